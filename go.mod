@@ -2,4 +2,7 @@ module example.com/eci
 
 go 1.25
 
-require gonum.org/v1/gonum v0.17.0 // indirect
+require (
+	golang.org/x/exp v0.0.0-20251002181428-27f1f14c8bb9
+	gonum.org/v1/gonum v0.17.0
+)

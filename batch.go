@@ -1,0 +1,327 @@
+package eci
+
+import (
+	"context"
+	"fmt"
+	"math"
+)
+
+// batch is a run of consecutive triples with what is needed to weigh them. Its
+// memory is reused from one batch to the next.
+type batch struct {
+	rows    []batchRow
+	done    int       // triples of the source in this batch and before it
+	arena   []float32 // vectors that came with the triples or from tables
+	vectors []vector
+	tables  map[tableKey]*vector // vectors of this batch from tables, by id
+	pending [2]pendingTexts
+	words   wordsOfBatch
+}
+
+// batchRow is one triple on its way to a weight.
+type batchRow struct {
+	rec         Record
+	group       int
+	vectors     [3]*vector   // query, positive, negative
+	features    [3]*features // the same
+	evidence    Evidence
+	factors     []float64
+	weight      float64
+	fingerprint fingerprint // of the negative
+	err         error
+}
+
+type tableKey struct {
+	role role
+	id   string
+}
+
+// pendingTexts are the distinct texts of one role to embed, in order of
+// appearance.
+type pendingTexts struct {
+	index map[string]int
+	texts []string
+	into  []*vector
+}
+
+func (p *pendingTexts) add(text string) *vector {
+	if i, ok := p.index[text]; ok {
+		return p.into[i]
+	}
+	v := new(vector)
+	p.index[text] = len(p.texts)
+	p.texts = append(p.texts, text)
+	p.into = append(p.into, v)
+	return v
+}
+
+func (p *pendingTexts) reset() {
+	clear(p.index)
+	p.texts, p.into = p.texts[:0], p.into[:0]
+}
+
+// wordsOfBatch are the distinct texts whose features are not cached.
+type wordsOfBatch struct {
+	index    map[string]int
+	texts    []string
+	features []*features
+}
+
+// triplesPerBatch bounds the memory of a batch; it does not change the result.
+const triplesPerBatch = 512
+
+// batches reads the budgeted triples of a source, finds their vectors and calls
+// fn with one batch after another. The count of triples is checked against the
+// survey. Rows left out are counted in skipped.
+func (r *run) batches(ctx context.Context, source Source, skipped map[string]int, fn func(b *batch) error) error {
+	b := &batch{tables: make(map[tableKey]*vector)}
+	for k := range b.pending {
+		b.pending[k].index = make(map[string]int)
+	}
+	b.words.index = make(map[string]int)
+	sample := r.samples[source.Name]
+	admit := r.admission(sample)
+	seen := 0
+	flush := func() error {
+		if err := r.resolve(ctx, source, b, skipped); err != nil {
+			return err
+		}
+		if err := fn(b); err != nil {
+			return err
+		}
+		b.reset()
+		return nil
+	}
+	err := source.each(ctx, r.Skip, skipped, &b.arena, func(rec *Record) error {
+		if !admit(rec) {
+			return nil
+		}
+		seen++
+		if len(b.rows) < cap(b.rows) {
+			b.rows = b.rows[:len(b.rows)+1]
+		} else {
+			b.rows = append(b.rows, batchRow{})
+		}
+		row := &b.rows[len(b.rows)-1]
+		row.rec, row.group, row.err = *rec, rec.group(r.Groups), nil
+		if len(b.rows) == triplesPerBatch {
+			return flush()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if len(b.rows) > 0 {
+		if err := flush(); err != nil {
+			return source.wrap(nil, err)
+		}
+	}
+	if sample != nil && seen != sample.size() && r.Skip&(SkipMissingVector|SkipBadVector) == 0 {
+		return unstable(source, sample.size(), seen)
+	}
+	return nil
+}
+
+func (b *batch) reset() {
+	b.rows, b.arena, b.vectors = b.rows[:0], b.arena[:0], b.vectors[:0]
+	clear(b.tables)
+	for k := range b.pending {
+		b.pending[k].reset()
+	}
+}
+
+// resolve finds the vectors of every row and drops the rows that the policy
+// leaves out.
+func (r *run) resolve(ctx context.Context, source Source, b *batch, skipped map[string]int) error {
+	kept := 0
+	for i := range b.rows {
+		row := &b.rows[i]
+		err := r.find(b, row)
+		if err == nil {
+			b.rows[kept], b.rows[i] = b.rows[i], b.rows[kept]
+			kept++
+			continue
+		}
+		if policy, reason := skipReason(err); policy&r.Skip != 0 {
+			skipped[reason]++
+			continue
+		}
+		return source.wrap(&row.rec, err)
+	}
+	b.rows = b.rows[:kept]
+	b.done += kept
+	for k := range b.pending {
+		p := &b.pending[k]
+		if err := r.vectors.embed(ctx, role(k), p.texts, p.into); err != nil {
+			return source.wrap(nil, err)
+		}
+	}
+	if r.dimension == 0 {
+		r.dimension = r.vectors.dimension
+	}
+	if r.dimension != r.vectors.dimension {
+		return source.wrap(nil, fmt.Errorf("%w: vectors have %d components, the calibration %d", ErrDimension, r.vectors.dimension, r.dimension))
+	}
+	return nil
+}
+
+// find points the row's three vectors at their values, or at where the embedder
+// will put them.
+func (r *run) find(b *batch, row *batchRow) error {
+	for k, at := range row.rec.sides() {
+		v, err := r.findOne(b, at)
+		if err != nil {
+			return fmt.Errorf("%s: %w", sideNames[k], err)
+		}
+		row.vectors[k] = v
+	}
+	return nil
+}
+
+func (r *run) findOne(b *batch, at side) (*vector, error) {
+	source := r.vectors
+	if at.vector != nil {
+		return b.accept(source, at.vector)
+	}
+	if source.tables != nil && at.id != "" {
+		key := tableKey{at.role, at.id}
+		if v, ok := b.tables[key]; ok {
+			return v, nil
+		}
+		start := len(b.arena)
+		arena, err := source.lookup(b.arena, at.role, at.id)
+		if err == nil {
+			b.arena = arena
+			v, err := b.accept(source, arena[start:len(arena):len(arena)])
+			if err == nil {
+				b.tables[key] = v
+			}
+			return v, err
+		}
+		if source.embedder == nil {
+			return nil, err
+		}
+	}
+	if source.embedder == nil {
+		return nil, source.none(at)
+	}
+	if v, ok := source.cache[at.role].get(at.text); ok {
+		return v, nil
+	}
+	return b.pending[at.role].add(at.text), nil
+}
+
+// accept checks a vector and gives it a place in the batch.
+func (b *batch) accept(source *vectorSource, data []float32) (*vector, error) {
+	inverse, err := source.accept(data)
+	if err != nil {
+		return nil, err
+	}
+	if len(b.vectors) == cap(b.vectors) {
+		// Earlier rows point into the full slab, which lives on with them.
+		b.vectors = make([]vector, 0, 3*triplesPerBatch)
+	}
+	b.vectors = append(b.vectors, vector{data, inverse})
+	return &b.vectors[len(b.vectors)-1], nil
+}
+
+// similarities fills cosines and margin of every row.
+func (b *batch) similarities() {
+	parallel(len(b.rows), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			row := &b.rows[i]
+			q, p, n := row.vectors[0], row.vectors[1], row.vectors[2]
+			e := &row.evidence
+			*e = Evidence{Record: &row.rec}
+			e.PositiveSimilarity = dot(q.data, p.data) * q.inverse * p.inverse
+			e.NegativeSimilarity = dot(q.data, n.data) * q.inverse * n.inverse
+			e.Margin = e.PositiveSimilarity - e.NegativeSimilarity
+			row.rec.QueryVector, row.rec.PositiveVector, row.rec.NegativeVector = q.data, p.data, n.data
+		}
+	})
+}
+
+// weigh fills evidence, factors and weight of every row.
+func (r *run) weigh(source Source, b *batch) error {
+	b.similarities()
+	r.lexical(b)
+	parallel(len(b.rows), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			row := &b.rows[i]
+			e := &row.evidence
+			e.Calibration = r.calibration
+			q, p, n := row.features[0], row.features[1], row.features[2]
+			e.Coverage, e.Overlap = coverage(q, n), overlap(p, n)
+			row.factors, row.weight = row.factors[:0], 1
+			for _, c := range r.Components {
+				f := c.Weight(e)
+				if !(f >= 0 && f <= 1) {
+					row.err = fmt.Errorf("%w: component %q gave %v", ErrWeight, c.Name(), f)
+				}
+				row.factors = append(row.factors, f)
+				row.weight *= f
+			}
+			row.fingerprint = fingerprintOf(row.rec.NegativeText)
+		}
+	})
+	for i := range b.rows {
+		if row := &b.rows[i]; row.err != nil {
+			return source.wrap(&row.rec, row.err)
+		}
+	}
+	return nil
+}
+
+// lexical points every row at the features of its texts, taking those of each
+// distinct text once.
+func (r *run) lexical(b *batch) {
+	w := &b.words
+	clear(w.index)
+	w.texts = w.texts[:0]
+	for i := range b.rows {
+		row := &b.rows[i]
+		for k, at := range row.rec.sides() {
+			if f, ok := r.features.get(at.text); ok {
+				row.features[k] = f
+				continue
+			}
+			row.features[k] = nil
+			if _, ok := w.index[at.text]; !ok {
+				w.index[at.text] = len(w.texts)
+				w.texts = append(w.texts, at.text)
+			}
+		}
+	}
+	if len(w.texts) == 0 {
+		return
+	}
+	w.features = append(w.features[:0], make([]*features, len(w.texts))...)
+	parallel(len(w.texts), func(lo, hi int) {
+		var scratch featureScratch
+		for i := lo; i < hi; i++ {
+			w.features[i] = r.lexicon.features(w.texts[i], &scratch)
+		}
+	})
+	for i := range b.rows {
+		row := &b.rows[i]
+		for k, at := range row.rec.sides() {
+			if row.features[k] == nil {
+				row.features[k] = w.features[w.index[at.text]]
+			}
+		}
+	}
+	for i, text := range w.texts {
+		r.features.put(text, w.features[i], w.features[i].bytes())
+	}
+}
+
+// loss is the InfoNCE loss of a triple, ln(1 + exp(-m/T)), in nats, and the norm
+// of its gradient with respect to the query, sigmoid(-m/T) |r| / T.
+func loss(margin, temperature, residualNorm float64) (value, gradient float64) {
+	x := -margin / temperature
+	return softplus(x), sigmoid(x) * residualNorm / temperature
+}
+
+// inside keeps a value that rounding may have pushed out of [lo, hi].
+func inside(x, lo, hi float64) float64 { return math.Max(lo, math.Min(hi, x)) }

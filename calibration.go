@@ -1,0 +1,111 @@
+package eci
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Calibration holds the frozen scales that make every temperature free of the
+// encoder's own scale: raw cosines differ widely between encoders. Take it once
+// with [Sem.Calibrate], or let [Rank] take it, store it as JSON, and reuse it to
+// score further sources on the same footing.
+type Calibration struct {
+	// MarginScale is sigma_m, the population standard deviation of the margins;
+	// NegativeMean and NegativeScale are mean and population standard deviation
+	// of the negative similarities. Cosine units.
+	MarginScale   float64 `json:"margin_scale"`
+	NegativeMean  float64 `json:"negative_mean"`
+	NegativeScale float64 `json:"negative_scale"`
+	// Triples is the number of triples the scales were taken over, Sources the
+	// names of their sources, Dimension d, the length of the vectors.
+	Triples   int      `json:"triples"`
+	Sources   []string `json:"sources"`
+	Dimension int      `json:"dimension"`
+	// Lexicon holds the document frequencies.
+	Lexicon *Lexicon `json:"lexicon"`
+}
+
+// Validate reports scales that are missing, not finite or zero, as
+// ErrNoSpread, and a missing lexicon or dimension as ErrNotCalibrated.
+func (c *Calibration) Validate() error {
+	switch {
+	case c == nil:
+		return fmt.Errorf("eci: %w: calibrate first, with Sem.Calibrate over all sources, or let Rank do it", ErrNotCalibrated)
+	case c.Lexicon == nil || c.Dimension < 1:
+		return fmt.Errorf("eci: %w: the calibration lacks its lexicon or dimension", ErrNotCalibrated)
+	}
+	for _, scale := range []struct {
+		name  string
+		value float64
+		least float64
+	}{
+		{"margin scale", c.MarginScale, leastSpread},
+		{"negative scale", c.NegativeScale, leastSpread},
+		{"negative mean", c.NegativeMean, math.Inf(-1)},
+	} {
+		if !(scale.value >= scale.least) || math.IsInf(scale.value, 0) {
+			return fmt.Errorf("eci: %w: the %s is %v over %d triples; are all vectors the same?", ErrNoSpread, scale.name, scale.value, c.Triples)
+		}
+	}
+	return nil
+}
+
+// leastSpread separates a spread from the rounding error of equal cosines of
+// float32 vectors.
+const leastSpread = 1e-9
+
+// Hash identifies the calibration, its lexicon and a list of components with
+// their settings: 32 hex digits of SHA-256. Matrices with different hashes
+// refuse to merge.
+func (c *Calibration) Hash(components []Component) (string, error) {
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return "", fmt.Errorf("eci: calibration: %w", err)
+	}
+	h := sha256.New()
+	h.Write(raw)
+	for _, component := range components {
+		h.Write([]byte("\n" + component.Name()))
+		if s, ok := component.(interface{ Settings() string }); ok {
+			h.Write([]byte(" " + s.Settings()))
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16]), nil
+}
+
+// spread accumulates mean and population variance by Welford's recurrence, in
+// the order of the calls.
+type spread struct {
+	n, mean, square float64
+}
+
+func (s *spread) add(x float64) {
+	s.n++
+	delta := x - s.mean
+	s.mean += delta / s.n
+	s.square += delta * (x - s.mean)
+}
+
+func (s *spread) deviation() float64 {
+	if s.n == 0 {
+		return 0
+	}
+	return math.Sqrt(s.square / s.n)
+}
+
+// checkComponents refuses names that are empty or used twice.
+func checkComponents(components []Component) error {
+	seen := make(map[string]bool)
+	for _, c := range components {
+		name := c.Name()
+		if name == "" || strings.ContainsAny(name, " \t\n\"") || seen[name] {
+			return fmt.Errorf("eci: %w: component name %q is empty, has blanks or is used twice", ErrSettings, name)
+		}
+		seen[name] = true
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+// Package eci answers one question before any training is paid for: which
+// source of hard negatives should a dense retriever be trained on?
+//
+// A retriever is trained on triples of a query, a labelled positive and a hard
+// negative. Rival sources of negatives (BM25, dense mining, cross-encoder
+// filters, generation) are ranked here by their Effective Contrastive
+// Information (ECI), computed from frozen embeddings of the encoder that is to
+// be trained. Nothing is trained; labels (the positives) are needed.
+//
+// # Model
+//
+// For a triple of unit vectors q, p, n in R^d:
+//
+//	s+ = q.p, s- = q.n, m = s+ - s-                 similarities and margin
+//	c   = sigmoid(m / (T_c sigma_m))                target consistency
+//	g   = sigmoid((s- - mu) / (T_g sigma))          semantic locality
+//	rho = max(floor, 1 - max(cov(q,n), ovl(p,n)))   lexical residuality
+//	w   = c g rho                                   weight
+//	r   = (p - n) - ((p - n).q) q                   tangent residual
+//	M   = (1/N) sum w r rT                          information matrix
+//	S   = 1/2 ln det(I + (d/eps^2) M)               score, in nats
+//
+// sigma_m, mu and sigma come from a [Calibration]: the spread of the margins
+// and of the negative similarities over all sources ranked together. cov is the
+// share of the query's IDF mass found in the negative; ovl the IDF-weighted
+// Jaccard overlap of positive and negative.
+//
+// The idea and the names of the ingredients come from "ECI: Effective
+// Contrastive Information to Evaluate Hard-Negatives" (arXiv 2603.20990). The
+// equations above are this project's own, chosen by experiment; they are not
+// the paper's. The README says on what evidence.
+//
+// # Use
+//
+// [Rank] takes a [Scorer] (usually a [Sem]) and two or more [Source] values and
+// returns a [Ranking]: scores with jackknife intervals, the probability of being
+// best, and paired differences. Triples come from files ([JSONL]) or from any
+// iterator over the caller's own row type ([SourceOf]); vectors from the triples
+// themselves, from .npy files ([OpenVectors]) or from an [Embedder].
+//
+// # Invariants
+//
+// The same triples in the same order with the same settings give the same bits
+// for any GOMAXPROCS and any batch size. Data never panics and never yields NaN:
+// a bad row is an error that names source, file and row, or, where a [Skip]
+// policy asks for it, a count in the report. Memory does not grow with the
+// number of triples, apart from a 16-byte fingerprint for each distinct text
+// and the embedding cache, which has a byte limit.
+//
+// # Glossary
+//
+// Source: a named stream of triples that share one way of finding negatives.
+// Budget: the number of triples compared for every source; scores grow with the
+// number of distinct triples, so only equal budgets are comparable. Group: one
+// of G buckets of queries; the jackknife deletes one at a time, so queries, not
+// triples, are the sampling unit. Calibration: the frozen scales.
+package eci
+
+import (
+	"context"
+)
+
+// Triple is one training example: a query, a passage labelled relevant to it
+// and a candidate hard negative, as text. A loader's own row type implements it
+// with three one-line methods. Texts must not be empty. The value need only be
+// valid until the iterator that yielded it is advanced.
+//
+// A Triple may also implement [Identified], [Embedded] and [Located].
+type Triple interface {
+	Query() string
+	Positive() string
+	Negative() string
+}
+
+// Identified is implemented by triples that know the ids of their texts. Ids
+// find precomputed vectors (see [Vectors]) and group triples by query. An empty
+// string means the id is unknown.
+type Identified interface {
+	IDs() (query, positive, negative string)
+}
+
+// Embedded is implemented by triples that carry their vectors: three slices of
+// one common length d, of any positive norm (they are normalised here), never
+// changed here. A nil slice means the vector is not at hand.
+type Embedded interface {
+	Vectors() (query, positive, negative []float32)
+}
+
+// Located is implemented by triples that know where they were read: a file name
+// and a 1-based row (line or record), used in error messages.
+type Located interface {
+	Location() (file string, row int)
+}
+
+// Embedder turns texts into vectors with the frozen target encoder. The method
+// set is that of langchaingo's embeddings.Embedder, so every embedder of that
+// ecosystem works as it is. All vectors must have one common length; norms do
+// not matter. The texts handed over are copies and may be kept or changed.
+type Embedder interface {
+	// EmbedDocuments returns one vector for each text, in order.
+	EmbedDocuments(ctx context.Context, texts []string) ([][]float32, error)
+	// EmbedQuery returns the vector of one query.
+	EmbedQuery(ctx context.Context, text string) ([]float32, error)
+}
+
+// QueryBatchEmbedder is an optional extension of [Embedder] for encoders that
+// embed many queries in one call; without it queries are embedded one by one.
+type QueryBatchEmbedder interface {
+	EmbedQueries(ctx context.Context, texts []string) ([][]float32, error)
+}
+
+// Scorer scores one source. A higher score ranks first. Implementations in this
+// package are [Sem] and [Baseline].
+type Scorer interface {
+	// Name is a short identifier for tables, such as "eci".
+	Name() string
+	// Score reads the source once or more and returns its score, or an error
+	// and nothing half-counted.
+	Score(ctx context.Context, source Source) (*Score, error)
+}
+
+// Preparer is implemented by scorers that must see all sources before they can
+// score one of them, as [Sem] must to calibrate and to equalise budgets. Rank
+// calls Prepare once and scores with the Scorer that it returns.
+type Preparer interface {
+	Prepare(ctx context.Context, sources ...Source) (Scorer, error)
+}

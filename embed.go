@@ -1,0 +1,188 @@
+package eci
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// vector is one embedding with the inverse of its norm.
+type vector struct {
+	data    []float32
+	inverse float64
+}
+
+// role says how a text is embedded.
+type role int
+
+const (
+	queryRole role = iota
+	documentRole
+)
+
+func (r role) String() string { return [...]string{"query", "document"}[r] }
+
+// vectorSource finds the vectors of texts: their own, those of a table by id,
+// or the Embedder's, each distinct text once as long as the cache holds it.
+type vectorSource struct {
+	tables    Vectors
+	embedder  Embedder
+	batchSize int
+	dimension int // 0 until the first vector is seen
+	cache     [2]*cache[*vector]
+	embedded  int // texts sent to the embedder
+	scratch   []float32
+}
+
+func newVectorSource(s *Sem) *vectorSource {
+	v := &vectorSource{tables: s.Vectors, embedder: s.Embedder, batchSize: s.BatchSize}
+	// Queries are few and repeat most.
+	v.cache[queryRole] = newCache[*vector](s.CacheBytes / 4)
+	v.cache[documentRole] = newCache[*vector](s.CacheBytes - s.CacheBytes/4)
+	return v
+}
+
+// accept checks dimension, finiteness and norm.
+func (v *vectorSource) accept(data []float32) (inverse float64, err error) {
+	if v.dimension == 0 {
+		v.dimension = len(data)
+	}
+	if len(data) != v.dimension || len(data) == 0 {
+		return 0, fmt.Errorf("%w: %d components, others have %d; were all made with one encoder?", ErrDimension, len(data), v.dimension)
+	}
+	return inverseNorm(data)
+}
+
+// lookup appends the vector that tables hold for an id to dst.
+func (v *vectorSource) lookup(dst []float32, r role, id string) ([]float32, error) {
+	if r == queryRole {
+		return v.tables.AppendQuery(dst, id)
+	}
+	return v.tables.AppendDocument(dst, id)
+}
+
+// check tells whether a record's vectors can be had without an embedder and are
+// good, for runs that leave out rows where they are not.
+func (v *vectorSource) check(rec *Record) error {
+	for k, at := range rec.sides() {
+		data, err := at.vector, error(nil)
+		if data == nil && v.tables != nil && at.id != "" {
+			v.scratch, err = v.lookup(v.scratch[:0], at.role, at.id)
+			data = v.scratch
+			if err != nil && v.embedder != nil {
+				continue
+			}
+		}
+		if data == nil && v.embedder != nil {
+			continue
+		}
+		if err == nil && data == nil {
+			err = v.none(at)
+		}
+		if err == nil {
+			_, err = v.accept(data)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", sideNames[k], err)
+		}
+	}
+	return nil
+}
+
+// none explains that there is no way to a vector.
+func (v *vectorSource) none(at side) error {
+	switch {
+	case v.tables != nil && at.id == "":
+		return fmt.Errorf("%w: the triple has no id to look one up by, and there is no Embedder", ErrMissingVector)
+	case v.tables == nil:
+		return fmt.Errorf("%w: set Sem.Vectors or Sem.Embedder, or let the triples carry vectors", ErrMissingVector)
+	}
+	return fmt.Errorf("%w for id %q", ErrMissingVector, at.id)
+}
+
+// side is one of the three texts of a triple.
+type side struct {
+	role     role
+	id, text string
+	vector   []float32
+}
+
+var sideNames = [3]string{"query", "positive", "negative"}
+
+func (r *Record) sides() [3]side {
+	return [3]side{
+		{queryRole, r.QueryID, r.QueryText, r.QueryVector},
+		{documentRole, r.PositiveID, r.PositiveText, r.PositiveVector},
+		{documentRole, r.NegativeID, r.NegativeText, r.NegativeVector},
+	}
+}
+
+// embed fills the vectors of distinct texts of one role, in calls of at most
+// batchSize texts, and keeps them.
+func (v *vectorSource) embed(ctx context.Context, r role, texts []string, into []*vector) error {
+	for start := 0; start < len(texts); start += v.batchSize {
+		end := min(start+v.batchSize, len(texts))
+		copies := make([]string, end-start)
+		for i, text := range texts[start:end] {
+			copies[i] = strings.Clone(text)
+		}
+		vectors, err := v.call(ctx, r, copies)
+		if err != nil {
+			return err
+		}
+		v.embedded += len(copies)
+		for i, data := range vectors {
+			inverse, err := v.accept(data)
+			if err != nil {
+				return fmt.Errorf("%w: %s %q: %w", ErrEmbedder, r, excerpt(texts[start+i]), err)
+			}
+			// The embedder may reuse its slices.
+			*into[start+i] = vector{append([]float32(nil), data...), inverse}
+			v.cache[r].put(texts[start+i], into[start+i], int64(4*len(data)+48))
+		}
+	}
+	return nil
+}
+
+// call embeds one batch and checks the count.
+func (v *vectorSource) call(ctx context.Context, r role, texts []string) ([][]float32, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	want := len(texts)
+	var vectors [][]float32
+	var err error
+	batch, ok := v.embedder.(QueryBatchEmbedder)
+	switch {
+	case r == documentRole:
+		vectors, err = v.embedder.EmbedDocuments(ctx, texts)
+	case ok:
+		vectors, err = batch.EmbedQueries(ctx, texts)
+	default:
+		for _, text := range texts {
+			var one []float32
+			if one, err = v.embedder.EmbedQuery(ctx, text); err != nil {
+				break
+			}
+			vectors = append(vectors, one)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w on %d texts of role %s, the first %q: %w", ErrEmbedder, want, r, excerpt(texts[0]), err)
+	}
+	if len(vectors) != want {
+		return nil, fmt.Errorf("%w: %d for %d texts of role %s", ErrEmbedderCount, len(vectors), want, r)
+	}
+	return vectors, nil
+}
+
+// excerpt shortens a text for an error message.
+func excerpt(text string) string {
+	const most = 60
+	for i := range text {
+		if i >= most {
+			return text[:i] + "..."
+		}
+	}
+	return text
+}

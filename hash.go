@@ -1,0 +1,59 @@
+package eci
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"unsafe"
+)
+
+const (
+	fnvOffset = 14695981039346656037
+	fnvPrime  = 1099511628211
+)
+
+// fnv1a continues a 64-bit FNV-1a hash over s; start with fnvOffset.
+func fnv1a(h uint64, s string) uint64 {
+	for i := 0; i < len(s); i++ {
+		h = (h ^ uint64(s[i])) * fnvPrime
+	}
+	return h
+}
+
+// fingerprint identifies a text: 14 bytes of SHA-256, so that with a 2-byte
+// value it takes 16 bytes in a table. Two of 10^9 texts collide with
+// probability below 10^-15.
+type fingerprint [14]byte
+
+func fingerprintOf(text string) (f fingerprint) {
+	// SHA-256 only reads its input, so the string's bytes need no copy.
+	sum := sha256.Sum256(unsafe.Slice(unsafe.StringData(text), len(text)))
+	copy(f[:], sum[:])
+	return f
+}
+
+// tripleHash orders the triples of a source in a seeded pseudo-random way that
+// depends on their texts alone, so that the same triple is always in a sample
+// or always out of it.
+func tripleHash(seed uint64, q, p, n fingerprint) uint64 {
+	h := seed
+	for _, f := range [...]fingerprint{q, p, n} {
+		h = mix64(h ^ binary.LittleEndian.Uint64(f[:]))
+	}
+	return h
+}
+
+// mix64 is the finaliser of SplitMix64 (Steele, Lea, Flood 2014).
+func mix64(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+func blank(s string) bool { return strings.TrimSpace(s) == "" }
+
+func emptyText(role string) error {
+	return fmt.Errorf("%w: the %s is empty", ErrEmptyText, role)
+}

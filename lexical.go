@@ -1,0 +1,386 @@
+package eci
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// LexicalResidual is rho = max(floor, 1 - max(cov(q,n), ovl(p,n))), in [0, 1]:
+// what is hard for reasons other than shared words. A negative that copies the
+// query, or equals the positive, gets the floor.
+type LexicalResidual struct {
+	// Floor is the least value, in [0, 1); 0 by default.
+	Floor float64
+}
+
+// Name returns "residuality".
+func (LexicalResidual) Name() string { return "residuality" }
+
+// Settings names the floor.
+func (c LexicalResidual) Settings() string { return "floor=" + formatFloat(c.Floor) }
+
+// Weight returns rho from e.Coverage and e.Overlap.
+func (c LexicalResidual) Weight(e *Evidence) float64 {
+	return max(c.Floor, 1-max(e.Coverage, e.Overlap))
+}
+
+// Tokenizer splits a text into tokens for the lexical component.
+// Implementations must be deterministic and safe for concurrent use.
+type Tokenizer interface {
+	// Name identifies the tokenizer with its settings, such as "words"; matrices
+	// made with tokenizers of different names refuse to merge.
+	Name() string
+	// AppendTokens appends the tokens of text to dst in order, with repetitions,
+	// and returns the extended slice.
+	AppendTokens(dst []string, text string) []string
+}
+
+// Words is the default [Tokenizer]: lower-cased runs of Unicode letters and
+// decimal digits.
+type Words struct{}
+
+// Name returns "words".
+func (Words) Name() string { return "words" }
+
+// AppendTokens appends the words of text. Only words with an upper-case letter
+// allocate.
+func (Words) AppendTokens(dst []string, text string) []string {
+	start := -1
+	for i := 0; i < len(text); {
+		c, size := rune(text[i]), 1
+		if c >= utf8.RuneSelf {
+			c, size = utf8.DecodeRuneInString(text[i:])
+		}
+		if wordRune(c) {
+			if start < 0 {
+				start = i
+			}
+		} else if start >= 0 {
+			dst = append(dst, strings.ToLower(text[start:i]))
+			start = -1
+		}
+		i += size
+	}
+	if start >= 0 {
+		dst = append(dst, strings.ToLower(text[start:]))
+	}
+	return dst
+}
+
+func wordRune(c rune) bool {
+	if c < utf8.RuneSelf {
+		return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+	}
+	return unicode.IsLetter(c) || unicode.IsDigit(c)
+}
+
+// CharacterNGrams is a [Tokenizer] for languages that are written without
+// spaces, or to compare forms of a word: every run of N characters within each
+// word of [Words]; shorter words are kept whole.
+type CharacterNGrams struct {
+	// N is the length in characters; 0 means 4.
+	N int
+}
+
+// Name returns the length with the method's name, such as "4-grams".
+func (c CharacterNGrams) Name() string { return strconv.Itoa(c.n()) + "-grams" }
+
+func (c CharacterNGrams) n() int {
+	if c.N <= 0 {
+		return 4
+	}
+	return c.N
+}
+
+// AppendTokens appends the character n-grams of text.
+func (c CharacterNGrams) AppendTokens(dst []string, text string) []string {
+	n := c.n()
+	for _, word := range (Words{}).AppendTokens(nil, text) {
+		if utf8.RuneCountInString(word) <= n {
+			dst = append(dst, word)
+			continue
+		}
+		starts := make([]int, 0, len(word)+1)
+		for i := range word {
+			starts = append(starts, i)
+		}
+		starts = append(starts, len(word))
+		for i := 0; i+n < len(starts); i++ {
+			dst = append(dst, word[starts[i]:starts[i+n]])
+		}
+	}
+	return dst
+}
+
+// Lexicon holds the document frequencies that weigh tokens:
+// idf(t) = ln(1 + (N - df + 0.5) / (df + 0.5)), with N documents of which df
+// contain t. A token that no document contains has df = 0. It is safe for
+// concurrent reading once no more documents are added. Its JSON form holds the
+// counts and the tokenizer's name.
+type Lexicon struct {
+	tokenizer Tokenizer
+	documents int
+	ids       map[string]uint32
+	counts    []uint32  // by id
+	weights   []float64 // idf by id; nil until first needed
+	tokens    []string  // scratch of Add
+}
+
+// NewLexicon returns an empty lexicon. A nil tokenizer means [Words].
+func NewLexicon(tokenizer Tokenizer) *Lexicon {
+	if tokenizer == nil {
+		tokenizer = Words{}
+	}
+	return &Lexicon{tokenizer: tokenizer, ids: make(map[string]uint32)}
+}
+
+// Add counts one document. Give each distinct document once.
+func (l *Lexicon) Add(document string) {
+	l.documents++
+	l.weights = nil
+	l.tokens = l.tokenizer.AppendTokens(l.tokens[:0], document)
+	slices.Sort(l.tokens)
+	for i, t := range l.tokens {
+		if i > 0 && t == l.tokens[i-1] {
+			continue
+		}
+		id, ok := l.ids[t]
+		if !ok {
+			id = uint32(len(l.counts))
+			l.ids[strings.Clone(t)] = id
+			l.counts = append(l.counts, 0)
+		}
+		l.counts[id]++
+	}
+}
+
+// Documents returns N, the number of documents counted.
+func (l *Lexicon) Documents() int { return l.documents }
+
+// Tokenizer returns the tokenizer the lexicon was made with.
+func (l *Lexicon) Tokenizer() Tokenizer { return l.tokenizer }
+
+// IDF returns the weight of a token, in nats, above 0.
+func (l *Lexicon) IDF(token string) float64 {
+	if id, ok := l.ids[token]; ok {
+		return idf(l.documents, l.counts[id])
+	}
+	return idf(l.documents, 0)
+}
+
+func idf(documents int, frequency uint32) float64 {
+	df := float64(frequency)
+	return math.Log(1 + (float64(documents)-df+0.5)/(df+0.5))
+}
+
+// freeze computes the weights once, so that features can be taken concurrently.
+func (l *Lexicon) freeze() {
+	if l.weights != nil {
+		return
+	}
+	// Ids in token order make sums of weights the same for a lexicon that was
+	// counted and one that was loaded.
+	tokens := make([]string, 0, len(l.ids))
+	for t := range l.ids {
+		tokens = append(tokens, t)
+	}
+	slices.Sort(tokens)
+	counts := make([]uint32, len(tokens))
+	l.weights = make([]float64, len(tokens))
+	for id, t := range tokens {
+		counts[id] = l.counts[l.ids[t]]
+		l.ids[t] = uint32(id)
+		l.weights[id] = idf(l.documents, counts[id])
+	}
+	l.counts = counts
+}
+
+// Coverage returns cov(q, n): the IDF mass of the query's distinct tokens that
+// occur in the negative, over that of all of them, in [0, 1]; 0 for a query
+// without tokens.
+func (l *Lexicon) Coverage(query, negative string) float64 {
+	l.freeze()
+	var s featureScratch
+	return coverage(l.features(query, &s), l.features(negative, &s))
+}
+
+// Overlap returns ovl(p, n): the IDF-weighted Jaccard overlap of the distinct
+// tokens of two passages, in [0, 1]; 0 when neither has tokens.
+func (l *Lexicon) Overlap(positive, negative string) float64 {
+	l.freeze()
+	var s featureScratch
+	return overlap(l.features(positive, &s), l.features(negative, &s))
+}
+
+// features is the set of distinct tokens of one text: ids of known tokens in
+// ascending order with weights, the unknown tokens as sorted strings, and the
+// total mass. All unknown tokens weigh the same.
+type features struct {
+	ids     []uint32
+	weights []float64
+	unknown []string
+	rare    float64 // weight of each unknown token
+	mass    float64
+}
+
+type featureScratch struct{ tokens []string }
+
+// bytes is the memory that a cached value takes, roughly.
+func (f *features) bytes() int64 {
+	return int64(12*len(f.ids) + 32*len(f.unknown) + 96)
+}
+
+func (l *Lexicon) features(text string, s *featureScratch) *features {
+	s.tokens = l.tokenizer.AppendTokens(s.tokens[:0], text)
+	f := &features{rare: idf(l.documents, 0), ids: make([]uint32, 0, len(s.tokens))}
+	for _, t := range s.tokens {
+		if id, ok := l.ids[t]; ok {
+			f.ids = append(f.ids, id)
+		} else {
+			f.unknown = append(f.unknown, strings.Clone(t))
+		}
+	}
+	slices.Sort(f.ids)
+	f.ids = slices.Compact(f.ids)
+	slices.Sort(f.unknown)
+	f.unknown = slices.Compact(f.unknown)
+	f.weights = make([]float64, len(f.ids))
+	for i, id := range f.ids {
+		f.weights[i] = l.weights[id]
+		f.mass += f.weights[i]
+	}
+	f.mass += f.rare * float64(len(f.unknown))
+	return f
+}
+
+// shared is the IDF mass of the tokens that a and b have in common.
+func shared(a, b *features) float64 {
+	var mass float64
+	for i, j := 0, 0; i < len(a.ids) && j < len(b.ids); {
+		switch x, y := a.ids[i], b.ids[j]; {
+		case x < y:
+			i++
+		case x > y:
+			j++
+		default:
+			mass += a.weights[i]
+			i++
+			j++
+		}
+	}
+	common := 0
+	for i, j := 0, 0; i < len(a.unknown) && j < len(b.unknown); {
+		switch c := strings.Compare(a.unknown[i], b.unknown[j]); {
+		case c < 0:
+			i++
+		case c > 0:
+			j++
+		default:
+			common++
+			i++
+			j++
+		}
+	}
+	return mass + a.rare*float64(common)
+}
+
+func coverage(q, n *features) float64 {
+	if q.mass == 0 {
+		return 0
+	}
+	return min(1, shared(q, n)/q.mass)
+}
+
+func overlap(p, n *features) float64 {
+	both := shared(p, n)
+	either := p.mass + n.mass - both
+	if either <= 0 {
+		return 0
+	}
+	return min(1, both/either)
+}
+
+// lexiconJSON is the stored form: df by token, in token order.
+type lexiconJSON struct {
+	Tokenizer   string            `json:"tokenizer"`
+	Documents   int               `json:"documents"`
+	Frequencies map[string]uint32 `json:"document_frequencies"`
+}
+
+// MarshalJSON writes the tokenizer's name and the document frequencies.
+func (l *Lexicon) MarshalJSON() ([]byte, error) {
+	out := lexiconJSON{Tokenizer: l.tokenizer.Name(), Documents: l.documents, Frequencies: make(map[string]uint32, len(l.ids))}
+	for t, id := range l.ids {
+		out.Frequencies[t] = l.counts[id]
+	}
+	return json.Marshal(out)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote; on an error l is unchanged. The
+// tokenizer is Words or CharacterNGrams by name; for a tokenizer of your own
+// call [Lexicon.WithTokenizer] on the result.
+func (l *Lexicon) UnmarshalJSON(data []byte) error {
+	var in lexiconJSON
+	if err := json.Unmarshal(data, &in); err != nil {
+		return fmt.Errorf("eci: lexicon: %w: %w", ErrFormat, err)
+	}
+	if in.Documents < 0 {
+		return fmt.Errorf("eci: lexicon: %w: %d documents", ErrFormat, in.Documents)
+	}
+	fresh := NewLexicon(namedTokenizer(in.Tokenizer))
+	fresh.documents = in.Documents
+	tokens := make([]string, 0, len(in.Frequencies))
+	for t, df := range in.Frequencies {
+		if int64(df) > int64(in.Documents) {
+			return fmt.Errorf("eci: lexicon: %w: token %q is in %d of %d documents", ErrFormat, t, df, in.Documents)
+		}
+		tokens = append(tokens, t)
+	}
+	slices.Sort(tokens)
+	for i, t := range tokens {
+		fresh.ids[t] = uint32(i)
+		fresh.counts = append(fresh.counts, in.Frequencies[t])
+	}
+	*l = *fresh
+	return nil
+}
+
+// WithTokenizer returns the lexicon with a tokenizer of the caller's own, which
+// must have the name the lexicon was stored with.
+func (l *Lexicon) WithTokenizer(t Tokenizer) (*Lexicon, error) {
+	if t.Name() != l.tokenizer.Name() {
+		return nil, fmt.Errorf("eci: lexicon: %w: counted with tokenizer %q, not %q", ErrIncompatible, l.tokenizer.Name(), t.Name())
+	}
+	copied := *l
+	copied.tokenizer = t
+	copied.tokens = nil
+	return &copied, nil
+}
+
+// storedTokenizer stands for a tokenizer that is known by name only.
+type storedTokenizer struct {
+	Words
+	name string
+}
+
+func (t storedTokenizer) Name() string { return t.name }
+
+func namedTokenizer(name string) Tokenizer {
+	if name == (Words{}).Name() {
+		return Words{}
+	}
+	if n, ok := strings.CutSuffix(name, "-grams"); ok {
+		if k, err := strconv.Atoi(n); err == nil && k > 0 {
+			return CharacterNGrams{N: k}
+		}
+	}
+	return storedTokenizer{name: name}
+}
+
+func formatFloat(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }

@@ -1,0 +1,396 @@
+package eci
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/lapack/lapack64"
+	"gonum.org/v1/gonum/mat"
+)
+
+// MatrixConfig fixes what two matrices must share before they can be merged.
+type MatrixConfig struct {
+	// Dimension is d, the length of the vectors; at least 1.
+	Dimension int
+	// Groups is G, the number of jackknife groups; 0 means 32.
+	Groups int
+	// Epsilon2 is eps^2, the distortion of the coding rate; 0 means 0.5.
+	Epsilon2 float64
+	// Settings identifies calibration and components; see [Calibration.Hash].
+	Settings string
+}
+
+const (
+	defaultGroups   = 32
+	defaultEpsilon2 = 0.5
+	maxGroups       = 1 << 12
+	maxDimension    = 1 << 15
+	blockRows       = 64
+)
+
+func (c MatrixConfig) withDefaults() (MatrixConfig, error) {
+	if c.Groups == 0 {
+		c.Groups = defaultGroups
+	}
+	if c.Epsilon2 == 0 {
+		c.Epsilon2 = defaultEpsilon2
+	}
+	switch {
+	case c.Dimension < 1 || c.Dimension > maxDimension:
+		return c, fmt.Errorf("eci: matrix: %w: dimension %d is not in 1..%d", ErrSettings, c.Dimension, maxDimension)
+	case c.Groups < 1 || c.Groups > maxGroups:
+		return c, fmt.Errorf("eci: matrix: %w: %d groups is not in 1..%d", ErrSettings, c.Groups, maxGroups)
+	case !(c.Epsilon2 > 0) || math.IsInf(c.Epsilon2, 0):
+		return c, fmt.Errorf("eci: matrix: %w: eps^2 = %v is not positive and finite", ErrSettings, c.Epsilon2)
+	}
+	return c, nil
+}
+
+// Matrix accumulates the weighted residual information matrix
+// M = (1/N) sum w r rT of one source, d x d, kept as unscaled sums for each
+// group of queries, so that the jackknife can leave one group out. It is not
+// safe for concurrent use; different groups may be added to concurrently.
+//
+// The sums are taken in float64 in the order of the calls, triple by triple.
+type Matrix struct {
+	config MatrixConfig
+	groups []matrixGroup
+}
+
+// matrixGroup is the sum over one group of queries: the upper triangle of
+// sum w r rT, and up to blockRows rows sqrt(w) r that are not yet in it.
+type matrixGroup struct {
+	triples int
+	sum     []float64 // d x d row-major, upper triangle used; nil when empty
+	block   []float64 // pending rows
+}
+
+// NewMatrix returns an empty matrix, or an error for settings out of range.
+func NewMatrix(config MatrixConfig) (*Matrix, error) {
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &Matrix{config: config, groups: make([]matrixGroup, config.Groups)}, nil
+}
+
+// Config returns the settings with defaults filled in.
+func (m *Matrix) Config() MatrixConfig { return m.config }
+
+// Triples returns N, the number of triples added.
+func (m *Matrix) Triples() int {
+	n := 0
+	for i := range m.groups {
+		n += m.groups[i].triples
+	}
+	return n
+}
+
+// GroupTriples returns the number of triples in each group, length G.
+func (m *Matrix) GroupTriples() []int {
+	n := make([]int, len(m.groups))
+	for i := range m.groups {
+		n[i] = m.groups[i].triples
+	}
+	return n
+}
+
+// Add counts one triple in a group (0..G-1) with its weight, at least 0, and its
+// residual of length d, all finite. The residual is copied.
+func (m *Matrix) Add(group int, weight float64, residual []float64) error {
+	if group < 0 || group >= len(m.groups) {
+		return fmt.Errorf("eci: matrix: %w: group %d is not in 0..%d", ErrSettings, group, len(m.groups)-1)
+	}
+	if len(residual) != m.config.Dimension {
+		return fmt.Errorf("eci: matrix: %w: residual of length %d in a matrix of dimension %d", ErrDimension, len(residual), m.config.Dimension)
+	}
+	if !(weight >= 0) || math.IsInf(weight, 0) {
+		return fmt.Errorf("eci: matrix: %w: weight %v", ErrWeight, weight)
+	}
+	for _, x := range residual {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return fmt.Errorf("eci: matrix: %w in the residual", ErrNotFinite)
+		}
+	}
+	row := m.row(group)
+	root := math.Sqrt(weight)
+	for k, x := range residual {
+		row[k] = root * x
+	}
+	return nil
+}
+
+// row counts a triple in a group and returns the row of length d that the
+// caller must fill with sqrt(w) r before the group is used again.
+func (m *Matrix) row(group int) []float64 {
+	g, d := &m.groups[group], m.config.Dimension
+	if len(g.block) == blockRows*d {
+		g.flush(d)
+	}
+	if g.block == nil {
+		g.block = make([]float64, 0, blockRows*d)
+	}
+	g.triples++
+	g.block = g.block[:len(g.block)+d]
+	return g.block[len(g.block)-d:]
+}
+
+// flush adds the pending rows to the sum. gonum's transposed Dsyrk adds row
+// after row with vectorised axpy, so the result does not depend on where blocks
+// begin.
+func (g *matrixGroup) flush(d int) {
+	rows := len(g.block) / d
+	if rows == 0 {
+		return
+	}
+	if g.sum == nil {
+		g.sum = make([]float64, d*d)
+	}
+	blas64.Syrk(blas.Trans, 1,
+		blas64.General{Rows: rows, Cols: d, Stride: d, Data: g.block},
+		1, blas64.Symmetric{N: d, Stride: d, Data: g.sum, Uplo: blas.Upper})
+	g.block = g.block[:0]
+}
+
+func (m *Matrix) flush() {
+	for i := range m.groups {
+		m.groups[i].flush(m.config.Dimension)
+	}
+}
+
+// compatible says why two matrices cannot be combined.
+func (m *Matrix) compatible(o *Matrix) error {
+	a, b := m.config, o.config
+	differ := func(what string, x, y any) error {
+		return fmt.Errorf("eci: matrix: %w: %s differ, %v and %v", ErrIncompatible, what, x, y)
+	}
+	switch {
+	case a.Dimension != b.Dimension:
+		return differ("dimensions", a.Dimension, b.Dimension)
+	case a.Groups != b.Groups:
+		return differ("numbers of groups", a.Groups, b.Groups)
+	case a.Epsilon2 != b.Epsilon2:
+		return differ("values of eps^2", a.Epsilon2, b.Epsilon2)
+	case a.Settings != b.Settings:
+		return differ("calibrations or components", a.Settings, b.Settings)
+	}
+	return nil
+}
+
+// Merge adds the triples of o, as if they had been added to m. It refuses, with
+// ErrIncompatible and m unchanged, a matrix of another dimension, grouping, eps
+// or settings. Merging is commutative to the bit, and within 1e-12 relative of
+// adding all triples to one matrix.
+func (m *Matrix) Merge(o *Matrix) error {
+	if err := m.compatible(o); err != nil {
+		return err
+	}
+	m.flush()
+	o.flush()
+	for i := range m.groups {
+		g, h := &m.groups[i], &o.groups[i]
+		g.triples += h.triples
+		switch {
+		case h.sum == nil:
+		case g.sum == nil:
+			g.sum = slices.Clone(h.sum)
+		default:
+			for k, x := range h.sum {
+				g.sum[k] += x
+			}
+		}
+	}
+	return nil
+}
+
+// Clone returns an independent copy.
+func (m *Matrix) Clone() *Matrix {
+	m.flush()
+	c := &Matrix{config: m.config, groups: make([]matrixGroup, len(m.groups))}
+	for i, g := range m.groups {
+		c.groups[i] = matrixGroup{triples: g.triples, sum: slices.Clone(g.sum)}
+	}
+	return c
+}
+
+// Scale multiplies every weight by alpha, which must be finite and not negative.
+func (m *Matrix) Scale(alpha float64) error {
+	if !(alpha >= 0) || math.IsInf(alpha, 0) {
+		return fmt.Errorf("eci: matrix: %w: scale %v is not finite and at least 0", ErrSettings, alpha)
+	}
+	m.flush()
+	for i := range m.groups {
+		sum := m.groups[i].sum
+		for k := range sum {
+			sum[k] *= alpha
+		}
+	}
+	return nil
+}
+
+// total returns the unscaled upper triangle sum w r rT over all groups.
+func (m *Matrix) total() (sum []float64, triples int) {
+	m.flush()
+	d := m.config.Dimension
+	sum = make([]float64, d*d)
+	for i := range m.groups {
+		triples += m.groups[i].triples
+		for k, x := range m.groups[i].sum {
+			sum[k] += x
+		}
+	}
+	return sum, triples
+}
+
+// Symmetric returns M, d x d, as a new gonum matrix; zero when there are no
+// triples.
+func (m *Matrix) Symmetric() *mat.SymDense {
+	sum, n := m.total()
+	if n > 0 {
+		for k := range sum {
+			sum[k] /= float64(n)
+		}
+	}
+	return mat.NewSymDense(m.config.Dimension, sum)
+}
+
+// Trace returns tr M = (1/N) sum w |r|^2.
+func (m *Matrix) Trace() float64 {
+	sum, n := m.total()
+	if n == 0 {
+		return 0
+	}
+	d := m.config.Dimension
+	var trace float64
+	for i := range d {
+		trace += sum[i*d+i]
+	}
+	return trace / float64(n)
+}
+
+// LogDet returns the score S = 1/2 ln det(I + (d/eps^2) M) in nats, at least 0;
+// 0 for an empty matrix. The error is ErrSingular when the sums have become so
+// large that the factorisation fails.
+func (m *Matrix) LogDet() (float64, error) {
+	sum, n := m.total()
+	return m.logDet(sum, n)
+}
+
+// LogDets returns the score of all triples and, for every group, that of the
+// triples outside it: the jackknife replicates S_(-j), length G. The replicate
+// of an empty group is the score. The factorisations use all cores; the result
+// does not depend on how many there are.
+func (m *Matrix) LogDets() (all float64, without []float64, err error) {
+	sum, n := m.total()
+	without = make([]float64, len(m.groups))
+	errs := make([]error, len(m.groups)+1)
+	parallel(len(m.groups)+1, func(lo, hi int) {
+		scratch := make([]float64, len(sum))
+		for i := lo; i < hi; i++ {
+			copy(scratch, sum)
+			if i == len(m.groups) {
+				all, errs[i] = m.logDet(scratch, n)
+				continue
+			}
+			g := &m.groups[i]
+			if g.triples == 0 {
+				continue
+			}
+			for k, x := range g.sum {
+				scratch[k] -= x
+			}
+			without[i], errs[i] = m.logDet(scratch, n-g.triples)
+		}
+	})
+	for _, err := range errs {
+		if err != nil {
+			return 0, nil, err
+		}
+	}
+	for i := range m.groups {
+		if m.groups[i].triples == 0 {
+			without[i] = all
+		}
+	}
+	return all, without, nil
+}
+
+// logDet takes the score of unscaled sums over n triples, which it overwrites
+// with the upper Cholesky factor of I + (d/eps^2) M.
+func (m *Matrix) logDet(sum []float64, n int) (float64, error) {
+	if n == 0 {
+		return 0, nil
+	}
+	d := m.config.Dimension
+	a := float64(d) / m.config.Epsilon2 / float64(n)
+	for k := range sum {
+		sum[k] *= a
+	}
+	for i := range d {
+		sum[i*d+i]++
+	}
+	factor, ok := lapack64.Potrf(blas64.Symmetric{N: d, Stride: d, Data: sum, Uplo: blas.Upper})
+	if !ok {
+		return 0, fmt.Errorf("eci: matrix: %w", ErrSingular)
+	}
+	var logDet float64
+	for i := range d {
+		logDet += math.Log(factor.Data[i*d+i])
+	}
+	if math.IsNaN(logDet) || math.IsInf(logDet, 0) {
+		return 0, fmt.Errorf("eci: matrix: %w", ErrSingular)
+	}
+	// 1/2 ln det = sum ln of the factor's diagonal.
+	return max(0, logDet), nil
+}
+
+// EffectiveDimension returns sum_k a l_k / (1 + a l_k) with a = d/eps^2 and l_k
+// the eigenvalues of M, in [0, d]: how many directions carry information.
+func (m *Matrix) EffectiveDimension() (float64, error) {
+	sum, n := m.total()
+	if n == 0 {
+		return 0, nil
+	}
+	if _, err := m.logDet(sum, n); err != nil {
+		return 0, err
+	}
+	// tr((I + aM)^-1) is the squared Frobenius norm of the inverse factor.
+	d := m.config.Dimension
+	factor := blas64.Triangular{Uplo: blas.Upper, Diag: blas.NonUnit, N: d, Stride: d, Data: sum}
+	if !lapack64.Trtri(factor) {
+		return 0, fmt.Errorf("eci: matrix: %w", ErrSingular)
+	}
+	var trace float64
+	for i := range d {
+		for _, x := range sum[i*d+i : (i+1)*d] {
+			trace += x * x
+		}
+	}
+	return max(0, float64(d)-trace), nil
+}
+
+// Spectrum returns the eigenvalues of M in descending order, length d; negative
+// rounding errors are set to 0.
+func (m *Matrix) Spectrum() ([]float64, error) {
+	var eigen mat.EigenSym
+	if !eigen.Factorize(m.Symmetric(), false) {
+		return nil, fmt.Errorf("eci: matrix: %w: the eigenvalues did not converge", ErrSingular)
+	}
+	values := eigen.Values(nil)
+	for i, v := range values {
+		values[i] = max(0, v)
+	}
+	slices.SortFunc(values, func(a, b float64) int {
+		switch {
+		case a > b:
+			return -1
+		case a < b:
+			return 1
+		}
+		return 0
+	})
+	return values, nil
+}

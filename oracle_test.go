@@ -1,0 +1,103 @@
+package eci_test
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"example.com/eci"
+)
+
+// relative reports whether got is within tolerance of want, relative to want.
+func relative(got, want, tolerance float64) bool {
+	return math.Abs(got-want) <= tolerance*math.Abs(want)
+}
+
+// expectation is the part of expected.json, written by an independent float64
+// NumPy reference of the method, that the tests compare.
+type expectation struct {
+	Calibration struct {
+		MarginScale   float64 `json:"margin_scale"`
+		NegativeMean  float64 `json:"negative_mean"`
+		NegativeScale float64 `json:"negative_scale"`
+	} `json:"calibration"`
+	Documents int                       `json:"idf_documents"`
+	Scores    map[string]map[string]any `json:"scores"`
+}
+
+func TestRankAgreesWithNumPyReference(t *testing.T) {
+	const dir = "../shared/data/cranfield"
+	raw, err := os.ReadFile(filepath.Join(dir, "expected.json"))
+	if err != nil {
+		t.Skip("the Cranfield data is not at hand:", err)
+	}
+	var want expectation
+	if err := json.Unmarshal(raw, &want); err != nil {
+		t.Fatal(err)
+	}
+	vectors, err := eci.OpenVectors(filepath.Join(dir, "use"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer vectors.Close()
+	files, err := filepath.Glob(filepath.Join(dir, "sources", "*.jsonl"))
+	if err != nil || len(files) != 9 {
+		t.Fatal(files, err)
+	}
+	var sources []eci.Source
+	for _, f := range files {
+		sources = append(sources, eci.JSONL(f))
+	}
+	ranking, err := eci.Rank(t.Context(), &eci.Sem{Vectors: vectors}, sources...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareWithReference(t, ranking, want)
+}
+
+// compareWithReference checks a ranking's JSON against the reference: scalar
+// parts to 1e-9 relative, the others to 1e-6.
+func compareWithReference(t *testing.T, ranking *eci.Ranking, want expectation) {
+	t.Helper()
+	c := ranking.Calibration
+	if got := c.Lexicon.Documents(); got != want.Documents {
+		t.Errorf("idf documents %d, reference %d", got, want.Documents)
+	}
+	for _, scale := range []struct {
+		name      string
+		got, want float64
+	}{
+		{"margin_scale", c.MarginScale, want.Calibration.MarginScale},
+		{"negative_mean", c.NegativeMean, want.Calibration.NegativeMean},
+		{"negative_scale", c.NegativeScale, want.Calibration.NegativeScale},
+	} {
+		if !relative(scale.got, scale.want, 1e-9) {
+			t.Errorf("%s = %v, reference %v", scale.name, scale.got, scale.want)
+		}
+	}
+	raw, err := json.Marshal(ranking)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct{ Scores map[string]map[string]any }
+	if err := json.Unmarshal(raw, &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Scores) != len(want.Scores) {
+		t.Errorf("%d scores, reference %d", len(got.Scores), len(want.Scores))
+	}
+	for source, fields := range want.Scores {
+		for name, value := range fields {
+			reference, ok := value.(float64)
+			if !ok {
+				continue // the first weights, which another test compares
+			}
+			have, ok := got.Scores[source][name].(float64)
+			if !ok || !relative(have, reference, 1e-6) {
+				t.Errorf("%s: %s = %v, reference %v", source, name, got.Scores[source][name], reference)
+			}
+		}
+	}
+}

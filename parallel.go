@@ -1,0 +1,22 @@
+package eci
+
+import (
+	"runtime"
+	"sync"
+)
+
+// parallel splits 0..n-1 into one contiguous range a core and calls work on each
+// range concurrently. Work on different indices must be independent, so that the
+// result does not depend on the number of cores.
+func parallel(n int, work func(lo, hi int)) {
+	workers := min(n, runtime.GOMAXPROCS(0))
+	if workers <= 1 {
+		work(0, n)
+		return
+	}
+	var wait sync.WaitGroup
+	for w := range workers {
+		wait.Go(func() { work(w*n/workers, (w+1)*n/workers) })
+	}
+	wait.Wait()
+}

@@ -1,0 +1,99 @@
+package eci
+
+// Record is the concrete [Triple] that readers yield, with ids, texts and
+// optional vectors. Its JSON form is this project's own JSONL format; ids,
+// source and vectors are optional. Use a pointer to it as a Triple.
+type Record struct {
+	QueryID      string `json:"query_id,omitempty"`
+	QueryText    string `json:"query"`
+	PositiveID   string `json:"positive_id,omitempty"`
+	PositiveText string `json:"positive"`
+	NegativeID   string `json:"negative_id,omitempty"`
+	NegativeText string `json:"negative"`
+	SourceName   string `json:"source,omitempty"`
+
+	// Vectors of length d, of any positive norm; nil where not at hand.
+	QueryVector    []float32 `json:"query_vector,omitempty"`
+	PositiveVector []float32 `json:"positive_vector,omitempty"`
+	NegativeVector []float32 `json:"negative_vector,omitempty"`
+
+	// File and Row (1-based) say where the record was read.
+	File string `json:"-"`
+	Row  int    `json:"-"`
+}
+
+// Query returns the query's text.
+func (r *Record) Query() string { return r.QueryText }
+
+// Positive returns the text of the passage labelled relevant.
+func (r *Record) Positive() string { return r.PositiveText }
+
+// Negative returns the text of the candidate negative.
+func (r *Record) Negative() string { return r.NegativeText }
+
+// IDs returns the ids of query, positive and negative; empty where unknown.
+func (r *Record) IDs() (query, positive, negative string) {
+	return r.QueryID, r.PositiveID, r.NegativeID
+}
+
+// Vectors returns the vectors of query, positive and negative; nil where not at
+// hand.
+func (r *Record) Vectors() (query, positive, negative []float32) {
+	return r.QueryVector, r.PositiveVector, r.NegativeVector
+}
+
+// Location returns the file and the 1-based row the record was read from.
+func (r *Record) Location() (file string, row int) { return r.File, r.Row }
+
+// fill copies what a Triple offers into r. Strings are immutable and so copied
+// by reference; vectors are appended to arena, because the caller may reuse its
+// slices. It returns the grown arena. row is the position to report when the
+// triple has none of its own.
+func (r *Record) fill(t Triple, row int, arena []float32) []float32 {
+	*r = Record{QueryText: t.Query(), PositiveText: t.Positive(), NegativeText: t.Negative(), Row: row}
+	if t, ok := t.(Identified); ok {
+		r.QueryID, r.PositiveID, r.NegativeID = t.IDs()
+	}
+	if t, ok := t.(Located); ok {
+		if file, row := t.Location(); row > 0 {
+			r.File, r.Row = file, row
+		}
+	}
+	if t, ok := t.(Embedded); ok {
+		q, p, n := t.Vectors()
+		keep := func(v []float32) []float32 {
+			if v == nil {
+				return nil
+			}
+			start := len(arena)
+			arena = append(arena, v...)
+			return arena[start:len(arena):len(arena)]
+		}
+		r.QueryVector, r.PositiveVector, r.NegativeVector = keep(q), keep(p), keep(n)
+	}
+	return arena
+}
+
+// check reports an empty text.
+func (r *Record) check() error {
+	switch {
+	case blank(r.QueryText):
+		return emptyText("query")
+	case blank(r.PositiveText):
+		return emptyText("positive")
+	case blank(r.NegativeText):
+		return emptyText("negative")
+	}
+	return nil
+}
+
+// group is the query's bucket: FNV-1a-64 of its id, else of its text, modulo
+// groups, so that every triple of a query falls into the same group in every
+// source.
+func (r *Record) group(groups int) int {
+	key := r.QueryID
+	if key == "" {
+		key = r.QueryText
+	}
+	return int(fnv1a(fnvOffset, key) % uint64(groups))
+}

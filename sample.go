@@ -1,0 +1,163 @@
+package eci
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// sample says which triples of a source are in the budget: those with the
+// smallest seeded hashes. Samples of growing budgets are nested.
+type sample struct {
+	available int    // triples in the source
+	budget    int    // triples wanted; at least available means all
+	limit     uint64 // hashes below are in
+	ties      int    // of those equal to limit, how many from the first are in
+	histogram []uint32
+}
+
+// histogramBits sets the memory of a survey, 4 bytes << bits for each source,
+// which does not grow with the number of triples.
+const histogramBits = 18
+
+func (s *sample) size() int { return min(s.available, s.budget) }
+
+func (s *sample) all() bool { return s.budget >= s.available }
+
+// survey reads the texts of every source once: it counts triples, sets budgets
+// and counts document frequencies, unless a lexicon is at hand.
+func (r *run) survey(ctx context.Context, sources []Source) error {
+	counted := r.lexicon // of the calibration
+	if counted == nil {
+		counted = r.Lexicon
+	}
+	fresh := counted == nil
+	if fresh {
+		counted = NewLexicon(r.Tokenizer)
+	}
+	r.lexicon = counted
+	seen := make(map[fingerprint]struct{})
+	count := func(text string, f fingerprint) {
+		if !fresh {
+			return
+		}
+		if _, ok := seen[f]; !ok {
+			seen[f] = struct{}{}
+			counted.Add(text)
+		}
+	}
+	smallest := math.MaxInt
+	for _, source := range sources {
+		s := &sample{histogram: make([]uint32, 1<<histogramBits)}
+		r.samples[source.Name] = s
+		skipped := make(map[string]int)
+		var arena []float32
+		err := source.each(ctx, r.Skip, skipped, &arena, func(rec *Record) error {
+			if r.Skip&(SkipMissingVector|SkipBadVector) != 0 {
+				if err := r.vectors.check(rec); err != nil {
+					return err
+				}
+			}
+			arena = arena[:0]
+			p, n := fingerprintOf(rec.PositiveText), fingerprintOf(rec.NegativeText)
+			count(rec.PositiveText, p)
+			count(rec.NegativeText, n)
+			s.histogram[tripleHash(r.Seed, fingerprintOf(rec.QueryText), p, n)>>(64-histogramBits)]++
+			s.available++
+			if s.available%8192 == 0 {
+				r.progress("survey", source, s.available)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if s.available == 0 {
+			return &RowError{Source: source.Name, Err: fmt.Errorf("%w%s", ErrEmptySource, skippedNote(skipped))}
+		}
+		smallest = min(smallest, s.available)
+	}
+	for _, source := range sources {
+		s := r.samples[source.Name]
+		switch r.Budget {
+		case Unlimited:
+			s.budget = s.available
+		case 0:
+			s.budget = smallest
+		default:
+			s.budget = r.Budget
+		}
+		if !s.all() {
+			if err := r.refine(ctx, source, s); err != nil {
+				return err
+			}
+		}
+		s.histogram = nil
+	}
+	return nil
+}
+
+// refine reads a source a second time for the hashes in the one bin of the
+// histogram that the budget cuts, about available/2^18 of them, and finds the
+// exact limit.
+func (r *run) refine(ctx context.Context, source Source, s *sample) error {
+	bin, below := 0, 0
+	for below+int(s.histogram[bin]) < s.budget {
+		below += int(s.histogram[bin])
+		bin++
+	}
+	var hashes []uint64
+	var arena []float32
+	err := source.each(ctx, r.Skip, make(map[string]int), &arena, func(rec *Record) error {
+		arena = arena[:0]
+		if h := r.hashOf(rec); h>>(64-histogramBits) == uint64(bin) {
+			hashes = append(hashes, h)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.Sort(hashes)
+	take := s.budget - below
+	if take > len(hashes) {
+		return unstable(source, s.available, "fewer")
+	}
+	s.limit = hashes[take-1]
+	s.ties = take - slices.Index(hashes, s.limit)
+	return nil
+}
+
+func (r *run) hashOf(rec *Record) uint64 {
+	return tripleHash(r.Seed, fingerprintOf(rec.QueryText), fingerprintOf(rec.PositiveText), fingerprintOf(rec.NegativeText))
+}
+
+// admission returns a function that tells, triple by triple from the start of
+// the source, which are in the budget.
+func (r *run) admission(s *sample) func(rec *Record) bool {
+	if s == nil || s.all() {
+		return func(*Record) bool { return true }
+	}
+	ties := s.ties
+	return func(rec *Record) bool {
+		h := r.hashOf(rec)
+		if h == s.limit && ties > 0 {
+			ties--
+			return true
+		}
+		return h < s.limit
+	}
+}
+
+func unstable(source Source, first int, second any) error {
+	return &RowError{Source: source.Name, Err: fmt.Errorf("%w: %d triples at first, then %v; Triples must start anew each time it is ranged over", ErrUnstableSource, first, second)}
+}
+
+func skippedNote(skipped map[string]int) string {
+	note := ""
+	for _, reason := range sortedKeys(skipped) {
+		note += fmt.Sprintf("; %d rows left out: %s", skipped[reason], reason)
+	}
+	return note
+}

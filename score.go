@@ -1,0 +1,291 @@
+package eci
+
+import (
+	"context"
+	"fmt"
+	"math"
+)
+
+// Score is what a scorer finds out about one source.
+type Score struct {
+	// Source is the source's name and Value its score: S in nats for [Sem], the
+	// measure's own unit for a [Baseline]. Higher ranks first.
+	Source string
+	Value  float64
+
+	// StandardError is the grouped jackknife's, Low and High the ends of the 95%
+	// interval Value -+ t(Groups-1) StandardError, and Jackknife the
+	// bias-corrected value, which extrapolates to unlimited triples. All are 0
+	// when Groups, the number of jackknife groups with triples, is below 2; then
+	// there is no interval.
+	StandardError, Low, High, Jackknife float64
+	Groups                              int
+
+	// Totals are the sums over all triples that were scored.
+	Totals Totals
+	// Components are the names of the factors in Totals.Factors.
+	Components []string
+
+	// Trace is tr M. Bound is d/2 ln(1 + tr M/eps^2), the score of an isotropic M
+	// of that trace, in nats; Diversity is Value/Bound, in [0, 1];
+	// EffectiveDimension is sum a l/(1 + a l), in [0, d]. For Sem only.
+	Trace, Bound, Diversity, EffectiveDimension float64
+
+	// Baselines holds the values of all baseline measures, by name.
+	Baselines map[string]float64
+	// Skipped counts rows left out, by reason; see [Skip].
+	Skipped map[string]int
+
+	// Matrix is M with its groups, for mixtures and merges; nil for a Baseline.
+	Matrix *Matrix
+
+	deviations []float64 // of the jackknife, by group; see newJackknife
+}
+
+// Totals are sums over scored triples, additive over disjoint sets of them but
+// for UniqueNegatives.
+type Totals struct {
+	// Triples is N, UniqueNegatives the number of distinct negative texts,
+	// Identical the number of negatives with the text of their positive, Safe the
+	// number of positive margins.
+	Triples, UniqueNegatives, Identical, Safe int
+	// Weight is sum w, WeightSquares sum w^2.
+	Weight, WeightSquares float64
+	// Sums of s+, s-, ovl(p,n), the InfoNCE loss, its gradient's norm, and w |r|^2.
+	PositiveSimilarity, NegativeSimilarity, Overlap, Loss, Gradient, Trace float64
+	// Factors are the sums of the components' factors.
+	Factors []float64
+}
+
+// EffectiveTriples is (sum w)^2 / sum w^2, in [1, N]; 0 when no triple weighs
+// anything.
+func (t Totals) EffectiveTriples() float64 {
+	if t.WeightSquares == 0 {
+		return 0
+	}
+	return t.Weight * t.Weight / t.WeightSquares
+}
+
+// mean divides a sum by the number of triples; 0 for none.
+func (t Totals) mean(sum float64) float64 {
+	if t.Triples == 0 {
+		return 0
+	}
+	return sum / float64(t.Triples)
+}
+
+func (t *Totals) add(o *Totals) {
+	t.Triples += o.Triples
+	t.UniqueNegatives += o.UniqueNegatives
+	t.Identical += o.Identical
+	t.Safe += o.Safe
+	t.Weight += o.Weight
+	t.WeightSquares += o.WeightSquares
+	t.PositiveSimilarity += o.PositiveSimilarity
+	t.NegativeSimilarity += o.NegativeSimilarity
+	t.Overlap += o.Overlap
+	t.Loss += o.Loss
+	t.Gradient += o.Gradient
+	t.Trace += o.Trace
+	if t.Factors == nil {
+		t.Factors = make([]float64, len(o.Factors))
+	}
+	for i, f := range o.Factors {
+		t.Factors[i] += f
+	}
+}
+
+// accumulator takes in the weighed triples of one source. Everything is summed
+// by group, each group in the order of its triples, so that groups can be worked
+// on concurrently without changing a bit.
+type accumulator struct {
+	run       *run
+	totals    []Totals // by group
+	matrix    *Matrix  // nil for a measure
+	negatives map[fingerprint]uint16
+	rows      [][]int32 // by group: rows of the current batch
+}
+
+// severalGroups marks a negative text that occurs in more than one group.
+const severalGroups = math.MaxUint16
+
+func newAccumulator(r *run) *accumulator {
+	a := &accumulator{
+		run:       r,
+		totals:    make([]Totals, r.Groups),
+		negatives: make(map[fingerprint]uint16),
+		rows:      make([][]int32, r.Groups),
+	}
+	for g := range a.totals {
+		a.totals[g].Factors = make([]float64, len(r.Components))
+	}
+	return a
+}
+
+func (a *accumulator) add(b *batch) error {
+	r := a.run
+	if a.matrix == nil && r.measure == nil {
+		m, err := NewMatrix(MatrixConfig{Dimension: r.dimension, Groups: r.Groups, Epsilon2: r.Epsilon2, Settings: r.hash})
+		if err != nil {
+			return err
+		}
+		a.matrix = m
+	}
+	for g := range a.rows {
+		a.rows[g] = a.rows[g][:0]
+	}
+	for i := range b.rows {
+		row := &b.rows[i]
+		a.rows[row.group] = append(a.rows[row.group], int32(i))
+		if g, ok := a.negatives[row.fingerprint]; !ok {
+			a.negatives[row.fingerprint] = uint16(row.group)
+		} else if g != uint16(row.group) {
+			a.negatives[row.fingerprint] = severalGroups
+		}
+	}
+	parallel(r.Groups, func(lo, hi int) {
+		scratch := make([]float64, r.dimension)
+		for g := lo; g < hi; g++ {
+			for _, i := range a.rows[g] {
+				a.addRow(g, &b.rows[i], scratch)
+			}
+		}
+	})
+	return nil
+}
+
+func (a *accumulator) addRow(g int, row *batchRow, scratch []float64) {
+	if a.matrix != nil {
+		scratch = a.matrix.row(g)
+	}
+	e, t := &row.evidence, &a.totals[g]
+	q, p, n := row.vectors[0], row.vectors[1], row.vectors[2]
+	square := residual(scratch, q.data, p.data, n.data, q.inverse, p.inverse, n.inverse, e.Margin, math.Sqrt(row.weight))
+	t.Triples++
+	if e.Margin > 0 {
+		t.Safe++
+	}
+	if row.rec.PositiveText == row.rec.NegativeText {
+		t.Identical++
+	}
+	t.Weight += row.weight
+	t.WeightSquares += float64(row.weight * row.weight)
+	t.PositiveSimilarity += e.PositiveSimilarity
+	t.NegativeSimilarity += e.NegativeSimilarity
+	t.Overlap += e.Overlap
+	value, gradient := loss(e.Margin, a.run.Temperature, math.Sqrt(square))
+	t.Loss += value
+	t.Gradient += gradient
+	t.Trace += float64(row.weight * square)
+	for k, f := range row.factors {
+		t.Factors[k] += f
+	}
+}
+
+// Name returns the name of the score.
+func (r *run) Name() string {
+	if r.measure != nil {
+		return r.measure.Name
+	}
+	return r.Sem.Name()
+}
+
+// Score scores one surveyed source.
+func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
+	a := newAccumulator(r)
+	s := &Score{Source: source.Name, Skipped: make(map[string]int), Baselines: make(map[string]float64)}
+	err := r.batches(ctx, source, s.Skipped, func(b *batch) error {
+		if err := r.weigh(source, b); err != nil {
+			return err
+		}
+		if err := a.add(b); err != nil {
+			return err
+		}
+		r.progress("score", source, b.done)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range r.Components {
+		s.Components = append(s.Components, c.Name())
+	}
+	for g := range a.totals {
+		s.Totals.add(&a.totals[g])
+	}
+	s.Totals.UniqueNegatives = len(a.negatives)
+	if s.Totals.Triples == 0 {
+		return nil, &RowError{Source: source.Name, Err: fmt.Errorf("%w to score%s", ErrEmptySource, skippedNote(s.Skipped))}
+	}
+	for _, m := range Measures() {
+		s.Baselines[m.Name] = m.Value(s.Totals)
+	}
+	without := make([]float64, r.Groups)
+	if r.measure != nil {
+		s.Value = r.measure.Value(s.Totals)
+		a.leaveOut(s.Totals, func(g int, t Totals) { without[g] = r.measure.Value(t) })
+	} else if err := a.information(s, &without); err != nil {
+		return nil, &RowError{Source: source.Name, Err: err}
+	}
+	s.interval(without, a.groupTriples())
+	return s, nil
+}
+
+// information fills S, its replicates and the diagnostics of the matrix.
+func (a *accumulator) information(s *Score, without *[]float64) (err error) {
+	m := a.matrix
+	s.Matrix = m
+	if s.Value, *without, err = m.LogDets(); err != nil {
+		return err
+	}
+	if s.EffectiveDimension, err = m.EffectiveDimension(); err != nil {
+		return err
+	}
+	s.Trace = s.Totals.mean(s.Totals.Trace)
+	d := float64(m.config.Dimension)
+	s.Bound = d / 2 * math.Log1p(s.Trace/m.config.Epsilon2)
+	if s.Bound > 0 {
+		s.Diversity = inside(s.Value/s.Bound, 0, 1)
+	}
+	return nil
+}
+
+// interval fills what the jackknife gives.
+func (s *Score) interval(without []float64, triples []int) {
+	j, ok := newJackknife(s.Value, without, triples)
+	s.Groups = j.groups
+	if !ok {
+		return
+	}
+	s.Jackknife, s.StandardError, s.deviations = j.corrected, j.standardError, j.deviations
+	half := tQuantile(j.groups-1) * j.standardError
+	s.Low, s.High = s.Value-half, s.Value+half
+}
+
+func (a *accumulator) groupTriples() []int {
+	n := make([]int, len(a.totals))
+	for g := range a.totals {
+		n[g] = a.totals[g].Triples
+	}
+	return n
+}
+
+// leaveOut calls fn with the totals of all groups but g, for every g.
+func (a *accumulator) leaveOut(all Totals, fn func(g int, t Totals)) {
+	only := make([]int, len(a.totals)) // negatives that occur in this group alone
+	for _, g := range a.negatives {
+		if g != severalGroups {
+			only[g]++
+		}
+	}
+	for g := range a.totals {
+		var t Totals
+		for h := range a.totals {
+			if h != g {
+				t.add(&a.totals[h])
+			}
+		}
+		t.UniqueNegatives = all.UniqueNegatives - only[g]
+		fn(g, t)
+	}
+}

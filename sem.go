@@ -1,0 +1,327 @@
+package eci
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+)
+
+// Sem is ECI_sem, the scorer this package is for, with its settings. The zero
+// value with an Embedder or Vectors (or neither, if the triples carry vectors)
+// is the documented default. A Sem is not changed by use and may be copied.
+type Sem struct {
+	// Vectors finds precomputed vectors by id; Embedder computes the others from
+	// their texts. A triple's own vectors come before both.
+	Vectors  Vectors
+	Embedder Embedder
+
+	// Components are multiplied into a triple's weight; nil means
+	// TargetConsistency{}, SemanticLocality{}, LexicalResidual{}.
+	Components []Component
+	// Tokenizer splits texts for the lexical component; nil means Words{}.
+	Tokenizer Tokenizer
+	// Lexicon gives the IDF weights; nil means one counted over the distinct
+	// positives and negatives of all sources ranked together.
+	Lexicon *Lexicon
+	// Calibration is frozen: when set it is used as it is; nil means that Rank
+	// takes one over the budgeted triples of all sources.
+	Calibration *Calibration
+	// CalibrateOn names the sources to calibrate on; nil means all.
+	CalibrateOn []string
+
+	// Budget is the number of triples scored of every source: 0 means the
+	// smallest source's count, Unlimited all of them. Which triples are in depends
+	// on their texts and Seed only.
+	Budget int
+	Seed   uint64
+	// Groups is G, the number of jackknife groups of queries; 0 means 32.
+	Groups int
+	// Epsilon2 is eps^2, the distortion of the coding rate; 0 means 0.5.
+	Epsilon2 float64
+	// Temperature is the InfoNCE temperature of the baselines "infonce" and
+	// "gradient"; 0 means 0.05. The score itself does not use it.
+	Temperature float64
+
+	// BatchSize is the most texts handed to the Embedder at once; 0 means 256. It
+	// does not change the result.
+	BatchSize int
+	// CacheBytes limits the memory for embeddings; 0 means 1 GiB. Beyond it, texts
+	// are embedded again when they come again.
+	CacheBytes int64
+	// Skip says which bad rows to leave out and count instead of failing.
+	Skip Skip
+	// Progress, if not nil, is called now and then from the goroutine that runs.
+	Progress func(Progress)
+}
+
+// Unlimited as [Sem.Budget] scores all triples of every source, however many.
+const Unlimited = -1
+
+// Progress says how far a run is.
+type Progress struct {
+	// Stage is "survey", "calibrate" or "score".
+	Stage  string
+	Source string
+	// Triples is the number of triples of this source done in this stage, Total
+	// how many there will be, 0 if unknown.
+	Triples, Total int
+}
+
+// Name returns "eci".
+func (s *Sem) Name() string { return "eci" }
+
+// Score scores one source with the frozen Calibration, which must be set. All of
+// its triples are scored unless Budget is positive.
+func (s *Sem) Score(ctx context.Context, source Source) (*Score, error) {
+	return scoreAlone(ctx, s, nil, source)
+}
+
+// scoreAlone scores a source outside a ranking.
+func scoreAlone(ctx context.Context, s *Sem, measure *Measure, source Source) (*Score, error) {
+	r, err := newRun(s, measure)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkSources([]Source{source}); err != nil {
+		return nil, err
+	}
+	if err := r.useCalibration(); err != nil {
+		return nil, err
+	}
+	if err := r.survey(ctx, []Source{source}); err != nil {
+		return nil, err
+	}
+	return r.Score(ctx, source)
+}
+
+// Prepare surveys all sources, equalises their budgets, calibrates if there is
+// no Calibration yet, and returns the scorer that Rank uses.
+func (s *Sem) Prepare(ctx context.Context, sources ...Source) (Scorer, error) {
+	return prepare(ctx, s, nil, sources)
+}
+
+func prepare(ctx context.Context, s *Sem, measure *Measure, sources []Source) (*run, error) {
+	r, err := newRun(s, measure)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkSources(sources); err != nil {
+		return nil, err
+	}
+	if s.Calibration != nil {
+		if err := r.useCalibration(); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.survey(ctx, sources); err != nil {
+		return nil, err
+	}
+	if s.Calibration == nil {
+		if err := r.calibrate(ctx, sources); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// Calibrate takes the scales over the budgeted triples of the sources named in
+// CalibrateOn (all of them by default), and the document frequencies over all
+// sources, unless Lexicon is set. Any Calibration already there is not used.
+func (s *Sem) Calibrate(ctx context.Context, sources ...Source) (*Calibration, error) {
+	fresh := *s
+	fresh.Calibration = nil
+	r, err := prepare(ctx, &fresh, nil, sources)
+	if err != nil {
+		return nil, err
+	}
+	return r.calibration, nil
+}
+
+// Weighted is one triple with its evidence and weight.
+type Weighted struct {
+	Evidence
+	// Factors are the values of the components, in their order, and Weight is
+	// their product, each in [0, 1].
+	Factors []float64
+	Weight  float64
+	// Group is the triple's jackknife group, in 0..G-1.
+	Group int
+}
+
+// Weigh yields the evidence and weight of every triple of a source, in order,
+// under the frozen Calibration, which must be set: to look into a score, to
+// filter triples in a loader, to test a miner. A Weighted and what it points to
+// are valid until the next one is asked for. Rows that Skip covers are left out;
+// Budget is not applied.
+func (s *Sem) Weigh(ctx context.Context, source Source) iter.Seq2[*Weighted, error] {
+	return func(yield func(*Weighted, error) bool) {
+		all := *s
+		all.Budget = Unlimited
+		r, err := newRun(&all, nil)
+		if err == nil {
+			err = r.useCalibration()
+		}
+		if err == nil {
+			err = checkSources([]Source{source})
+		}
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		stop := fmt.Errorf("stop")
+		err = r.batches(ctx, source, make(map[string]int), func(b *batch) error {
+			if err := r.weigh(source, b); err != nil {
+				return err
+			}
+			for i := range b.rows {
+				row := &b.rows[i]
+				w := Weighted{Evidence: row.evidence, Factors: row.factors, Weight: row.weight, Group: row.group}
+				if !yield(&w, nil) {
+					return stop
+				}
+			}
+			return nil
+		})
+		if err != nil && err != stop {
+			yield(nil, err)
+		}
+	}
+}
+
+// run is a Sem with its defaults filled in and what it has learnt of the
+// sources. It scores with S, or with a measure of a baseline.
+type run struct {
+	Sem
+	measure     *Measure
+	lexicon     *Lexicon
+	calibration *Calibration
+	hash        string
+	dimension   int
+	samples     map[string]*sample
+	vectors     *vectorSource
+	features    *cache[*features]
+}
+
+func newRun(s *Sem, measure *Measure) (*run, error) {
+	r := &run{Sem: *s, measure: measure, samples: make(map[string]*sample)}
+	if r.Components == nil {
+		r.Components = []Component{TargetConsistency{}, SemanticLocality{}, LexicalResidual{}}
+	}
+	if err := checkComponents(r.Components); err != nil {
+		return nil, err
+	}
+	if r.Groups == 0 {
+		r.Groups = defaultGroups
+	}
+	if r.Epsilon2 == 0 {
+		r.Epsilon2 = defaultEpsilon2
+	}
+	if r.BatchSize == 0 {
+		r.BatchSize = 256
+	}
+	if r.CacheBytes == 0 {
+		r.CacheBytes = 1 << 30
+	}
+	if r.Temperature == 0 {
+		r.Temperature = 0.05
+	}
+	if _, err := (MatrixConfig{Dimension: 1, Groups: r.Groups, Epsilon2: r.Epsilon2}).withDefaults(); err != nil {
+		return nil, err
+	}
+	switch {
+	case r.Budget < Unlimited:
+		return nil, fmt.Errorf("eci: %w: budget %d; use a positive number, 0 for the smallest source or Unlimited", ErrSettings, r.Budget)
+	case r.BatchSize < 0:
+		return nil, fmt.Errorf("eci: %w: batch size %d", ErrSettings, r.BatchSize)
+	case !(r.Temperature > 0) || math.IsInf(r.Temperature, 0):
+		return nil, fmt.Errorf("eci: %w: temperature %v", ErrSettings, r.Temperature)
+	case r.Lexicon != nil && r.Tokenizer != nil && r.Lexicon.tokenizer.Name() != r.Tokenizer.Name():
+		return nil, fmt.Errorf("eci: %w: the lexicon was counted with tokenizer %q, Sem.Tokenizer is %q", ErrIncompatible, r.Lexicon.tokenizer.Name(), r.Tokenizer.Name())
+	}
+	r.vectors = newVectorSource(&r.Sem)
+	r.features = newCache[*features](64 << 20)
+	return r, nil
+}
+
+// useCalibration takes over the frozen calibration, after checking it.
+func (r *run) useCalibration() error {
+	cal := r.Sem.Calibration
+	if err := cal.Validate(); err != nil {
+		return err
+	}
+	tokenizer := cal.Lexicon.tokenizer
+	if stored, ok := tokenizer.(storedTokenizer); ok && r.Tokenizer == nil {
+		return fmt.Errorf("eci: %w: the calibration was taken with tokenizer %q; set Sem.Tokenizer to it", ErrNotCalibrated, stored.name)
+	}
+	lexicon := cal.Lexicon
+	if r.Tokenizer != nil {
+		var err error
+		if lexicon, err = lexicon.WithTokenizer(r.Tokenizer); err != nil {
+			return err
+		}
+	}
+	r.lexicon = lexicon
+	r.dimension = cal.Dimension
+	return r.freeze(cal)
+}
+
+func (r *run) freeze(cal *Calibration) error {
+	r.lexicon.freeze()
+	hash, err := cal.Hash(r.Components)
+	if err != nil {
+		return err
+	}
+	r.calibration, r.hash = cal, hash
+	return nil
+}
+
+// calibrate takes scales over the budgeted triples of the named sources.
+func (r *run) calibrate(ctx context.Context, sources []Source) error {
+	named := make(map[string]bool)
+	for _, name := range r.CalibrateOn {
+		named[name] = true
+	}
+	var margin, negative spread
+	cal := &Calibration{Lexicon: r.lexicon}
+	for _, source := range sources {
+		if len(r.CalibrateOn) > 0 && !named[source.Name] {
+			continue
+		}
+		delete(named, source.Name)
+		cal.Sources = append(cal.Sources, source.Name)
+		err := r.batches(ctx, source, make(map[string]int), func(b *batch) error {
+			b.similarities()
+			for i := range b.rows {
+				e := &b.rows[i].evidence
+				margin.add(e.Margin)
+				negative.add(e.NegativeSimilarity)
+			}
+			r.progress("calibrate", source, b.done)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for name := range named {
+		return fmt.Errorf("eci: %w: CalibrateOn names %q, which is not among the sources", ErrSettings, name)
+	}
+	cal.MarginScale, cal.NegativeMean, cal.NegativeScale = margin.deviation(), negative.mean, negative.deviation()
+	cal.Triples, cal.Dimension = int(margin.n), r.dimension
+	if err := cal.Validate(); err != nil {
+		return err
+	}
+	return r.freeze(cal)
+}
+
+func (r *run) progress(stage string, source Source, done int) {
+	if r.Progress == nil {
+		return
+	}
+	total := 0
+	if s := r.samples[source.Name]; s != nil {
+		total = s.size()
+	}
+	r.Progress(Progress{Stage: stage, Source: source.Name, Triples: done, Total: total})
+}

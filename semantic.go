@@ -1,0 +1,146 @@
+package eci
+
+import "math"
+
+// Evidence is what a [Component] sees of one triple.
+type Evidence struct {
+	// PositiveSimilarity is s+ = q.p and NegativeSimilarity s- = q.n, the cosines
+	// of the unit vectors, in [-1, 1]. Margin is s+ - s-.
+	PositiveSimilarity, NegativeSimilarity, Margin float64
+	// Coverage is cov(q, n), the share of the query's IDF mass found in the
+	// negative; Overlap is ovl(p, n), the IDF-weighted Jaccard overlap of positive
+	// and negative. Both lie in [0, 1]; see [Lexicon].
+	Coverage, Overlap float64
+	// Calibration holds the frozen scales; never nil when a Sem calls.
+	Calibration *Calibration
+	// Record is the triple with its texts, ids and vectors, for components of the
+	// user's own. It is valid during the call only and must not be changed. The
+	// components of this package do not read it.
+	Record *Record
+}
+
+// Component turns the evidence of one triple into a factor of its weight. To add
+// one to the method, implement these two methods and append it to
+// [Sem.Components].
+//
+// Weight must return a finite value in [0, 1], be deterministic and be safe for
+// concurrent use. A component with settings should also have a method
+// Settings() string, so that matrices made under different settings refuse to
+// merge; otherwise change Name with the settings.
+type Component interface {
+	// Name is one lower-case word for tables and JSON, such as "consistency".
+	Name() string
+	Weight(e *Evidence) float64
+}
+
+// TargetConsistency is c = sigmoid(m / (T sigma_m)), in (0, 1): the target
+// encoder agrees that the positive beats the negative. It guards against false
+// negatives. m is the margin and sigma_m the calibrated spread of margins.
+type TargetConsistency struct {
+	// Temperature is T_c, without unit; 0 means 1.
+	Temperature float64
+}
+
+// Name returns "consistency".
+func (TargetConsistency) Name() string { return "consistency" }
+
+// Settings names the temperature.
+func (c TargetConsistency) Settings() string { return "T=" + formatFloat(orOne(c.Temperature)) }
+
+// Weight returns c from e.Margin and e.Calibration.MarginScale.
+func (c TargetConsistency) Weight(e *Evidence) float64 {
+	return sigmoid(e.Margin / (orOne(c.Temperature) * e.Calibration.MarginScale))
+}
+
+// SemanticLocality is g = sigmoid((s- - mu) / (T sigma)), in (0, 1): the negative
+// is near the query, by the calibrated mean mu and spread sigma of negative
+// similarities.
+type SemanticLocality struct {
+	// Temperature is T_g, without unit; 0 means 1.
+	Temperature float64
+}
+
+// Name returns "locality".
+func (SemanticLocality) Name() string { return "locality" }
+
+// Settings names the temperature.
+func (c SemanticLocality) Settings() string { return "T=" + formatFloat(orOne(c.Temperature)) }
+
+// Weight returns g from e.NegativeSimilarity and the calibration's NegativeMean
+// and NegativeScale.
+func (c SemanticLocality) Weight(e *Evidence) float64 {
+	cal := e.Calibration
+	return sigmoid((e.NegativeSimilarity - cal.NegativeMean) / (orOne(c.Temperature) * cal.NegativeScale))
+}
+
+// sigmoid is 1/(1+exp(-x)), written so that exp never overflows.
+func sigmoid(x float64) float64 {
+	if x >= 0 {
+		return 1 / (1 + math.Exp(-x))
+	}
+	z := math.Exp(x)
+	return z / (1 + z)
+}
+
+// softplus is ln(1+exp(x)) without overflow.
+func softplus(x float64) float64 {
+	return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x)))
+}
+
+func orOne(x float64) float64 {
+	if x == 0 {
+		return 1
+	}
+	return x
+}
+
+// dot is the inner product of two float32 vectors of one length. Products of two
+// float32 are exact in float64, so that four fixed lanes give the same bits with
+// and without fused multiply-add, on every machine.
+func dot(x, y []float32) float64 {
+	y = y[:len(x)]
+	var a, b, c, d float64
+	i := 0
+	for ; i+4 <= len(x); i += 4 {
+		a += float64(x[i]) * float64(y[i])
+		b += float64(x[i+1]) * float64(y[i+1])
+		c += float64(x[i+2]) * float64(y[i+2])
+		d += float64(x[i+3]) * float64(y[i+3])
+	}
+	for ; i < len(x); i++ {
+		a += float64(x[i]) * float64(y[i])
+	}
+	return (a + b) + (c + d)
+}
+
+// inverseNorm returns 1/|x|, or ErrNotFinite or ErrZeroVector. The squares of
+// finite float32 values neither overflow nor vanish in float64, so the test on
+// the sum tells for all components.
+func inverseNorm(x []float32) (float64, error) {
+	square := dot(x, x)
+	switch {
+	case math.IsNaN(square) || math.IsInf(square, 0):
+		return 0, ErrNotFinite
+	case square == 0:
+		return 0, ErrZeroVector
+	}
+	return 1 / math.Sqrt(square), nil
+}
+
+// residual writes scale times r = (p - n) - ((p - n).q) q into dst, for unit
+// vectors given as raw vectors with inverse norms, and returns |r|^2. margin is
+// (p - n).q. r is the direction in which the cosine loss moves the query: its
+// gradient lies in the tangent plane at q.
+func residual(dst []float64, q, p, n []float32, iq, ip, in, margin, scale float64) float64 {
+	p, n, dst = p[:len(q)], n[:len(q)], dst[:len(q)]
+	mq := margin * iq
+	var square float64
+	for k := range q {
+		// The conversions forbid fused multiply-add, which would change bits
+		// between architectures.
+		r := float64(float64(p[k])*ip) - float64(float64(n[k])*in) - float64(mq*float64(q[k]))
+		square += float64(r * r)
+		dst[k] = r * scale
+	}
+	return square
+}

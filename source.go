@@ -1,0 +1,124 @@
+package eci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+)
+
+// Source is a named stream of triples whose negatives were found in one way.
+// Triples must be restartable: it is ranged over two or three times, each time
+// from the start and in the same order. An error that it yields ends the run,
+// unless it is a [RowError] that a [Skip] policy covers; the iterator may go on
+// after such an error.
+type Source struct {
+	Name    string
+	Triples iter.Seq2[Triple, error]
+}
+
+// SourceOf makes a source of a slice of the caller's own row type. The slice is
+// not copied and not changed.
+func SourceOf[T Triple](name string, rows []T) Source {
+	return Source{Name: name, Triples: func(yield func(Triple, error) bool) {
+		for i := range rows {
+			if !yield(rows[i], nil) {
+				return
+			}
+		}
+	}}
+}
+
+// SourceSeq makes a source of an iterator over the caller's own row type, which
+// must be restartable (see [Source]).
+func SourceSeq[T Triple](name string, rows iter.Seq2[T, error]) Source {
+	return Source{Name: name, Triples: func(yield func(Triple, error) bool) {
+		for row, err := range rows {
+			if err != nil {
+				if !yield(nil, err) {
+					return
+				}
+				continue
+			}
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}}
+}
+
+// checkSources refuses what cannot be ranked: no sources, or names that are
+// empty or used twice.
+func checkSources(sources []Source) error {
+	if len(sources) == 0 {
+		return fmt.Errorf("eci: %w: give at least one source, and two or more to compare", ErrNoSources)
+	}
+	seen := make(map[string]bool, len(sources))
+	for i, s := range sources {
+		switch {
+		case s.Name == "":
+			return fmt.Errorf("eci: source %d: %w: the name is empty", i+1, ErrSourceName)
+		case seen[s.Name]:
+			return fmt.Errorf("eci: source %q: %w: two sources have this name", s.Name, ErrSourceName)
+		case s.Triples == nil:
+			return fmt.Errorf("eci: source %q: %w: Triples is nil", s.Name, ErrNoSources)
+		}
+		seen[s.Name] = true
+	}
+	return nil
+}
+
+// each reads a source once, row by row, and calls fn with every triple that
+// passes the text checks. rec is valid until fn returns, its vectors until the
+// caller truncates the arena they are appended to. Rows that the policy leaves
+// out are counted in skipped.
+func (s Source) each(ctx context.Context, skip Skip, skipped map[string]int, arena *[]float32, fn func(rec *Record) error) error {
+	var rec Record
+	row := 0
+	for t, err := range s.Triples {
+		row++
+		if row%1024 == 1 {
+			if err := ctx.Err(); err != nil {
+				return s.wrap(nil, err)
+			}
+		}
+		if err == nil && t == nil {
+			err = fmt.Errorf("%w: the iterator yielded a nil triple", ErrMalformed)
+		}
+		if err == nil {
+			*arena = rec.fill(t, row, *arena)
+			err = rec.check()
+		} else {
+			rec = Record{Row: row}
+		}
+		if err == nil {
+			err = fn(&rec)
+		}
+		if err != nil {
+			if policy, reason := skipReason(err); policy&skip != 0 {
+				skipped[reason]++
+				continue
+			}
+			return s.wrap(&rec, err)
+		}
+	}
+	return ctx.Err()
+}
+
+// wrap adds source, file and row to an error that does not have them yet.
+func (s Source) wrap(rec *Record, err error) error {
+	var at *RowError
+	if errors.As(err, &at) {
+		if at.Source == "" {
+			filled := *at
+			filled.Source = s.Name
+			return &filled
+		}
+		return err
+	}
+	e := &RowError{Source: s.Name, Err: err}
+	if rec != nil {
+		e.File, e.Row = rec.File, rec.Row
+	}
+	return e
+}
