@@ -1,10 +1,10 @@
-// Rebuilds every derived file of the demo data set from the hand-written ones.
+// Rebuilds every derived file of the demo data set from the given ones.
 //
 //   npm run rebuild   install the pinned packages, then write the files
 //   npm run generate  write the files
 //   npm run check     build them in memory and fail when one differs
 //
-// Written by hand: corpus.jsonl, queries.jsonl, qrels.tsv, hard_negatives.jsonl
+// Given: corpus.jsonl, queries.jsonl, qrels.tsv, hard_negatives.jsonl
 // and answers.jsonl. Derived: sources/*.jsonl and vectors/*. The encoder, its
 // batch size, the order of the texts and all seeds are pinned, so that the
 // derived files come out the same, bit for bit, on every run.
@@ -18,6 +18,11 @@ const ROOT = new URL("../", import.meta.url);
 const PER_QUERY = 2; // negatives of one query in every source
 const K1 = 0.9; // BM25
 const B = 0.4;
+const STOP = new Set( // no evidence of a topic
+  ("a an and any are around as at be become before but by can do does for from get has have how i if in into " +
+    "is it its many me most much my need no not of on or s should so such t than that the their them then there " +
+    "these they this to use was what when where which why will with you your").split(" "),
+);
 const BATCH = 32; // texts embedded in one call
 const SEED_RANDOM = 1;
 const SEED_CONTAMINATED = 2;
@@ -84,7 +89,7 @@ console.log(`${check ? "checked" : "wrote"} ${files.size} files, ${differing} di
 report();
 process.exitCode = differing > 0 ? 1 : 0;
 
-// Reading and checking the hand-written files.
+// Reading and checking the given files.
 
 async function jsonl(path) {
   const text = await readFile(new URL(path, ROOT), "utf8");
@@ -168,9 +173,7 @@ function top(q, scores) {
 }
 
 // bm25Ranking indexes docs and returns a function from a query to their scores.
-// Tokens are lower-cased runs of letters and digits, neither stemmed nor stopped.
 function bm25Ranking(docs) {
-  const tokens = (text) => text.toLowerCase().match(/[\p{L}\p{Nd}]+/gu) ?? [];
   const df = new Map();
   const index = docs.map(({ text }) => {
     const list = tokens(text);
@@ -190,6 +193,16 @@ function bm25Ranking(docs) {
       }
       return score;
     });
+}
+
+// tokens returns the lower-cased runs of letters and digits of text without
+// stop words and plural endings (ies to y, other s dropped unless after s or u).
+function tokens(text) {
+  const words = text.toLowerCase().match(/[\p{L}\p{Nd}]+/gu) ?? [];
+  return words
+    .filter((w) => !STOP.has(w))
+    .map((w) => (w.length > 4 ? w.replace(/ies$/, "y") : w))
+    .map((w) => (w.length > 3 ? w.replace(/([^su])s$/, "$1") : w));
 }
 
 // minedRandom draws passages other than the positives, without replacement
