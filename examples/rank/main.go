@@ -1,21 +1,26 @@
 // Command rank ranks sources of hard negatives: the main job of eci as a user
 // would write it.
 //
+//	go run ./examples/rank
 //	go run ./examples/rank -vectors DIR [-json] SOURCE.jsonl...
 //
-// DIR holds queries.npy, queries.ids, corpus.npy and corpus.ids; a source is
-// named after its file.
+// The first ranks the five sources of the embedded demo. For the second, DIR
+// holds queries.npy, queries.ids, corpus.npy and corpus.ids; a source is named
+// after its file.
 package main
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 
 	"example.com/eci"
+	"example.com/eci/testdata/demo"
 )
 
 func main() {
@@ -30,20 +35,13 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, vectors string, asJSON bool, files []string) error {
-	if vectors == "" || len(files) == 0 {
-		return fmt.Errorf("eci: give -vectors DIR and the files of at least one source")
-	}
-	store, err := eci.OpenVectors(vectors)
+func run(ctx context.Context, dir string, asJSON bool, files []string) error {
+	vectors, sources, err := open(dir, files)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	var sources []eci.Source
-	for _, file := range files {
-		sources = append(sources, eci.JSONL(file))
-	}
-	ranking, err := eci.Rank(ctx, &eci.Sem{Vectors: store}, sources...)
+	defer vectors.Close()
+	ranking, err := eci.Rank(ctx, &eci.Sem{Vectors: vectors}, sources...)
 	if err != nil {
 		return err
 	}
@@ -54,4 +52,43 @@ func run(ctx context.Context, vectors string, asJSON bool, files []string) error
 	}
 	_, err = fmt.Print(ranking)
 	return err
+}
+
+// open returns the demo when there are no arguments.
+func open(dir string, files []string) (*eci.VectorFiles, []eci.Source, error) {
+	if dir == "" && len(files) == 0 {
+		return openDemo()
+	}
+	if dir == "" || len(files) == 0 {
+		return nil, nil, errors.New("eci: give both -vectors DIR and the files of the sources, or neither for the demo")
+	}
+	vectors, err := eci.OpenVectors(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	var sources []eci.Source
+	for _, file := range files {
+		sources = append(sources, eci.JSONL(file))
+	}
+	return vectors, sources, nil
+}
+
+func openDemo() (*eci.VectorFiles, []eci.Source, error) {
+	dir, err := fs.Sub(demo.Files, "vectors")
+	if err != nil {
+		return nil, nil, err
+	}
+	vectors, err := eci.ReadVectors(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	files, err := fs.Glob(demo.Files, "sources/*.jsonl")
+	if err != nil {
+		return nil, nil, err
+	}
+	var sources []eci.Source
+	for _, file := range files {
+		sources = append(sources, eci.JSONLFrom(demo.Files, file))
+	}
+	return vectors, sources, nil
 }
