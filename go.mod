@@ -6,3 +6,5 @@ require (
 	golang.org/x/exp v0.0.0-20251002181428-27f1f14c8bb9
 	gonum.org/v1/gonum v0.17.0
 )
+
+require github.com/google/go-cmp v0.7.0

@@ -1,0 +1,190 @@
+package eci
+
+import (
+	"encoding/binary"
+	"errors"
+	"flag"
+	"hash/crc64"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// smallMatrix has exact binary fractions throughout, so that every kernel and
+// every machine gives the same sums.
+func smallMatrix(t testing.TB) *Matrix {
+	t.Helper()
+	m, err := NewMatrix(MatrixConfig{Dimension: 3, Groups: 4, Epsilon2: 0.25, Settings: "golden"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		group    int
+		weight   float64
+		residual []float64
+	}{
+		{0, 1, []float64{1, 0.5, -0.25}},
+		{0, 0.25, []float64{0, 2, 1}},
+		{2, 0, []float64{1, 1, 1}}, // weighs nothing but counts
+		{3, 4, []float64{-1, 0, 0.5}},
+	} {
+		if err := m.Add(row.group, row.weight, row.residual); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m
+}
+
+func TestMatrixBinaryRoundTrip(t *testing.T) {
+	m := smallMatrix(t)
+	data, err := m.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Matrix
+	if err := back.UnmarshalBinary(data); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(m.Config(), back.Config()); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(m.GroupTriples(), back.GroupTriples()); diff != "" {
+		t.Error(diff)
+	}
+	want, got := m.Symmetric().RawSymmetric().Data, back.Symmetric().RawSymmetric().Data
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if err := back.Merge(m); err != nil {
+		t.Error("a stored matrix must merge with the one it was stored from:", err)
+	}
+	if got := back.Triples(); got != 8 {
+		t.Errorf("%d triples after the merge, want 8", got)
+	}
+}
+
+func TestMatrixBinaryGolden(t *testing.T) {
+	got, err := smallMatrix(t).MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden := filepath.Join("testdata", "golden", "matrix-v1.bin")
+	if *update {
+		if err := os.WriteFile(golden, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the stored form changed; raise the version and keep reading this one:\n%s", diff)
+	}
+}
+
+// sealed recomputes the checksum, so that the checks behind it are reached.
+func sealed(data []byte) []byte {
+	body := data[:len(data)-checksumSize]
+	return binary.LittleEndian.AppendUint64(body[:len(body):len(body)], crc64.Checksum(body, crcTable))
+}
+
+func TestMatrixUnmarshalRefuses(t *testing.T) {
+	good, err := smallMatrix(t).MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(offset int, bytes ...byte) func([]byte) []byte {
+		return func(b []byte) []byte { copy(b[offset:], bytes); return sealed(b) }
+	}
+	nan := binary.LittleEndian.AppendUint64(nil, math.Float64bits(math.NaN()))
+	minus := binary.LittleEndian.AppendUint64(nil, math.Float64bits(-1))
+	sums := matrixHeader + len("golden") + 4*8
+	for _, test := range []struct {
+		reason string
+		change func([]byte) []byte
+	}{
+		{"empty", func([]byte) []byte { return nil }},
+		{"cut in the header", func(b []byte) []byte { return b[:20] }},
+		{"cut in the sums", func(b []byte) []byte { return b[:len(b)-9] }},
+		{"one bit flipped", func(b []byte) []byte { b[60] ^= 1; return b }},
+		{"another magic", put(0, 'X')},
+		{"a future version", put(4, 2)},
+		{"settings longer than the data", put(6, 0xff, 0xff)},
+		{"dimension zero", put(8, 0, 0, 0, 0)},
+		{"a dimension that would take all memory", put(8, 0xff, 0xff, 0xff, 0x7f)},
+		{"a dimension that does not fit the data", put(8, 4)},
+		{"no groups", put(12, 0, 0, 0, 0)},
+		{"groups that would take all memory", put(12, 0xff, 0xff, 0xff, 0x7f)},
+		{"eps^2 zero, which means a default elsewhere", put(16, make([]byte, 8)...)},
+		{"eps^2 NaN", put(16, nan...)},
+		{"triples beyond counting", put(matrixHeader+6, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)},
+		{"a group emptied with its sums left", put(matrixHeader+6, make([]byte, 8)...)},
+		{"NaN in the sums", put(sums+8, nan...)},
+		{"negative on the diagonal", put(sums, minus...)},
+		{"bytes to spare", func(b []byte) []byte { return sealed(append(b, make([]byte, 8)...)) }},
+	} {
+		t.Run(test.reason, func(t *testing.T) {
+			m := smallMatrix(t)
+			before := m.Symmetric().RawSymmetric().Data
+			err := m.UnmarshalBinary(test.change(append([]byte(nil), good...)))
+			if !errors.Is(err, ErrFormat) {
+				t.Errorf("error %v, want ErrFormat", err)
+			}
+			if diff := cmp.Diff(before, m.Symmetric().RawSymmetric().Data); diff != "" || m.Triples() != 4 {
+				t.Errorf("the receiver changed: %d triples\n%s", m.Triples(), diff)
+			}
+		})
+	}
+}
+
+func TestMatrixMarshalRefusesLongSettings(t *testing.T) {
+	m, err := NewMatrix(MatrixConfig{Dimension: 1, Settings: string(make([]byte, 1<<16))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.MarshalBinary(); !errors.Is(err, ErrSettings) {
+		t.Errorf("error %v, want ErrSettings", err)
+	}
+}
+
+func FuzzMatrixBinary(f *testing.F) {
+	good, err := smallMatrix(f).MarshalBinary()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add(good[:len(good)-1])
+	f.Add([]byte(matrixMagic))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, data := range [][]byte{data, seal(data)} {
+			var m Matrix
+			if m.UnmarshalBinary(data) != nil {
+				continue
+			}
+			again, err := m.MarshalBinary()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(data, again); diff != "" {
+				t.Fatalf("what was read is not written again:\n%s", diff)
+			}
+			if s, err := m.LogDet(); err == nil && (math.IsNaN(s) || math.IsInf(s, 0)) {
+				t.Fatal("score", s)
+			}
+		}
+	})
+}
+
+// seal is sealed for data of any length.
+func seal(data []byte) []byte {
+	if len(data) < checksumSize {
+		return data
+	}
+	return sealed(data)
+}
