@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 )
 
 // Ranking is the verdict on several sources, best first.
@@ -211,12 +213,10 @@ func (r *Ranking) note() {
 	if len(r.Ranked) == 1 {
 		say("one source only: there is nothing to compare it with")
 	}
+	for _, s := range r.sparse() {
+		say("%s", s)
+	}
 	for _, s := range r.Ranked {
-		if s.Groups < 2 {
-			say("%s: fewer than two groups of queries, so there is no interval", s.Source)
-		} else if s.deviations != nil && s.Groups < len(s.deviations) {
-			say("%s: queries in %d of %d groups; the interval is wide for it", s.Source, s.Groups, len(s.deviations))
-		}
 		if s.Totals.Triples < r.Budget {
 			say("%s: %d triples against %d of the largest; scores grow with the number of triples", s.Source, s.Totals.Triples, r.Budget)
 		}
@@ -232,6 +232,32 @@ func (r *Ranking) note() {
 			say("baseline %q would choose %s, not %s", name, best, r.Best().Source)
 		}
 	}
+}
+
+// sparse says for which sources the interval lacks groups, in one line for each
+// number of groups, by ascending number.
+func (r *Ranking) sparse() []string {
+	names := make(map[int][]string)
+	of := 0
+	for _, s := range r.Ranked {
+		if s.Groups < 2 || s.deviations != nil && s.Groups < len(s.deviations) {
+			names[s.Groups] = append(names[s.Groups], s.Source)
+		}
+		of = max(of, len(s.deviations))
+	}
+	var lines []string
+	for _, groups := range slices.Sorted(maps.Keys(names)) {
+		who := strings.Join(names[groups], ", ")
+		if len(names[groups]) == len(r.Ranked) && len(r.Ranked) > 1 {
+			who = "all sources"
+		}
+		if groups < 2 {
+			lines = append(lines, who+": fewer than two groups of queries, so there is no interval")
+		} else {
+			lines = append(lines, fmt.Sprintf("%s: queries in %d of %d groups; the intervals are wide for it", who, groups, of))
+		}
+	}
+	return lines
 }
 
 // bestBy returns the source with the highest baseline, if one is strictly ahead.

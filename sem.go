@@ -2,6 +2,7 @@ package eci
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -169,7 +170,6 @@ func (s *Sem) Weigh(ctx context.Context, source Source) iter.Seq2[*Weighted, err
 			yield(nil, err)
 			return
 		}
-		stop := fmt.Errorf("stop")
 		err = r.batches(ctx, source, make(map[string]int), func(b *batch) error {
 			if err := r.weigh(source, b); err != nil {
 				return err
@@ -178,16 +178,19 @@ func (s *Sem) Weigh(ctx context.Context, source Source) iter.Seq2[*Weighted, err
 				row := &b.rows[i]
 				w := Weighted{Evidence: row.evidence, Factors: row.factors, Weight: row.weight, Group: row.group}
 				if !yield(&w, nil) {
-					return stop
+					return errStopped
 				}
 			}
 			return nil
 		})
-		if err != nil && err != stop {
+		if err != nil && !errors.Is(err, errStopped) {
 			yield(nil, err)
 		}
 	}
 }
+
+// errStopped ends a run whose caller asked for no more triples.
+var errStopped = errors.New("stopped")
 
 // run is a Sem with its defaults filled in and what it has learnt of the
 // sources. It scores with S, or with a measure of a baseline.
@@ -232,8 +235,8 @@ func newRun(s *Sem, measure *Measure) (*run, error) {
 	switch {
 	case r.Budget < Unlimited:
 		return nil, fmt.Errorf("eci: %w: budget %d; use a positive number, 0 for the smallest source or Unlimited", ErrSettings, r.Budget)
-	case r.BatchSize < 0:
-		return nil, fmt.Errorf("eci: %w: batch size %d", ErrSettings, r.BatchSize)
+	case r.BatchSize < 0 || r.CacheBytes < 0:
+		return nil, fmt.Errorf("eci: %w: batch size %d, cache of %d bytes", ErrSettings, r.BatchSize, r.CacheBytes)
 	case !(r.Temperature > 0) || math.IsInf(r.Temperature, 0):
 		return nil, fmt.Errorf("eci: %w: temperature %v", ErrSettings, r.Temperature)
 	case r.Lexicon != nil && r.Tokenizer != nil && r.Lexicon.tokenizer.Name() != r.Tokenizer.Name():
@@ -304,7 +307,7 @@ func (r *run) calibrate(ctx context.Context, sources []Source) error {
 			return err
 		}
 	}
-	for name := range named {
+	for _, name := range sortedKeys(named) {
 		return fmt.Errorf("eci: %w: CalibrateOn names %q, which is not among the sources", ErrSettings, name)
 	}
 	cal.MarginScale, cal.NegativeMean, cal.NegativeScale = margin.deviation(), negative.mean, negative.deviation()
