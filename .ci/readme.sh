@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Runs what the README says: every command of its ```console blocks, comparing
+# what it prints where the README shows output; and builds every whole Go program
+# of its ```go blocks in a module outside the repository.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+awk -v dir="$work" '
+	/^```console$/ { console = 1; next }
+	/^```go$/      { go = 1; program = dir "/program" ++programs ".go"; next }
+	/^```$/        { console = go = 0; next }
+	console && /^\$ / { name = dir "/command" ++commands; print substr($0, 3) > name; next }
+	console        { print > (name ".want") }
+	go             { print > program }
+' "$root/README.md"
+
+cd "$root"
+for command in "$work"/command?; do
+	line=$(cat "$command")
+	case $line in
+	"go test ./...") line="go test -race ./..." ;;
+	esac
+	printf '\n$ %s\n' "$line"
+	if [ -e "$command.want" ]; then
+		bash -c "$line" >"$command.got"
+		diff -u "$command.want" "$command.got"
+		echo "prints what the README shows"
+	else
+		bash -c "$line"
+	fi
+done
+
+for program in "$work"/program*.go; do
+	grep -q '^package main' "$program" || continue
+	mkdir -p "$work/module"
+	cp "$program" "$work/module/main.go"
+	(
+		cd "$work/module"
+		rm -f go.mod go.sum
+		go mod init quickstart 2>/dev/null
+		go mod edit -require example.com/eci@v0.0.0 -replace "example.com/eci=$root"
+		go mod tidy 2>/dev/null
+		go vet .
+	)
+	echo "the quickstart $(basename "$program") builds in a module of its own"
+done
