@@ -97,6 +97,9 @@ func (r *run) batches(ctx context.Context, source Source, skipped map[string]int
 			return nil
 		}
 		seen++
+		if !r.band.holds(rec) {
+			return nil
+		}
 		if len(b.rows) < cap(b.rows) {
 			b.rows = b.rows[:len(b.rows)+1]
 		} else {

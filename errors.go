@@ -85,6 +85,8 @@ const (
 // error and the word for it in the report, or 0.
 func skipReason(err error) (Skip, string) {
 	switch {
+	case errors.Is(err, ErrEmbedder): // a broken encoder, whatever it returned
+		return 0, ""
 	case errors.Is(err, ErrMalformed), errors.Is(err, ErrMissingField):
 		return SkipMalformed, "malformed"
 	case errors.Is(err, ErrEmptyText):

@@ -25,6 +25,8 @@ type Ranking struct {
 	// Budget is the most triples scored of any source, Seed that of the sample.
 	Budget int
 	Seed   uint64
+	// Race says how the race went, if it was one.
+	Race *RaceReport
 	// Embedded counts the texts that were sent to the Embedder.
 	Embedded int
 	// Notes say in plain words what a reader should know before acting.
@@ -83,11 +85,17 @@ func Rank(ctx context.Context, scorer Scorer, sources ...Source) (*Ranking, erro
 		ranking.Ranked = append(ranking.Ranked, Ranked{Score: s})
 		ranking.Budget = max(ranking.Budget, s.Totals.Triples)
 	}
-	if r, ok := scorer.(*run); ok {
-		ranking.Calibration, ranking.Seed, ranking.Embedded = r.calibration, r.Seed, r.vectors.embedded
+	switch r := scorer.(type) {
+	case *raced:
+		ranking.describe(r.run)
+		ranking.Race = &r.report
+	case *run:
+		ranking.describe(r)
 	}
 	slices.SortFunc(ranking.Ranked, func(a, b Ranked) int {
-		return cmp.Or(cmp.Compare(b.Value, a.Value), cmp.Compare(a.Source, b.Source))
+		// What a race dropped is below what it did not, whatever its score.
+		return cmp.Or(cmp.Compare(min(a.Dropped, 1), min(b.Dropped, 1)),
+			cmp.Compare(b.Value, a.Value), cmp.Compare(a.Source, b.Source))
 	})
 	for i := range ranking.Ranked {
 		ranking.Ranked[i].Rank = i + 1
@@ -96,6 +104,10 @@ func Rank(ctx context.Context, scorer Scorer, sources ...Source) (*Ranking, erro
 	ranking.simulate()
 	ranking.note()
 	return ranking, nil
+}
+
+func (r *Ranking) describe(by *run) {
+	r.Calibration, r.Seed, r.Embedded = by.calibration, by.Seed, by.vectors.embedded
 }
 
 // Best returns the source that is ranked first.
@@ -116,14 +128,9 @@ func (r *Ranking) compare() {
 	for i, a := range r.Ranked {
 		for _, b := range r.Ranked[i+1:] {
 			p := Pair{Better: a.Source, Worse: b.Source, Difference: a.Value - b.Value}
-			if a.deviations != nil && b.deviations != nil && len(a.deviations) == len(b.deviations) {
-				var square float64
-				for g := range a.deviations {
-					d := a.deviations[g] - b.deviations[g]
-					square += d * d
-				}
+			if paired(a.Score, b.Score) {
+				p.StandardError = pairedError(a.Score, b.Score)
 				df := min(a.Groups, b.Groups) - 1
-				p.StandardError = math.Sqrt(square)
 				half := tQuantile(df) * p.StandardError
 				p.Low, p.High = p.Difference-half, p.Difference+half
 				p.Probability = tProbability(p.Difference, p.StandardError, df)
@@ -131,6 +138,27 @@ func (r *Ranking) compare() {
 			r.Pairs = append(r.Pairs, p)
 		}
 	}
+}
+
+// paired says whether two scores have intervals over the same groups.
+func paired(a, b *Score) bool {
+	return a.deviations != nil && len(a.deviations) == len(b.deviations)
+}
+
+// pairedError is the standard error of the difference of two such scores.
+// Scores that a race took at different looks share only a part of their triples:
+// theirs counts as unpaired, which is never too small for positively correlated
+// sources.
+func pairedError(a, b *Score) float64 {
+	if a.Dropped != b.Dropped && a.Dropped+b.Dropped > 0 && a.Totals.Triples != b.Totals.Triples {
+		return math.Hypot(a.StandardError, b.StandardError)
+	}
+	var square float64
+	for g := range a.deviations {
+		d := a.deviations[g] - b.deviations[g]
+		square += d * d
+	}
+	return math.Sqrt(square)
 }
 
 // draws is the number of samples from the joint distribution of the scores; the
@@ -216,8 +244,13 @@ func (r *Ranking) note() {
 	for _, s := range r.sparse() {
 		say("%s", s)
 	}
+	if r.Race != nil {
+		for _, s := range r.Race.summary() {
+			say("%s", s)
+		}
+	}
 	for _, s := range r.Ranked {
-		if s.Totals.Triples < r.Budget {
+		if s.Totals.Triples < r.Budget && s.Dropped == 0 {
 			say("%s: %d triples against %d of the largest; scores grow with the number of triples", s.Source, s.Totals.Triples, r.Budget)
 		}
 		if n := s.Totals.Identical; n > 0 {

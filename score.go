@@ -31,6 +31,10 @@ type Score struct {
 	// EffectiveDimension is sum a l/(1 + a l), in [0, d]. For Sem only.
 	Trace, Bound, Diversity, EffectiveDimension float64
 
+	// Dropped is the number of triples at which a [Race] dropped the source, 0 if
+	// none did. Its Value is then projected to the full budget.
+	Dropped int
+
 	// Baselines holds the values of all baseline measures, by name.
 	Baselines map[string]float64
 	// Skipped counts rows left out, by reason; see [Skip].
@@ -193,8 +197,16 @@ func (r *run) Name() string {
 // Score scores one surveyed source.
 func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 	a := newAccumulator(r)
-	s := &Score{Source: source.Name, Skipped: make(map[string]int), Baselines: make(map[string]float64)}
-	err := r.batches(ctx, source, s.Skipped, func(b *batch) error {
+	skipped := make(map[string]int)
+	if err := r.collect(ctx, source, a, skipped); err != nil {
+		return nil, err
+	}
+	return a.score(source, skipped)
+}
+
+// collect adds the triples of a source to an accumulator.
+func (r *run) collect(ctx context.Context, source Source, a *accumulator, skipped map[string]int) error {
+	return r.batches(ctx, source, skipped, func(b *batch) error {
 		if err := r.weigh(source, b); err != nil {
 			return err
 		}
@@ -204,9 +216,12 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 		r.progress("score", source, b.done)
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
+}
+
+// score is the score of all triples added so far; more may be added later.
+func (a *accumulator) score(source Source, skipped map[string]int) (*Score, error) {
+	r := a.run
+	s := &Score{Source: source.Name, Skipped: skipped, Baselines: make(map[string]float64)}
 	for _, c := range r.Components {
 		s.Components = append(s.Components, c.Name())
 	}

@@ -202,6 +202,7 @@ type run struct {
 	hash        string
 	dimension   int
 	samples     map[string]*sample
+	band        band // of queries, when a race reads a part
 	vectors     *vectorSource
 	features    *cache[*features]
 }

@@ -104,6 +104,9 @@ func (r *Ranking) MarshalJSON() ([]byte, error) {
 		o.field("idf_documents", c.Lexicon.Documents())
 	}
 	o.field("embedded_texts", r.Embedded)
+	if r.Race != nil {
+		o.field("race", r.Race)
+	}
 	o.field("scores", json.RawMessage(byName))
 	o.field("pairs", r.Pairs)
 	o.field("notes", r.Notes)
@@ -139,6 +142,9 @@ func (s *Score) fields(o *object) {
 		o.field("jackknife", s.Jackknife)
 	}
 	o.field("groups", s.Groups)
+	if s.Dropped > 0 {
+		o.field("dropped_at", s.Dropped)
+	}
 	o.field("triples", t.Triples)
 	o.field("weight", t.Weight)
 	o.field("effective_triples", t.EffectiveTriples())
