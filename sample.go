@@ -15,6 +15,7 @@ type sample struct {
 	limit     uint64 // hashes below are in
 	ties      int    // of those equal to limit, how many from the first are in
 	histogram []uint32
+	digest    uint64 // of the texts and ids, in order
 }
 
 // histogramBits sets the memory of a survey, 4 bytes << bits for each source,
@@ -63,7 +64,12 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 			p, n := fingerprintOf(rec.PositiveText), fingerprintOf(rec.NegativeText)
 			count(rec.PositiveText, p)
 			count(rec.NegativeText, n)
-			s.histogram[tripleHash(r.Seed, fingerprintOf(rec.QueryText), p, n)>>(64-histogramBits)]++
+			h := tripleHash(r.Seed, fingerprintOf(rec.QueryText), p, n)
+			s.histogram[h>>(64-histogramBits)]++
+			for _, id := range [...]string{rec.QueryID, rec.PositiveID, rec.NegativeID} {
+				h = mix64(fnv1a(h, id))
+			}
+			s.digest = mix64(s.digest ^ h)
 			s.available++
 			if s.available%8192 == 0 {
 				r.progress("survey", source, s.available)

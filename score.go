@@ -196,12 +196,24 @@ func (r *run) Name() string {
 
 // Score scores one surveyed source.
 func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
+	if r.Checkpoint != "" {
+		if s, err := r.restore(source); s != nil || err != nil {
+			return s, err
+		}
+	}
 	a := newAccumulator(r)
 	skipped := make(map[string]int)
 	if err := r.collect(ctx, source, a, skipped); err != nil {
 		return nil, err
 	}
-	return a.score(source, skipped)
+	s, err := a.score(source, skipped)
+	if err == nil && r.Checkpoint != "" {
+		err = r.store(source, s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // collect adds the triples of a source to an accumulator.

@@ -52,6 +52,13 @@ type Sem struct {
 	CacheBytes int64
 	// Skip says which bad rows to leave out and count instead of failing.
 	Skip Skip
+	// Checkpoint is a directory in which the calibration and every finished score
+	// are kept, so that a run that was stopped goes on where it was, with the same
+	// result to the bit; empty means none. What was kept is used only for the same
+	// triples under the same settings; vectors are not looked at, so take another
+	// directory for another encoder. (The texts of a source that was not finished
+	// are embedded again, unless the Embedder keeps them.)
+	Checkpoint string
 	// Progress, if not nil, is called now and then from the goroutine that runs.
 	Progress func(Progress)
 }
@@ -280,8 +287,30 @@ func (r *run) freeze(cal *Calibration) error {
 	return nil
 }
 
-// calibrate takes scales over the budgeted triples of the named sources.
+// calibrate takes scales over the budgeted triples of the named sources, unless
+// a checkpoint holds them.
 func (r *run) calibrate(ctx context.Context, sources []Source) error {
+	if r.Checkpoint == "" || r.band.on {
+		cal, err := r.scales(ctx, sources)
+		if err != nil {
+			return err
+		}
+		return r.freeze(cal)
+	}
+	cal, err := r.restoreCalibration(sources)
+	if err == nil && cal == nil {
+		if cal, err = r.scales(ctx, sources); err == nil {
+			err = r.storeCalibration(sources, cal)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	r.dimension = cal.Dimension
+	return r.freeze(cal)
+}
+
+func (r *run) scales(ctx context.Context, sources []Source) (*Calibration, error) {
 	named := make(map[string]bool)
 	for _, name := range r.CalibrateOn {
 		named[name] = true
@@ -305,18 +334,15 @@ func (r *run) calibrate(ctx context.Context, sources []Source) error {
 			return nil
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, name := range sortedKeys(named) {
-		return fmt.Errorf("eci: %w: CalibrateOn names %q, which is not among the sources", ErrSettings, name)
+		return nil, fmt.Errorf("eci: %w: CalibrateOn names %q, which is not among the sources", ErrSettings, name)
 	}
 	cal.MarginScale, cal.NegativeMean, cal.NegativeScale = margin.deviation(), negative.mean, negative.deviation()
 	cal.Triples, cal.Dimension = int(margin.n), r.dimension
-	if err := cal.Validate(); err != nil {
-		return err
-	}
-	return r.freeze(cal)
+	return cal, cal.Validate()
 }
 
 func (r *run) progress(stage string, source Source, done int) {
