@@ -44,10 +44,13 @@ func newVectorSource(s *Sem) *vectorSource {
 
 // accept checks dimension, finiteness and norm.
 func (v *vectorSource) accept(data []float32) (inverse float64, err error) {
+	if len(data) == 0 {
+		return 0, fmt.Errorf("%w: it is empty", ErrDimension)
+	}
 	if v.dimension == 0 {
 		v.dimension = len(data)
 	}
-	if len(data) != v.dimension || len(data) == 0 {
+	if len(data) != v.dimension {
 		return 0, fmt.Errorf("%w: %d components, others have %d; were all made with one encoder?", ErrDimension, len(data), v.dimension)
 	}
 	return inverseNorm(data)

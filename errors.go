@@ -55,10 +55,11 @@ func (e *RowError) Error() string {
 	if e.Row > 0 {
 		where = append(where, fmt.Sprintf("row %d", e.Row))
 	}
+	cause := strings.TrimPrefix(e.Err.Error(), "eci: ") // once is enough
 	if len(where) == 0 {
-		return "eci: " + e.Err.Error()
+		return "eci: " + cause
 	}
-	return "eci: " + strings.Join(where, ", ") + ": " + e.Err.Error()
+	return "eci: " + strings.Join(where, ", ") + ": " + cause
 }
 
 // Unwrap returns the cause.

@@ -82,7 +82,7 @@ func (s Source) each(ctx context.Context, skip Skip, skipped map[string]int, are
 				return s.wrap(nil, err)
 			}
 		}
-		if err == nil && t == nil {
+		if r, ok := t.(*Record); err == nil && (t == nil || ok && r == nil) {
 			err = fmt.Errorf("%w: the iterator yielded a nil triple", ErrMalformed)
 		}
 		if err == nil {
