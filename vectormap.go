@@ -1,0 +1,28 @@
+package eci
+
+import "fmt"
+
+// VectorMap is [Vectors] in memory: slices of one common length d by id, which
+// are never changed here. Do not change the maps while they are in use.
+type VectorMap struct {
+	Queries, Documents map[string][]float32
+}
+
+// AppendQuery appends the vector of a query, or fails with ErrMissingVector.
+func (m VectorMap) AppendQuery(dst []float32, id string) ([]float32, error) {
+	return appendFrom(m.Queries, dst, "queries", id)
+}
+
+// AppendDocument appends the vector of a positive or negative, or fails with
+// ErrMissingVector.
+func (m VectorMap) AppendDocument(dst []float32, id string) ([]float32, error) {
+	return appendFrom(m.Documents, dst, "documents", id)
+}
+
+func appendFrom(vectors map[string][]float32, dst []float32, what, id string) ([]float32, error) {
+	v, ok := vectors[id]
+	if !ok {
+		return dst, fmt.Errorf("%w: id %q is not among the %d %s", ErrMissingVector, id, len(vectors), what)
+	}
+	return append(dst, v...), nil
+}
