@@ -150,17 +150,17 @@ func parseBase(fields map[string]json.RawMessage) (r Record, err error) {
 	if r.PositiveText, err = textField(fields, "positive", "pos", "answer"); err != nil {
 		return r, err
 	}
-	for name, dst := range map[string]*string{"query_id": &r.QueryID, "positive_id": &r.PositiveID} {
-		if *dst, err = idField(fields, name); err != nil {
-			return r, err
-		}
+	if r.QueryID, err = idField(fields, "query_id"); err != nil {
+		return r, err
 	}
-	for name, dst := range map[string]*[]float32{"query_vector": &r.QueryVector, "positive_vector": &r.PositiveVector} {
-		if *dst, err = vectorField(fields, name); err != nil {
-			return r, err
-		}
+	if r.PositiveID, err = idField(fields, "positive_id"); err != nil {
+		return r, err
 	}
-	return r, nil
+	if r.QueryVector, err = vectorField(fields, "query_vector"); err != nil {
+		return r, err
+	}
+	r.PositiveVector, err = vectorField(fields, "positive_vector")
+	return r, err
 }
 
 // textField returns the first of the named fields that is there.

@@ -254,6 +254,9 @@ func (m *Matrix) Symmetric() *mat.SymDense {
 			sum[k] /= float64(n)
 		}
 	}
+	if m.config.Dimension == 0 { // the zero Matrix
+		return &mat.SymDense{}
+	}
 	return mat.NewSymDense(m.config.Dimension, sum)
 }
 
@@ -375,6 +378,9 @@ func (m *Matrix) EffectiveDimension() (float64, error) {
 // Spectrum returns the eigenvalues of M in descending order, length d; negative
 // rounding errors are set to 0.
 func (m *Matrix) Spectrum() ([]float64, error) {
+	if m.config.Dimension == 0 {
+		return nil, nil
+	}
 	var eigen mat.EigenSym
 	if !eigen.Factorize(m.Symmetric(), false) {
 		return nil, fmt.Errorf("eci: matrix: %w: the eigenvalues did not converge", ErrSingular)

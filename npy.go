@@ -120,7 +120,7 @@ func NewNPY(name string, r io.ReaderAt, size int64) (*NPY, error) {
 }
 
 func orEOF(err error) error {
-	if err == nil {
+	if err == nil || err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -55,6 +55,33 @@ func TestRankAgreesWithNumPyReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	compareWithReference(t, ranking, want)
+	for _, source := range sources {
+		compareFirst(t, &eci.Sem{Vectors: vectors, Calibration: ranking.Calibration}, source, want.Scores[source.Name]["first3"])
+	}
+}
+
+// compareFirst checks the components of a source's first triples.
+func compareFirst(t *testing.T, sem *eci.Sem, source eci.Source, reference any) {
+	t.Helper()
+	first, ok := reference.([]any)
+	if !ok || len(first) != 3 {
+		t.Fatalf("%s: the reference has no first three triples", source.Name)
+	}
+	i := 0
+	for w, err := range sem.Weigh(t.Context(), source) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == len(first) {
+			break
+		}
+		for k, name := range []string{"consistency", "locality", "residuality"} {
+			if want := first[i].(map[string]any)[name].(float64); !relative(w.Factors[k], want, 1e-6) {
+				t.Errorf("%s, triple %d: %s = %v, reference %v", source.Name, i+1, name, w.Factors[k], want)
+			}
+		}
+		i++
+	}
 }
 
 // compareWithReference checks a ranking's JSON against the reference: scalar

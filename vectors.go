@@ -103,14 +103,21 @@ func ReadVectors(fsys fs.FS) (*VectorFiles, error) {
 }
 
 func openVectors(open func(stem string) (*VectorTable, error)) (*VectorFiles, error) {
+	// A file that is not there is the newcomer's first mistake.
+	wanted := func(err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w; wanted are queries.npy, queries.ids, corpus.npy and corpus.ids in one directory", err)
+		}
+		return err
+	}
 	queries, err := open("queries")
 	if err != nil {
-		return nil, err
+		return nil, wanted(err)
 	}
 	documents, err := open("corpus")
 	if err != nil {
 		queries.Close()
-		return nil, err
+		return nil, wanted(err)
 	}
 	v := &VectorFiles{Queries: queries, Documents: documents}
 	if q, d := queries.Dimension(), documents.Dimension(); q != d {

@@ -1,0 +1,264 @@
+package eci_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"log"
+	"math"
+	"strings"
+	"testing/fstest"
+
+	"example.com/eci"
+	"example.com/eci/testdata/demo"
+)
+
+// openDemo opens vectors and named sources of the demo.
+func openDemo(names ...string) (*eci.VectorFiles, []eci.Source) {
+	dir, err := fs.Sub(demo.Files, "vectors")
+	if err != nil {
+		log.Fatal(err)
+	}
+	vectors, err := eci.ReadVectors(dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var sources []eci.Source
+	for _, name := range names {
+		sources = append(sources, eci.JSONLFrom(demo.Files, "sources/"+name+".jsonl"))
+	}
+	return vectors, sources
+}
+
+// The main job: which of several sources should the retriever be trained on, and
+// how sure is that?
+func ExampleRank() {
+	vectors, sources := openDemo("bm25", "dense", "llm")
+	ranking, err := eci.Rank(context.Background(), &eci.Sem{Vectors: vectors}, sources...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, s := range ranking.Ranked {
+		fmt.Printf("%d. %-6s %.1f nats, best with probability %.2f\n", s.Rank, s.Source, s.Value, s.BestProbability)
+	}
+	for _, p := range ranking.Pairs {
+		fmt.Printf("%s - %s: %.1f (%.1f to %.1f)\n", p.Better, p.Worse, p.Difference, p.Low, p.High)
+	}
+	// Output:
+	// 1. llm    41.7 nats, best with probability 1.00
+	// 2. dense  37.5 nats, best with probability 0.00
+	// 3. bm25   33.6 nats, best with probability 0.00
+	// llm - dense: 4.2 (2.5 to 6.0)
+	// llm - bm25: 8.1 (5.9 to 10.3)
+	// dense - bm25: 3.9 (1.5 to 6.4)
+}
+
+// hashing is a toy encoder: it counts words by the hash of their letters.
+type hashing struct{}
+
+func (h hashing) EmbedDocuments(ctx context.Context, texts []string) ([][]float32, error) {
+	vectors := make([][]float32, len(texts))
+	for i, text := range texts {
+		vectors[i], _ = h.EmbedQuery(ctx, text)
+	}
+	return vectors, nil
+}
+
+func (hashing) EmbedQuery(_ context.Context, text string) ([]float32, error) {
+	v := make([]float32, 16)
+	for _, word := range strings.Fields(text) {
+		sum := 0
+		for _, letter := range word {
+			sum = 31*sum + int(letter)
+		}
+		v[sum%16]++
+	}
+	return v, nil
+}
+
+// faq is a row of the user's own.
+type faq struct{ question, answer, other string }
+
+func (r faq) Query() string    { return r.question }
+func (r faq) Positive() string { return r.answer }
+func (r faq) Negative() string { return r.other }
+
+// Rows of one's own type, texts sent to an Embedder.
+func ExampleSourceOf() {
+	near := []faq{
+		{"how long do I boil an egg", "boil an egg for seven minutes", "fry an egg for three minutes"},
+		{"when do I water a cactus", "water a cactus every three weeks", "water a fern every three days"},
+		{"how do I sharpen a knife", "draw the knife along a wet stone", "draw the scissors along a sheet of foil"},
+	}
+	far := []faq{
+		{near[0].question, near[0].answer, "the train leaves at noon"},
+		{near[1].question, near[1].answer, "a sonnet has fourteen lines"},
+		{near[2].question, near[2].answer, "whales are mammals"},
+	}
+	ranking, err := eci.Rank(context.Background(), &eci.Sem{Embedder: hashing{}}, eci.SourceOf("near", near), eci.SourceOf("far", far))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(ranking.Best().Source, "of", ranking.Best().Totals.Triples, "triples;", ranking.Embedded, "texts embedded for", 2*3*3)
+	// Output:
+	// far of 3 triples; 12 texts embedded for 18
+}
+
+// What stands behind a score: the weight of every triple and its factors, for
+// filtering in a loader or for testing a miner.
+func ExampleSem_Weigh() {
+	vectors, sources := openDemo("bm25", "dense")
+	sem := &eci.Sem{Vectors: vectors}
+	calibration, err := sem.Calibrate(context.Background(), sources...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	sem.Calibration = calibration
+	kept := 0
+	for w, err := range sem.Weigh(context.Background(), sources[0]) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if w.Margin > 0 && w.Weight > 0.1 {
+			kept++
+		}
+	}
+	fmt.Println("kept", kept)
+	// Output:
+	// kept 86
+}
+
+// A calibration is taken once, stored, and used for sources that come later, so
+// that their scores stand on the same footing.
+func ExampleSem_Score() {
+	ctx := context.Background()
+	vectors, sources := openDemo("bm25", "dense", "random")
+	sem := &eci.Sem{Vectors: vectors}
+	calibration, err := sem.Calibrate(ctx, sources...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	stored, err := json.Marshal(calibration)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	later := new(eci.Calibration)
+	if err := json.Unmarshal(stored, later); err != nil {
+		log.Fatal(err)
+	}
+	_, news := openDemo("llm")
+	score, err := (&eci.Sem{Vectors: vectors, Calibration: later}).Score(ctx, news[0])
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s %.1f, %.1f to %.1f\n", score.Source, score.Value, score.Low, score.High)
+	// Output:
+	// llm 46.0, 44.4 to 47.5
+}
+
+// brevity is a fourth component: it trusts short negatives more.
+type brevity struct{}
+
+func (brevity) Name() string { return "brevity" }
+
+func (brevity) Weight(e *eci.Evidence) float64 {
+	return math.Min(1, 120/float64(len(e.Record.Negative())))
+}
+
+// A component of one's own is two methods.
+func ExampleComponent() {
+	vectors, sources := openDemo("bm25", "dense")
+	ranking, err := eci.Rank(context.Background(), &eci.Sem{
+		Vectors:    vectors,
+		Components: []eci.Component{eci.TargetConsistency{}, eci.SemanticLocality{}, eci.LexicalResidual{}, brevity{}},
+	}, sources...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	best := ranking.Best()
+	for k, name := range best.Components {
+		fmt.Printf("%s %.2f\n", name, best.Totals.Factors[k]/float64(best.Totals.Triples))
+	}
+	// Output:
+	// consistency 0.53
+	// locality 0.63
+	// residuality 0.91
+	// brevity 0.63
+}
+
+// A baseline scorer stands behind the same interface as the score.
+func ExampleBaseline() {
+	vectors, sources := openDemo("bm25", "dense", "random")
+	for _, measure := range eci.Measures() {
+		ranking, err := eci.Rank(context.Background(), &eci.Baseline{Sem: eci.Sem{Vectors: vectors}, Measure: measure}, sources...)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(measure.Name, ranking.Best().Source)
+	}
+	// Output:
+	// v1 dense
+	// hardness dense
+	// margin random
+	// infonce dense
+	// gradient dense
+	// trace random
+	// unique random
+	// disjoint random
+}
+
+// JSONL in any of three shapes; here from memory.
+func ExampleJSONLFrom() {
+	files := fstest.MapFS{"mined.jsonl": {Data: []byte(`
+{"query_id":7,"query":"how do magnets work","positive":"fields align","negative":"iron rusts"}
+{"anchor":"why is the sky blue","positive":"air scatters light","negative_1":"the sea is blue","negative_2":"dust is brown"}
+`)}}
+	for triple, err := range eci.JSONLFrom(files, "mined.jsonl").Triples {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(triple.Query(), "|", triple.Positive(), "|", triple.Negative())
+	}
+	// Output:
+	// how do magnets work | fields align | iron rusts
+	// why is the sky blue | air scatters light | the sea is blue
+	// why is the sky blue | air scatters light | dust is brown
+}
+
+// The tokenizer of the lexical component is one's own choice; this one looks at
+// runs of four characters.
+func ExampleTokenizer() {
+	lexicon := eci.NewLexicon(eci.CharacterNGrams{N: 4})
+	for _, document := range []string{"painting walls", "painted doors", "growing roses"} {
+		lexicon.Add(document)
+	}
+	fmt.Printf("%.2f\n", lexicon.Overlap("painting walls", "painted doors"))
+	// Output:
+	// 0.10
+}
+
+// Matrices add up: shards of one source that were scored apart, under one
+// calibration, merge to the score of the whole.
+func ExampleMatrix_Merge() {
+	config := eci.MatrixConfig{Dimension: 2, Groups: 2, Settings: "same calibration"}
+	var shards [2]*eci.Matrix
+	for i, residual := range [][]float64{{1, 0}, {0, 1}} {
+		shard, err := eci.NewMatrix(config)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := shard.Add(i, 0.5, residual); err != nil {
+			log.Fatal(err)
+		}
+		shards[i] = shard
+	}
+	if err := shards[0].Merge(shards[1]); err != nil {
+		log.Fatal(err)
+	}
+	score, err := shards[0].LogDet()
+	fmt.Printf("%d triples, %.4f nats, %v\n", shards[0].Triples(), score, err)
+	// Output:
+	// 2 triples, 0.6931 nats, <nil>
+}
