@@ -164,36 +164,38 @@ type Weighted struct {
 // Budget is not applied.
 func (s *Sem) Weigh(ctx context.Context, source Source) iter.Seq2[*Weighted, error] {
 	return func(yield func(*Weighted, error) bool) {
-		all := *s
-		all.Budget = Unlimited
-		r, err := newRun(&all, nil)
+		r, err := s.weigher(source)
 		if err == nil {
-			err = r.useCalibration()
-		}
-		if err == nil {
-			err = checkSources([]Source{source})
-		}
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		err = r.batches(ctx, source, make(map[string]int), func(b *batch) error {
-			if err := r.weigh(source, b); err != nil {
-				return err
-			}
-			for i := range b.rows {
-				row := &b.rows[i]
-				w := Weighted{Evidence: row.evidence, Factors: row.factors, Weight: row.weight, Group: row.group}
-				if !yield(&w, nil) {
-					return errStopped
+			err = r.batches(ctx, source, make(map[string]int), func(b *batch) error {
+				if err := r.weigh(source, b); err != nil {
+					return err
 				}
-			}
-			return nil
-		})
+				for i := range b.rows {
+					if w := b.rows[i].weighted(); !yield(&w, nil) {
+						return errStopped
+					}
+				}
+				return nil
+			})
+		}
 		if err != nil && !errors.Is(err, errStopped) {
 			yield(nil, err)
 		}
 	}
+}
+
+// weigher is a run over all triples of one source under the frozen calibration.
+func (s *Sem) weigher(source Source) (*run, error) {
+	all := *s
+	all.Budget = Unlimited
+	r, err := newRun(&all, nil)
+	if err == nil {
+		err = r.useCalibration()
+	}
+	if err == nil {
+		err = checkSources([]Source{source})
+	}
+	return r, err
 }
 
 // errStopped ends a run whose caller asked for no more triples.
