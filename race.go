@@ -99,6 +99,7 @@ func (r *Race) Prepare(ctx context.Context, sources ...Source) (Scorer, error) {
 	if err := race.check(); err != nil {
 		return nil, err
 	}
+	race.Sem.NoChecks = true // they would send texts of the whole budget to the encoder
 	base, err := newRun(&race.Sem, nil)
 	if err != nil {
 		return nil, err

@@ -37,6 +37,11 @@ type Score struct {
 
 	// Baselines holds the values of all baseline measures, by name.
 	Baselines map[string]float64
+	// Controls compares the source with negatives that took no mining, Artefact says
+	// whether its negatives can be told without the query. Nil for a Baseline, in a
+	// Race and with Sem.NoChecks.
+	Controls *Controls
+	Artefact *Artefact
 	// Skipped counts rows left out, by reason; see [Skip].
 	Skipped map[string]int
 
@@ -107,7 +112,8 @@ type accumulator struct {
 	totals    []Totals // by group
 	matrix    *Matrix  // nil for a measure
 	negatives map[fingerprint]uint16
-	rows      [][]int32 // by group: rows of the current batch
+	rows      [][]int32    // by group: rows of the current batch
+	checks    *checkSample // nil without checks
 }
 
 // severalGroups marks a negative text that occurs in more than one group.
@@ -122,6 +128,9 @@ func newAccumulator(r *run) *accumulator {
 	}
 	for g := range a.totals {
 		a.totals[g].Factors = make([]float64, len(r.Components))
+	}
+	if !r.NoChecks && !r.band.on {
+		a.checks = &checkSample{}
 	}
 	return a
 }
@@ -146,6 +155,9 @@ func (a *accumulator) add(b *batch) error {
 		} else if g != uint16(row.group) {
 			a.negatives[row.fingerprint] = severalGroups
 		}
+		if a.checks != nil {
+			a.checks.offer(row, row.hash)
+		}
 	}
 	parallel(r.Groups, func(lo, hi int) {
 		scratch := make([]float64, r.dimension)
@@ -163,8 +175,7 @@ func (a *accumulator) addRow(g int, row *batchRow, scratch []float64) {
 		scratch = a.matrix.row(g)
 	}
 	e, t := &row.evidence, &a.totals[g]
-	q, p, n := row.vectors[0], row.vectors[1], row.vectors[2]
-	square := residual(scratch, q.data, p.data, n.data, q.inverse, p.inverse, n.inverse, e.Margin, math.Sqrt(row.weight))
+	square := row.residual(scratch, math.Sqrt(row.weight))
 	t.Triples++
 	if e.Margin > 0 {
 		t.Safe++
@@ -207,6 +218,9 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 		return nil, err
 	}
 	s, err := a.score(source, skipped)
+	if err == nil && a.checks != nil {
+		err = source.wrap(nil, r.check(ctx, s, a.checks.sorted()))
+	}
 	if err == nil && r.Checkpoint != "" {
 		err = r.store(source, s)
 	}
@@ -214,6 +228,15 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// check fills controls and artefact check.
+func (r *run) check(ctx context.Context, s *Score, rows []*checked) (err error) {
+	if s.Controls, err = r.controls(ctx, rows); err != nil {
+		return err
+	}
+	s.Artefact, err = r.artefact(rows)
+	return err
 }
 
 // collect adds the triples of a source to an accumulator.

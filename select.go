@@ -70,7 +70,7 @@ func (s *Sem) choose(ctx context.Context, selection Selection, source Source, yi
 	if selection.Stream {
 		return r.sieve(ctx, selection, source, yield)
 	}
-	pool, err := r.pool(ctx, selection, source)
+	pool, err := r.candidates(ctx, selection, source)
 	if err != nil {
 		return err
 	}
@@ -109,8 +109,8 @@ type candidates struct {
 	rows    [][]float32 // sqrt(w) r, then scaled by sqrt(a/K)
 }
 
-// pool reads the candidates of a source.
-func (r *run) pool(ctx context.Context, selection Selection, source Source) (*candidates, error) {
+// candidates reads the pool of a source.
+func (r *run) candidates(ctx context.Context, selection Selection, source Source) (*candidates, error) {
 	p := &candidates{d: r.dimension, count: selection.Count, quota: selection.PerQuery}
 	var bytes int64
 	scratch := make([]float64, r.dimension)

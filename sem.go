@@ -59,6 +59,8 @@ type Sem struct {
 	// directory for another encoder. (The texts of a source that was not finished
 	// are embedded again, unless the Embedder keeps them.)
 	Checkpoint string
+	// NoChecks leaves out the controls and the artefact check of every source.
+	NoChecks bool
 	// Progress, if not nil, is called now and then from the goroutine that runs.
 	Progress func(Progress)
 }
@@ -214,6 +216,10 @@ type run struct {
 	band        band // of queries, when a race reads a part
 	vectors     *vectorSource
 	features    *cache[*features]
+	// The pool of the random control: as surveyed, and once its vectors are known.
+	pool          *poolSample
+	poolDocuments []document
+	surveyed      uint64 // digest of all sources, on which the pool depends
 }
 
 func newRun(s *Sem, measure *Measure) (*run, error) {
@@ -254,6 +260,11 @@ func newRun(s *Sem, measure *Measure) (*run, error) {
 	}
 	r.vectors = newVectorSource(&r.Sem)
 	r.features = newCache[*features](64 << 20)
+	if measure == nil && !r.NoChecks {
+		r.pool = &poolSample{rows: make(map[string]*checkSample)}
+	} else {
+		r.NoChecks = true
+	}
 	return r, nil
 }
 
