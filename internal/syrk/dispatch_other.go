@@ -1,3 +1,5 @@
+//go:build !amd64 || noasm
+
 package syrk
 
 // kernels are those this machine can run, the fastest first.
