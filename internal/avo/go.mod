@@ -2,7 +2,10 @@ module example.com/eci/internal/avo
 
 go 1.25
 
-require github.com/mmcloughlin/avo v0.5.0
+require (
+	github.com/mmcloughlin/avo v0.5.0
+	golang.org/x/sys v0.36.0
+)
 
 require (
 	golang.org/x/mod v0.28.0 // indirect

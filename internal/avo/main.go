@@ -12,9 +12,10 @@ import (
 )
 
 func main() {
-	kernels := flag.String("kernels", "", "the package to write kernels for: syrk")
+	kernels := flag.String("kernels", "", "the package to write kernels for: syrk or peak")
 	flag.Parse()
-	build.ConstraintExpr("amd64,!noasm")
+	build.ConstraintExpr("amd64")
+	build.ConstraintExpr("!noasm")
 	switch *kernels {
 	case "syrk":
 		for _, set := range []instructions{avx2, avx512} {
@@ -22,6 +23,9 @@ func main() {
 				set.tile(single, vectors)
 			}
 		}
+	case "peak":
+		avx2.peak()
+		avx512.peak()
 	default:
 		fmt.Fprintf(os.Stderr, "avo: unknown kernels %q\n", *kernels)
 		os.Exit(2)
