@@ -19,6 +19,7 @@ func main() {
 	switch *kernels {
 	case "syrk":
 		for _, set := range []instructions{avx2, avx512} {
+			set.pack()
 			for vectors := 1; vectors <= set.vectors; vectors++ {
 				set.tile(single, vectors)
 			}

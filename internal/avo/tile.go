@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/bits"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -160,9 +161,5 @@ func (set instructions) needs() string {
 	return "AVX2 and FMA"
 }
 
-func shift(bytes int) int {
-	if bytes == 8 {
-		return 3
-	}
-	return 2
-}
+// shift returns the logarithm of a power of two.
+func shift(power int) uint8 { return uint8(bits.TrailingZeros(uint(power))) }

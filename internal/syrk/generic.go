@@ -2,7 +2,7 @@ package syrk
 
 // generic is the portable kernel: tiles of 4 x 4 in two halves, so that the
 // sums fit the registers of any machine.
-var generic = kernel{name: "generic", mr: 4, lane: 4, tiles: []tile{tileGeneric}}
+var generic = kernel{name: "generic", mr: 4, lane: 4, tiles: []tile{tileGeneric}, pack: packGeneric}
 
 // tileGeneric is the twin that the vector kernels are tested against:
 //
@@ -45,5 +45,14 @@ func tileGeneric(n int, a, b []float32, ldb int, c []float64, ldc int) {
 		to[1] += s11
 		to[2] += s12
 		to[3] += s13
+	}
+}
+
+// packGeneric copies panels of 4 columns, which are both A and B panels.
+func packGeneric(n int, rows []float32, d int, a []float32, _ int, b []float32) {
+	for r := range n {
+		row := *(*[4]float32)(rows[r*d:])
+		*(*[4]float32)(a[r*4:]) = row
+		*(*[4]float32)(b[r*4:]) = row
 	}
 }

@@ -4,6 +4,18 @@
 
 package syrk
 
+// pack24AVX2 needs AVX2 and FMA. It is
+//
+//	for r := range n {
+//		for j := range 24 {
+//			b[r*24+j] = rows[r*d+j]
+//			a[j/4*lda+r*4+j%4] = rows[r*d+j]
+//		}
+//	}
+//
+//go:noescape
+func pack24AVX2(n int, rows []float32, d int, a []float32, lda int, b []float32)
+
 // tile4x8AVX2 needs AVX2 and FMA. It is, with fma32 a float32 multiplication and addition
 // of one rounding,
 //
@@ -51,6 +63,18 @@ func tile4x16AVX2(n int, a []float32, b []float32, ldb int, c []float64, ldc int
 //
 //go:noescape
 func tile4x24AVX2(n int, a []float32, b []float32, ldb int, c []float64, ldc int)
+
+// pack48AVX512 needs AVX-512F. It is
+//
+//	for r := range n {
+//		for j := range 48 {
+//			b[r*48+j] = rows[r*d+j]
+//			a[j/8*lda+r*8+j%8] = rows[r*d+j]
+//		}
+//	}
+//
+//go:noescape
+func pack48AVX512(n int, rows []float32, d int, a []float32, lda int, b []float32)
 
 // tile8x16AVX512 needs AVX-512F. It is, with fma32 a float32 multiplication and addition
 // of one rounding,

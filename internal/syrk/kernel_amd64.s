@@ -4,6 +4,58 @@
 
 #include "textflag.h"
 
+// func pack24AVX2(n int, rows []float32, d int, a []float32, lda int, b []float32)
+// Requires: AVX, MMX+
+TEXT ·pack24AVX2(SB), NOSPLIT, $0-96
+	MOVQ n+0(FP), AX
+	MOVQ rows_base+8(FP), CX
+	MOVQ d+32(FP), DX
+	MOVQ a_base+40(FP), BX
+	MOVQ lda+64(FP), SI
+	MOVQ b_base+72(FP), DI
+	SHLQ $0x02, DX
+	SHLQ $0x02, SI
+	MOVQ DX, R8
+	SHLQ $0x04, R8
+	ADDQ CX, R8
+	LEAQ (SI)(SI*2), R9
+	ADDQ BX, R9
+
+row:
+	TESTQ      AX, AX
+	JZ         done
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	VMOVUPS    (CX), X0
+	VMOVUPS    X0, (DI)
+	VMOVUPS    X0, (BX)
+	VMOVUPS    16(CX), X0
+	VMOVUPS    X0, 16(DI)
+	VMOVUPS    X0, (BX)(SI*1)
+	VMOVUPS    32(CX), X0
+	VMOVUPS    X0, 32(DI)
+	VMOVUPS    X0, (BX)(SI*2)
+	VMOVUPS    48(CX), X0
+	VMOVUPS    X0, 48(DI)
+	VMOVUPS    X0, (R9)
+	VMOVUPS    64(CX), X0
+	VMOVUPS    X0, 64(DI)
+	VMOVUPS    X0, (R9)(SI*1)
+	VMOVUPS    80(CX), X0
+	VMOVUPS    X0, 80(DI)
+	VMOVUPS    X0, (R9)(SI*2)
+	ADDQ       DX, CX
+	ADDQ       DX, R8
+	ADDQ       $0x10, BX
+	ADDQ       $0x10, R9
+	ADDQ       $0x00000060, DI
+	DECQ       AX
+	JMP        row
+
+done:
+	VZEROUPPER
+	RET
+
 // func tile4x8AVX2(n int, a []float32, b []float32, ldb int, c []float64, ldc int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·tile4x8AVX2(SB), NOSPLIT, $0-96
@@ -571,6 +623,59 @@ store:
 	VADDPD       160(BX), Y0, Y0
 	VMOVUPD      Y1, 128(BX)
 	VMOVUPD      Y0, 160(BX)
+	VZEROUPPER
+	RET
+
+// func pack48AVX512(n int, rows []float32, d int, a []float32, lda int, b []float32)
+// Requires: AVX, MMX+
+TEXT ·pack48AVX512(SB), NOSPLIT, $0-96
+	MOVQ n+0(FP), AX
+	MOVQ rows_base+8(FP), CX
+	MOVQ d+32(FP), DX
+	MOVQ a_base+40(FP), BX
+	MOVQ lda+64(FP), SI
+	MOVQ b_base+72(FP), DI
+	SHLQ $0x02, DX
+	SHLQ $0x02, SI
+	MOVQ DX, R8
+	SHLQ $0x04, R8
+	ADDQ CX, R8
+	LEAQ (SI)(SI*2), R9
+	ADDQ BX, R9
+
+row:
+	TESTQ      AX, AX
+	JZ         done
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, (DI)
+	VMOVUPS    Y0, (BX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 32(DI)
+	VMOVUPS    Y0, (BX)(SI*1)
+	VMOVUPS    64(CX), Y0
+	VMOVUPS    Y0, 64(DI)
+	VMOVUPS    Y0, (BX)(SI*2)
+	VMOVUPS    96(CX), Y0
+	VMOVUPS    Y0, 96(DI)
+	VMOVUPS    Y0, (R9)
+	VMOVUPS    128(CX), Y0
+	VMOVUPS    Y0, 128(DI)
+	VMOVUPS    Y0, (R9)(SI*1)
+	VMOVUPS    160(CX), Y0
+	VMOVUPS    Y0, 160(DI)
+	VMOVUPS    Y0, (R9)(SI*2)
+	ADDQ       DX, CX
+	ADDQ       DX, R8
+	ADDQ       $0x20, BX
+	ADDQ       $0x20, R9
+	ADDQ       $0x000000c0, DI
+	DECQ       AX
+	JMP        row
+
+done:
 	VZEROUPPER
 	RET
 

@@ -35,6 +35,10 @@ type Scratch struct {
 // is fixed for each function.
 type tile func(n int, a, b []float32, ldb int, c []float64, ldc int)
 
+// A pack copies n rows of float32 at distance d into one B panel of nr columns
+// and the A panels of the same columns, at distance lda.
+type pack func(n int, rows []float32, d int, a []float32, lda int, b []float32)
+
 // A kernel is a set of tiles of one height and of 1, 2, ... vectors of lane
 // columns; the last of them is the main one, with nr = lane*len(tiles).
 type kernel struct {
@@ -42,6 +46,7 @@ type kernel struct {
 	mr    int // rows of a tile, a divisor of lane
 	lane  int // columns of the narrowest tile
 	tiles []tile
+	pack  pack
 }
 
 const (
@@ -78,69 +83,68 @@ func (k *kernel) accumulate(c []float64, d int, rows []float32, n int, s *Scratc
 	if n == 0 || d == 0 {
 		return
 	}
-	k.pack(s, d, rows, n)
+	k.packAll(s, d, rows, n)
 	nr := k.lane * len(k.tiles)
 	for first := 0; first < d; first += blockCols {
+		last := min(first+blockCols, d)
 		for j := first / nr * nr; j < d; j += nr {
 			width := min(nr, roundUp(d-j, k.lane))
-			for i := first; i < min(first+blockCols, d, j+width); i += k.mr {
-				// In the tiles that the diagonal crosses, whole vectors below
-				// it are left out.
-				skip := max(0, i-j) / k.lane * k.lane
-				k.tile(s, c, d, n, i, j, width, skip)
+			b := s.b[j*n:][:n*width]
+			// Tiles entirely above the diagonal.
+			i := first
+			if j+width <= d {
+				multiply := k.tiles[width/k.lane-1]
+				for ; i+k.mr <= min(j+1, last); i += k.mr {
+					multiply(n, s.a[i*n:][:n*k.mr], b, width, c[i*d+j:][:(k.mr-1)*d+width], d)
+				}
+			}
+			for ; i < min(j+width, last); i += k.mr {
+				k.partial(s, c, d, n, i, j, width)
 			}
 		}
 	}
 }
 
-// tile adds the tile of rows i..i+mr and of columns j+skip..j+width.
-func (k *kernel) tile(s *Scratch, c []float64, d, n, i, j, width, skip int) {
-	a := s.a[i*n:][:n*k.mr]
-	b := s.b[j*n:][skip : n*width]
+// partial adds the tile of rows i..i+mr and columns j..j+width, of which only a
+// part is in the triangle. Whole vectors of columns below the diagonal are left
+// out.
+func (k *kernel) partial(s *Scratch, c []float64, d, n, i, j, width int) {
+	skip := max(0, i-j) / k.lane * k.lane
 	left, w := j+skip, width-skip
-	multiply := k.tiles[w/k.lane-1]
-	if i+k.mr <= min(left+1, d) && left+w <= d {
-		multiply(n, a, b, width, c[i*d+left:][:(k.mr-1)*d+w], d)
-		return
-	}
-	// Part of the tile is outside of the triangle.
 	t := s.tile[:k.mr*w]
 	clear(t)
-	multiply(n, a, b, width, t, w)
+	k.tiles[w/k.lane-1](n, s.a[i*n:][:n*k.mr], s.b[j*n:][skip:n*width], width, t, w)
 	for r := i; r < min(i+k.mr, d); r++ {
 		from := max(r, left)
-		sum := t[(r-i)*w+from-left:]
-		for q := range c[r*d+from : r*d+min(left+w, d)] {
-			c[r*d+from+q] += sum[q]
+		to := c[r*d+from : r*d+min(left+w, d)]
+		for q, x := range t[(r-i)*w+from-left:][:len(to)] {
+			to[q] += x
 		}
 	}
 }
 
-// pack copies the rows into panels, the B panel of columns j.. at n*j and the A
-// panel of columns i.. at n*i; columns beyond d are zero.
-func (k *kernel) pack(s *Scratch, d int, rows []float32, n int) {
+// packAll copies the rows into panels, the B panel of columns j.. at n*j and the
+// A panel of columns i.. at n*i; columns beyond d are zero.
+func (k *kernel) packAll(s *Scratch, d int, rows []float32, n int) {
 	s.grow(n * roundUp(d, k.lane))
 	nr := k.lane * len(k.tiles)
 	for first := 0; first < n; first += packRows {
-		last := min(first+packRows, n)
+		some := min(packRows, n-first)
 		for j := 0; j < d; j += nr {
-			width, used := min(nr, roundUp(d-j, k.lane)), min(nr, d-j)
-			panel := s.b[n*j:][:n*width]
-			for r := first; r < last; r++ {
-				to := panel[r*width:][:width]
-				copy(to, rows[r*d+j:][:used])
-				clear(to[used:])
+			from := rows[first*d+j:]
+			a := s.a[n*j+first*k.mr:]
+			if j+nr <= d {
+				k.pack(some, from, d, a, n*k.mr, s.b[n*j+first*nr:])
+				continue
 			}
-			for i := 0; i < width; i += k.mr {
-				to := s.a[n*(j+i):][:n*k.mr]
-				if k.mr == 8 {
-					for r := first; r < last; r++ {
-						*(*[8]float32)(to[r*8:]) = *(*[8]float32)(panel[r*width+i:])
-					}
-				} else {
-					for r := first; r < last; r++ {
-						*(*[4]float32)(to[r*4:]) = *(*[4]float32)(panel[r*width+i:])
-					}
+			width := roundUp(d-j, k.lane)
+			b := s.b[n*j+first*width:]
+			for r := range some {
+				to := b[r*width:][:width]
+				copy(to, from[r*d:][:d-j])
+				clear(to[d-j:])
+				for i := 0; i < width; i += k.mr {
+					copy(a[i*n+r*k.mr:][:k.mr], to[i:])
 				}
 			}
 		}
