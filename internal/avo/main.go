@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	kernels := flag.String("kernels", "", "the package to write kernels for: syrk or peak")
+	kernels := flag.String("kernels", "", "the package to write kernels for: syrk, chol or peak")
 	flag.Parse()
 	build.ConstraintExpr("amd64")
 	build.ConstraintExpr("!noasm")
@@ -22,6 +22,13 @@ func main() {
 			set.pack()
 			for vectors := 1; vectors <= set.vectors; vectors++ {
 				set.tile(single, vectors)
+			}
+		}
+	case "chol":
+		for _, set := range []instructions{avx2, avx512} {
+			for vectors := 1; vectors <= set.vectors; vectors++ {
+				set.tile(double, vectors)
+				set.solve(double, vectors)
 			}
 		}
 	case "peak":

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/bits"
+	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -29,19 +30,31 @@ var avx512 = instructions{"AVX512", 64, 8, 3, ZMM, func(v reg.VecVirtual) { VPXO
 type precision struct {
 	bytes     int
 	goType    string
-	product   string // one product in the Go loop of the comment
-	assign    string
+	comment   []string // the Go loop over r, i and j
+	ahead     bool     // fetch the tile below instead of this one
 	broadcast func(...Op)
 	load      func(...Op)
 	fma       func(...Op)
-	store     func(set instructions, sum reg.VecVirtual, c Mem)
+	begin     func(set instructions, sum reg.VecVirtual, c Mem)
+	end       func(set instructions, sum reg.VecVirtual, c Mem)
 }
 
 // single: float32 panels, sums of float32, added to float64.
 var single = precision{
-	bytes: 4, goType: "float32", product: "fma32(a[r*%[1]d+i], b[r*ldb+j], sum)", assign: "+= float64(sum)",
+	bytes: 4, goType: "float32", comment: []string{
+		"\tfor i := range %[1]d {",
+		"\t\tfor j := range %[2]d {",
+		"\t\t\tvar sum float32",
+		"\t\t\tfor r := range n {",
+		"\t\t\t\tsum = fma(a[r*%[1]d+i], b[r*ldb+j], sum)",
+		"\t\t\t}",
+		"\t\t\tc[i*ldc+j] += float64(sum)",
+		"\t\t}",
+		"\t}",
+	},
 	broadcast: VBROADCASTSS, load: VMOVUPS, fma: VFMADD231PS,
-	store: func(set instructions, sum reg.VecVirtual, c Mem) {
+	begin: func(set instructions, sum reg.VecVirtual, _ Mem) { set.zero(sum) },
+	end: func(set instructions, sum reg.VecVirtual, c Mem) {
 		low, high := set.register(), set.register()
 		if set.bytes == 64 {
 			VEXTRACTF64X4(U8(1), sum, high.AsY())
@@ -59,56 +72,139 @@ var single = precision{
 	},
 }
 
+// double: float64 panels, subtracted from float64 one product after another.
+var double = precision{
+	bytes: 8, goType: "float64", comment: []string{
+		"\tfor r := range n {",
+		"\t\tfor i := range %[1]d {",
+		"\t\t\tfor j := range %[2]d {",
+		"\t\t\t\tc[i*ldc+j] = fma(-a[r*%[1]d+i], b[r*ldb+j], c[i*ldc+j])",
+		"\t\t\t}",
+		"\t\t}",
+		"\t}",
+	},
+	ahead:     true,
+	broadcast: VBROADCASTSD, load: VMOVUPD, fma: VFNMADD231PD,
+	begin: func(_ instructions, sum reg.VecVirtual, c Mem) { VMOVUPD(c, sum) },
+	end:   func(_ instructions, sum reg.VecVirtual, c Mem) { VMOVUPD(sum, c) },
+}
+
 const unroll = 4
 
 // tile writes the function that multiplies an A panel by vectors registers of
-// columns of a B panel and adds the tile to c.
+// columns of a B panel and adds the tile to c, or subtracts it.
 func (set instructions) tile(p precision, vectors int) {
-	columns := vectors * set.bytes / p.bytes
-	name := fmt.Sprintf("tile%dx%d%s", set.rows, columns, set.name)
-	TEXT(name, NOSPLIT, fmt.Sprintf("func(n int, a, b []%[1]s, ldb int, c []float64, ldc int)", p.goType))
-	Doc(
-		fmt.Sprintf("%s needs %s. It is, with fma32 a float32 multiplication and addition", name, set.needs()),
-		"of one rounding,",
-		"",
-		fmt.Sprintf("\tfor i := range %d {", set.rows),
-		fmt.Sprintf("\t\tfor j := range %d {", columns),
-		fmt.Sprintf("\t\t\tvar sum %s", p.goType),
-		"\t\t\tfor r := range n {",
-		fmt.Sprintf("\t\t\t\tsum = "+p.product, set.rows),
+	name := set.header("tile", "", p, vectors)
+	Doc(append(set.doc(name, p, vectors), "")...)
+	sums, _, c, ldc := set.multiply(p, vectors)
+	set.finish(p, vectors, sums, c, ldc)
+}
+
+// solve writes the function that does what a tile does and then divides by an
+// upper triangle.
+func (set instructions) solve(p precision, vectors int) {
+	name := set.header("solve", ", t []float64", p, vectors)
+	Doc(append(set.doc(name, p, vectors), formatAll([]string{
+		"\tfor i := range %[1]d {",
+		"\t\tfor j := range %[2]d {",
+		"\t\t\tc[i*ldc+j] *= t[i*%[1]d+i]",
+		"\t\t\tfor below := i + 1; below < %[1]d; below++ {",
+		"\t\t\t\tc[below*ldc+j] = fma(-t[i*%[1]d+below], c[i*ldc+j], c[below*ldc+j])",
 		"\t\t\t}",
-		"\t\t\tc[i*ldc+j] "+p.assign,
 		"\t\t}",
 		"\t}",
-	)
+		"",
+	}, set.rows, set.columns(p, vectors))...)...)
+	sums, t, c, ldc := set.multiply(p, vectors)
+	Load(Param("t").Base(), t)
+	for i := range set.rows {
+		inverse := set.register()
+		VBROADCASTSD(Mem{Base: t, Disp: (i*set.rows + i) * 8}, inverse)
+		for v := range vectors {
+			VMULPD(inverse, sums[i*vectors+v], sums[i*vectors+v])
+		}
+		for below := i + 1; below < set.rows; below++ {
+			x := set.register()
+			VBROADCASTSD(Mem{Base: t, Disp: (i*set.rows + below) * 8}, x)
+			for v := range vectors {
+				VFNMADD231PD(x, sums[i*vectors+v], sums[below*vectors+v])
+			}
+		}
+	}
+	set.finish(p, vectors, sums, c, ldc)
+}
+
+func (set instructions) columns(p precision, vectors int) int { return vectors * set.bytes / p.bytes }
+
+// header begins a function and returns its name.
+func (set instructions) header(what, more string, p precision, vectors int) string {
+	name := fmt.Sprintf("%s%dx%d%s", what, set.rows, set.columns(p, vectors), set.name)
+	TEXT(name, NOSPLIT, fmt.Sprintf("func(n int, a, b []%[1]s, ldb int, c []float64, ldc int%[2]s)", p.goType, more))
 	Pragma("noescape")
+	return name
+}
+
+func (set instructions) doc(name string, p precision, vectors int) []string {
+	return append([]string{
+		fmt.Sprintf("%s needs %s. It is, with fma a %s", name, set.needs(), p.goType),
+		"multiplication and addition of one rounding,",
+		"",
+	}, formatAll(p.comment, set.rows, set.columns(p, vectors))...)
+}
+
+func formatAll(lines []string, args ...any) []string {
+	formatted := make([]string, len(lines))
+	for i, line := range lines {
+		if strings.Contains(line, "%") {
+			line = fmt.Sprintf(line+"%[3]s", append(args, "")...)
+		}
+		formatted[i] = line
+	}
+	return formatted
+}
+
+// multiply writes the loop; it returns the registers of the tile, a register
+// that is free after it, and c with its distance in bytes.
+func (set instructions) multiply(p precision, vectors int) (sums []reg.VecVirtual, free, c, ldc reg.Register) {
 	n := Load(Param("n"), GP64())
 	a := Load(Param("a").Base(), GP64())
 	b := Load(Param("b").Base(), GP64())
-	c := Load(Param("c").Base(), GP64())
+	c = Load(Param("c").Base(), GP64())
 	ldb := Load(Param("ldb"), GP64())
-	ldc := Load(Param("ldc"), GP64())
+	ldc = Load(Param("ldc"), GP64())
 	SHLQ(U8(shift(p.bytes)), ldb)
 	SHLQ(U8(3), ldc)
 
-	Comment("The tile of c is far away; fetch it during the loop.")
 	row := GP64()
 	MOVQ(c, row)
-	for i := range set.rows {
-		for at := 0; at < columns*8; at += 64 {
+	sums = make([]reg.VecVirtual, set.rows*vectors)
+	fetch := func() {
+		for at := 0; at < set.columns(p, vectors)*8; at += 64 {
 			PREFETCHT0(Mem{Base: row, Disp: at})
 		}
-		PREFETCHT0(Mem{Base: row, Disp: columns*8 - 1})
-		if i < set.rows-1 {
+		PREFETCHT0(Mem{Base: row, Disp: set.columns(p, vectors)*8 - 1})
+	}
+	for i := range set.rows {
+		for v := range vectors {
+			sums[i*vectors+v] = set.register()
+			p.begin(set, sums[i*vectors+v], Mem{Base: row, Disp: v * set.bytes})
+		}
+		if !p.ahead {
+			fetch()
+		}
+		if i < set.rows-1 || p.ahead {
 			ADDQ(ldc, row)
 		}
 	}
-
-	sums := make([]reg.VecVirtual, set.rows*vectors)
-	for i := range sums {
-		sums[i] = set.register()
-		set.zero(sums[i])
+	if p.ahead {
+		for i := range set.rows {
+			fetch()
+			if i < set.rows-1 {
+				ADDQ(ldc, row)
+			}
+		}
 	}
+
 	step := func(r int) {
 		columns := make([]reg.VecVirtual, vectors)
 		for v := range columns {
@@ -135,16 +231,20 @@ func (set instructions) tile(p precision, vectors int) {
 	JMP(LabelRef("four"))
 	Label("one")
 	TESTQ(n, n)
-	JZ(LabelRef("store"))
+	JZ(LabelRef("end"))
 	step(0)
 	ADDQ(U8(set.rows*p.bytes), a)
 	DECQ(n)
 	JMP(LabelRef("one"))
+	Label("end")
+	return sums, row, c, ldc
+}
 
-	Label("store")
+// finish writes the tile to c and returns.
+func (set instructions) finish(p precision, vectors int, sums []reg.VecVirtual, c, ldc reg.Register) {
 	for i := range set.rows {
 		for v := range vectors {
-			p.store(set, sums[i*vectors+v], Mem{Base: c, Disp: v * set.bytes / p.bytes * 8})
+			p.end(set, sums[i*vectors+v], Mem{Base: c, Disp: v * set.bytes / p.bytes * 8})
 		}
 		if i < set.rows-1 {
 			ADDQ(ldc, c)

@@ -16,14 +16,14 @@ package syrk
 //go:noescape
 func pack24AVX2(n int, rows []float32, d int, a []float32, lda int, b []float32)
 
-// tile4x8AVX2 needs AVX2 and FMA. It is, with fma32 a float32 multiplication and addition
-// of one rounding,
+// tile4x8AVX2 needs AVX2 and FMA. It is, with fma a float32
+// multiplication and addition of one rounding,
 //
 //	for i := range 4 {
 //		for j := range 8 {
 //			var sum float32
 //			for r := range n {
-//				sum = fma32(a[r*4+i], b[r*ldb+j], sum)
+//				sum = fma(a[r*4+i], b[r*ldb+j], sum)
 //			}
 //			c[i*ldc+j] += float64(sum)
 //		}
@@ -32,14 +32,14 @@ func pack24AVX2(n int, rows []float32, d int, a []float32, lda int, b []float32)
 //go:noescape
 func tile4x8AVX2(n int, a []float32, b []float32, ldb int, c []float64, ldc int)
 
-// tile4x16AVX2 needs AVX2 and FMA. It is, with fma32 a float32 multiplication and addition
-// of one rounding,
+// tile4x16AVX2 needs AVX2 and FMA. It is, with fma a float32
+// multiplication and addition of one rounding,
 //
 //	for i := range 4 {
 //		for j := range 16 {
 //			var sum float32
 //			for r := range n {
-//				sum = fma32(a[r*4+i], b[r*ldb+j], sum)
+//				sum = fma(a[r*4+i], b[r*ldb+j], sum)
 //			}
 //			c[i*ldc+j] += float64(sum)
 //		}
@@ -48,14 +48,14 @@ func tile4x8AVX2(n int, a []float32, b []float32, ldb int, c []float64, ldc int)
 //go:noescape
 func tile4x16AVX2(n int, a []float32, b []float32, ldb int, c []float64, ldc int)
 
-// tile4x24AVX2 needs AVX2 and FMA. It is, with fma32 a float32 multiplication and addition
-// of one rounding,
+// tile4x24AVX2 needs AVX2 and FMA. It is, with fma a float32
+// multiplication and addition of one rounding,
 //
 //	for i := range 4 {
 //		for j := range 24 {
 //			var sum float32
 //			for r := range n {
-//				sum = fma32(a[r*4+i], b[r*ldb+j], sum)
+//				sum = fma(a[r*4+i], b[r*ldb+j], sum)
 //			}
 //			c[i*ldc+j] += float64(sum)
 //		}
@@ -76,14 +76,14 @@ func tile4x24AVX2(n int, a []float32, b []float32, ldb int, c []float64, ldc int
 //go:noescape
 func pack48AVX512(n int, rows []float32, d int, a []float32, lda int, b []float32)
 
-// tile8x16AVX512 needs AVX-512F. It is, with fma32 a float32 multiplication and addition
-// of one rounding,
+// tile8x16AVX512 needs AVX-512F. It is, with fma a float32
+// multiplication and addition of one rounding,
 //
 //	for i := range 8 {
 //		for j := range 16 {
 //			var sum float32
 //			for r := range n {
-//				sum = fma32(a[r*8+i], b[r*ldb+j], sum)
+//				sum = fma(a[r*8+i], b[r*ldb+j], sum)
 //			}
 //			c[i*ldc+j] += float64(sum)
 //		}
@@ -92,14 +92,14 @@ func pack48AVX512(n int, rows []float32, d int, a []float32, lda int, b []float3
 //go:noescape
 func tile8x16AVX512(n int, a []float32, b []float32, ldb int, c []float64, ldc int)
 
-// tile8x32AVX512 needs AVX-512F. It is, with fma32 a float32 multiplication and addition
-// of one rounding,
+// tile8x32AVX512 needs AVX-512F. It is, with fma a float32
+// multiplication and addition of one rounding,
 //
 //	for i := range 8 {
 //		for j := range 32 {
 //			var sum float32
 //			for r := range n {
-//				sum = fma32(a[r*8+i], b[r*ldb+j], sum)
+//				sum = fma(a[r*8+i], b[r*ldb+j], sum)
 //			}
 //			c[i*ldc+j] += float64(sum)
 //		}
@@ -108,14 +108,14 @@ func tile8x16AVX512(n int, a []float32, b []float32, ldb int, c []float64, ldc i
 //go:noescape
 func tile8x32AVX512(n int, a []float32, b []float32, ldb int, c []float64, ldc int)
 
-// tile8x48AVX512 needs AVX-512F. It is, with fma32 a float32 multiplication and addition
-// of one rounding,
+// tile8x48AVX512 needs AVX-512F. It is, with fma a float32
+// multiplication and addition of one rounding,
 //
 //	for i := range 8 {
 //		for j := range 48 {
 //			var sum float32
 //			for r := range n {
-//				sum = fma32(a[r*8+i], b[r*ldb+j], sum)
+//				sum = fma(a[r*8+i], b[r*ldb+j], sum)
 //			}
 //			c[i*ldc+j] += float64(sum)
 //		}
