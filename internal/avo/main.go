@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	kernels := flag.String("kernels", "", "the package to write kernels for: syrk, chol or peak")
+	kernels := flag.String("kernels", "", "the package to write kernels for: syrk, chol, dots or peak")
 	flag.Parse()
 	build.ConstraintExpr("amd64")
 	build.ConstraintExpr("!noasm")
@@ -31,6 +31,9 @@ func main() {
 				set.solve(double, vectors)
 			}
 		}
+	case "dots":
+		dots()
+		residual()
 	case "peak":
 		avx2.peak()
 		avx512.peak()
