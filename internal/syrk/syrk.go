@@ -65,9 +65,14 @@ func Name() string { return kernels[0].name }
 //	c[i*d+j] += sum over r < n of rows[r*d+i] * rows[r*d+j]
 //
 // where rows holds n rows of length d, 0 <= n <= [MaxRows]. Elements of c below
-// the diagonal are neither read nor written. It panics when a slice is shorter
-// than d*d or n*d, or when n is out of range. It does not allocate when scratch
-// has been used with the same shape before.
+// the diagonal are neither read nor written.
+//
+// Magnitudes between 1e-15 and 1e15 are safe; beyond about 1e18 the sum of one
+// block can leave the range of float32 and become infinite, below about 1e-19
+// products lose digits or vanish.
+//
+// It panics when a slice is shorter than d*d or n*d, or when n is out of range.
+// It does not allocate when scratch has been used with the same shape before.
 func Accumulate(c []float64, d int, rows []float32, n int, scratch *Scratch) {
 	kernels[0].accumulate(c, d, rows, n, scratch)
 }

@@ -258,6 +258,16 @@ func TestName(t *testing.T) {
 	t.Logf("kernel in use: %s", Name())
 }
 
+func FuzzAccumulate(f *testing.F) {
+	f.Add(uint8(5), uint16(3), uint8(1))
+	f.Add(uint8(73), uint16(384), uint8(15))
+	f.Fuzz(func(t *testing.T, d uint8, n uint16, offset uint8) {
+		for _, k := range kernels {
+			checkAgainstNaive(t, k, int(d), int(n)%(MaxRows+1), int(offset)%16, &Scratch{})
+		}
+	})
+}
+
 // BenchmarkAccumulate streams 19,200 rows in blocks of 384 and counts
 // n*d*(d+1) operations a block.
 func BenchmarkAccumulate(b *testing.B) {
