@@ -59,7 +59,7 @@ func TestControlsAgreeWithScoringThem(t *testing.T) {
 	if err := r.survey(t.Context(), []Source{source, SourceOf("b", others)}); err != nil {
 		t.Fatal(err)
 	}
-	a := newAccumulator(r)
+	a := newAccumulator(r, source)
 	if err := r.collect(t.Context(), source, a, map[string]int{}); err != nil {
 		t.Fatal(err)
 	}
