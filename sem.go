@@ -131,23 +131,30 @@ func prepare(ctx context.Context, s *Sem, measure *Measure, sources []Source) (*
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSources(sources); err != nil {
+	if err := r.prepare(ctx, sources); err != nil {
 		return nil, err
 	}
-	if s.Calibration != nil {
+	return r, nil
+}
+
+func (r *run) prepare(ctx context.Context, sources []Source) error {
+	if err := checkSources(sources); err != nil {
+		return err
+	}
+	if r.Sem.Calibration != nil {
 		if err := r.useCalibration(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := r.survey(ctx, sources); err != nil {
-		return nil, err
+		return err
 	}
-	if s.Calibration == nil {
+	if r.Sem.Calibration == nil {
 		if err := r.calibrate(ctx, sources); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return r, nil
+	return nil
 }
 
 // Calibrate takes the scales over the budgeted triples of the sources named in
