@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"strings"
+
+	"example.com/eci"
+	"example.com/eci/testdata/demo"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// inputs are the flags that say what is read and how it is scored.
+type inputs struct {
+	demo    bool
+	vectors string
+
+	budget            int
+	seed              uint64
+	groups            int
+	exact             bool
+	consistency, near float64
+	checkpoint        string
+	skip              []string
+	calibrateOn       []string
+	epsilon2, floor   float64
+	batch             int
+}
+
+func (in *inputs) register(c *cobra.Command) {
+	in.reading(c.Flags())
+	in.scoring(c.Flags())
+}
+
+func (in *inputs) reading(flags *pflag.FlagSet) {
+	flags.BoolVar(&in.demo, "demo", false, "the five sources and vectors of the demo that comes with eci")
+	flags.StringVar(&in.vectors, "vectors", "", "`directory` with queries.npy, queries.ids, corpus.npy and corpus.ids")
+	flags.StringSliceVar(&in.skip, "skip", nil, "leave out and count bad rows: malformed, empty-text, missing-vector, bad-vector")
+}
+
+func (in *inputs) scoring(flags *pflag.FlagSet) {
+	flags.IntVar(&in.budget, "budget", 0, "triples scored of every source: 0 for the smallest source's count, -1 for all")
+	flags.Uint64Var(&in.seed, "seed", 0, "seed of the sample")
+	flags.IntVar(&in.groups, "groups", 32, "jackknife groups of queries")
+	flags.BoolVar(&in.exact, "exact", false, "sum in float64 throughout")
+	flags.Float64Var(&in.consistency, "consistency-temperature", 1, "temperature of target consistency, in units of its scale")
+	flags.Float64Var(&in.near, "locality-temperature", 1, "temperature of semantic locality, in units of its scale")
+	flags.Float64Var(&in.floor, "residuality-floor", 0, "least lexical residuality, in [0, 1)")
+	flags.Float64Var(&in.epsilon2, "epsilon2", 0.5, "distortion of the coding rate")
+	flags.StringSliceVar(&in.calibrateOn, "calibrate-on", nil, "names of the sources to calibrate on (default all)")
+	flags.StringVar(&in.checkpoint, "checkpoint", "", "`directory` in which finished parts are kept, so that a stopped run goes on")
+}
+
+// opened is what the flags name, ready to read.
+type opened struct {
+	sem     *eci.Sem
+	sources []eci.Source
+	closers []io.Closer
+}
+
+func (o *opened) Close() {
+	for _, c := range o.closers {
+		c.Close()
+	}
+}
+
+// find returns the source of a name.
+func (o *opened) find(name string) (eci.Source, error) {
+	var names []string
+	for _, s := range o.sources {
+		if s.Name == name {
+			return s, nil
+		}
+		names = append(names, s.Name)
+	}
+	return eci.Source{}, usage("there is no source %q; there are %s", name, strings.Join(names, ", "))
+}
+
+// open opens the sources and vectors that the flags name.
+func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, error) {
+	o := &opened{}
+	var err error
+	switch {
+	case in.demo && (len(files) > 0 || in.vectors != ""):
+		return nil, usage("--demo takes no files")
+	case in.demo:
+		err = o.openDemo()
+	case len(files) == 0:
+		return nil, usage("give the files of the sources, or --demo")
+	default:
+		err = in.openFiles(o, files)
+	}
+	if err == nil && o.sem == nil {
+		o.sem = &eci.Sem{}
+	}
+	if err == nil {
+		err = in.settings(o.sem)
+	}
+	if err != nil {
+		o.Close()
+		return nil, err
+	}
+	return o, nil
+}
+
+func (in *inputs) openFiles(o *opened, files []string) error {
+	o.sem = &eci.Sem{}
+	for _, f := range files {
+		o.sources = append(o.sources, eci.JSONL(f))
+	}
+	if in.vectors != "" {
+		vectors, err := eci.OpenVectors(in.vectors)
+		if err != nil {
+			return err
+		}
+		o.sem.Vectors, o.closers = vectors, append(o.closers, vectors)
+	}
+	return nil
+}
+
+func (o *opened) openDemo() error {
+	dir, err := fs.Sub(demo.Files, "vectors")
+	if err != nil {
+		return err
+	}
+	vectors, err := eci.ReadVectors(dir)
+	if err != nil {
+		return err
+	}
+	o.sem = &eci.Sem{Vectors: vectors}
+	files, err := fs.Glob(demo.Files, "sources/*.jsonl")
+	for _, file := range files {
+		o.sources = append(o.sources, eci.JSONLFrom(demo.Files, file))
+	}
+	return err
+}
+
+// policies are the words of --skip.
+var policies = map[string]eci.Skip{
+	"malformed":      eci.SkipMalformed,
+	"empty-text":     eci.SkipEmptyText,
+	"missing-vector": eci.SkipMissingVector,
+	"bad-vector":     eci.SkipBadVector,
+}
+
+func (in *inputs) settings(sem *eci.Sem) error {
+	for _, word := range in.skip {
+		policy, ok := policies[word]
+		if !ok {
+			return usage("--skip %s: it is one of malformed, empty-text, missing-vector, bad-vector", word)
+		}
+		sem.Skip |= policy
+	}
+	if in.groups == 0 || in.epsilon2 == 0 || in.consistency == 0 || in.near == 0 {
+		return usage("--groups, --epsilon2 and temperatures must be above 0")
+	}
+	sem.Budget, sem.Seed, sem.Groups, sem.Exact = in.budget, in.seed, in.groups, in.exact
+	sem.Epsilon2, sem.Checkpoint, sem.CalibrateOn = in.epsilon2, in.checkpoint, in.calibrateOn
+	sem.Components = []eci.Component{
+		eci.TargetConsistency{Temperature: in.consistency},
+		eci.SemanticLocality{Temperature: in.near},
+		eci.LexicalResidual{Floor: in.floor},
+	}
+	return nil
+}

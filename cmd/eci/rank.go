@@ -1,0 +1,138 @@
+package main
+
+import (
+	"fmt"
+
+	"example.com/eci"
+	"github.com/spf13/cobra"
+)
+
+type rankFlags struct {
+	inputs
+	race        bool
+	requireBest string
+	confidence  float64
+}
+
+func (a *app) rank() *cobra.Command {
+	var f rankFlags
+	c := &cobra.Command{
+		Use:   "rank [flags] SOURCE...",
+		Short: "Rank sources of hard negatives, with intervals",
+		Long: `Rank scores every source on the same number of triples and prints them best
+first: score in nats, 95% interval, probability of being the best, the lead over
+negatives taken blindly, and whether negatives can be told without the query.`,
+		Example: `  eci rank --demo
+  eci rank --vectors vectors bm25.jsonl dense.jsonl llm.jsonl
+  eci rank --demo --html report.html
+  eci rank --demo --require-best llm --confidence 0.95 --quiet >/dev/null && echo train on llm`,
+		RunE: func(c *cobra.Command, files []string) error { return a.runRank(c, &f, files) },
+	}
+	f.register(c)
+	c.Flags().BoolVar(&f.race, "race", false, "read growing samples and drop sources that can no longer be the best")
+	c.Flags().StringVar(&f.requireBest, "require-best", "", "fail with exit code 3 unless this source is the best")
+	c.Flags().Float64Var(&f.confidence, "confidence", 0.95, "probability that --require-best asks for")
+	return c
+}
+
+func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
+	ctx := c.Context()
+	o, err := f.open(ctx, a, files)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	var scorer eci.Scorer = o.sem
+	if f.race {
+		scorer = &eci.Race{Sem: *o.sem}
+	}
+	ranking, err := eci.Rank(ctx, scorer, o.sources...)
+	if err != nil {
+		return err
+	}
+	r, err := rankResult(ranking)
+	if err != nil {
+		return err
+	}
+	if err := a.print(r); err != nil {
+		return err
+	}
+	return f.check(ranking)
+}
+
+// check is --require-best.
+func (f *rankFlags) check(r *eci.Ranking) error {
+	if f.requireBest == "" {
+		return nil
+	}
+	best := r.Best()
+	if _, ok := r.Find(f.requireBest); !ok {
+		return usage("--require-best %s: there is no such source", f.requireBest)
+	}
+	if best.Source != f.requireBest {
+		return &checkError{fmt.Sprintf("the best source is %s, not %s", best.Source, f.requireBest)}
+	}
+	if best.BestProbability < f.confidence {
+		return &checkError{fmt.Sprintf("%s is the best with probability %.2f, below %.2f", best.Source, best.BestProbability, f.confidence)}
+	}
+	return nil
+}
+
+// rankResult is a ranking for printing.
+func rankResult(r *eci.Ranking) (result, error) {
+	out := result{value: r}
+	first := r.Ranked[0]
+	line := fmt.Sprintf("%d triples of each source", r.Budget)
+	if first.Matrix != nil {
+		line += fmt.Sprintf(", %d dimensions", first.Matrix.Config().Dimension)
+	}
+	out.lead = []string{line}
+	s := sheet{header: []string{"rank", "source", r.Scorer, "low", "high", "P(best)", "ranks"}, best: true}
+	checks := first.Controls != nil
+	if checks {
+		s.header = append(s.header, "control", "artefact")
+	}
+	s.header = append(s.header, first.Components...)
+	s.header = append(s.header, "unique", "disjoint")
+	for _, x := range r.Ranked {
+		row := []any{x.Rank, x.Source, fixed(x.Value, 2), fixed(x.Low, 2), fixed(x.High, 2), fixed(x.BestProbability, 2), ranks(x)}
+		if checks {
+			row = append(row, number{lead(x.Controls), 2, true}, fixed(x.Artefact.AUC, 2))
+		}
+		for _, f := range x.Totals.Factors {
+			row = append(row, fixed(f/float64(max(1, x.Totals.Triples)), 2))
+		}
+		s.rows = append(s.rows, append(row, fixed(x.Baselines["unique"], 2), fixed(x.Baselines["disjoint"], 2)))
+	}
+	out.sheets = []sheet{s}
+	for _, n := range r.Notes {
+		out.notes = append(out.notes, "note: "+n)
+	}
+	if len(r.Ranked) > 1 {
+		hybrids, err := r.Hybrids(2)
+		if err != nil {
+			return out, err
+		}
+		mixture, err := r.Mixture()
+		if err != nil {
+			return out, err
+		}
+		out.notes = append(out.notes, "best hybrid: "+hybrids[0].String(), "best mixture: "+mixture.String())
+	}
+	return out, nil
+}
+
+// lead is the lead over the stronger control.
+func lead(c *eci.Controls) float64 {
+	if c.Random.Triples == 0 || c.Shuffled.Triples > 0 && c.Shuffled.Difference < c.Random.Difference {
+		return c.Shuffled.Difference
+	}
+	return c.Random.Difference
+}
+
+func ranks(x eci.Ranked) string {
+	if x.RankLow == x.RankHigh {
+		return fmt.Sprint(x.RankLow)
+	}
+	return fmt.Sprintf("%d-%d", x.RankLow, x.RankHigh)
+}
