@@ -1,0 +1,120 @@
+package report
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"example.com/eci"
+)
+
+// Distribution says how the components and the weight of a source are spread.
+type Distribution struct {
+	Source  string
+	Triples int
+	// Quantities are the components by name, in the order of the method, and then
+	// "weight".
+	Quantities []Quantity
+}
+
+// Quantity is one component, or the weight, over the triples of a source.
+type Quantity struct {
+	Name string
+	// Mean is the mean, Quartiles the 25%, 50% and 75% quantiles, to a bin's width.
+	Mean      float64
+	Quartiles [3]float64
+	// Bins counts the triples in 100 equal bins of [0, 1].
+	Bins [100]int
+}
+
+func (q *Quantity) add(v float64) {
+	q.Mean += v
+	q.Bins[min(max(int(v*100), 0), 99)]++
+}
+
+// finish turns the sum into the mean and takes the quartiles.
+func (q *Quantity) finish(n int) {
+	if n == 0 {
+		return
+	}
+	q.Mean /= float64(n)
+	for k := range q.Quartiles {
+		sum := 0
+		for b, c := range q.Bins {
+			if sum += c; float64(sum) >= float64(k+1)/4*float64(n) {
+				q.Quartiles[k] = (float64(b) + 0.5) / 100
+				break
+			}
+		}
+	}
+}
+
+// Collect gathers what a page shows beyond the ranking itself: hybrids and
+// mixture from the matrices, distributions from one reading of each source under
+// the ranking's calibration. sem is the one that ranked; it is not changed. All
+// triples are read, not only those within the budget.
+func Collect(ctx context.Context, sem *eci.Sem, ranking *eci.Ranking, sources ...eci.Source) (Data, error) {
+	data := Data{Ranking: ranking}
+	if len(ranking.Ranked) > 1 && ranking.Ranked[0].Matrix != nil {
+		var err error
+		if data.Hybrids, err = ranking.Hybrids(min(3, len(ranking.Ranked))); err != nil {
+			return data, err
+		}
+		if data.Mixture, err = ranking.Mixture(); err != nil {
+			return data, err
+		}
+	}
+	if ranking.Calibration == nil {
+		return data, nil
+	}
+	frozen := *sem
+	frozen.Calibration = ranking.Calibration
+	for _, s := range ranking.Ranked {
+		i := slices.IndexFunc(sources, func(o eci.Source) bool { return o.Name == s.Source })
+		if i < 0 {
+			continue
+		}
+		d, err := distribution(ctx, &frozen, sources[i], s.Components)
+		if err != nil {
+			return data, err
+		}
+		data.Distributions = append(data.Distributions, d)
+	}
+	return data, nil
+}
+
+func distribution(ctx context.Context, sem *eci.Sem, source eci.Source, components []string) (Distribution, error) {
+	d := Distribution{Source: source.Name, Quantities: make([]Quantity, len(components)+1)}
+	for w, err := range sem.Weigh(ctx, source) {
+		if err != nil {
+			return d, err
+		}
+		d.Triples++
+		for k, f := range w.Factors {
+			d.Quantities[k].add(f)
+		}
+		d.Quantities[len(components)].add(w.Weight)
+	}
+	for k := range d.Quantities {
+		d.Quantities[k].Name = "weight"
+		if k < len(components) {
+			d.Quantities[k].Name = components[k]
+		}
+		d.Quantities[k].finish(d.Triples)
+	}
+	return d, nil
+}
+
+// smooth returns the bins as a density, smoothed by a Gaussian of 1.5 bins.
+func (q *Quantity) smooth() []float64 {
+	const reach = 5
+	out := make([]float64, len(q.Bins))
+	for b := range out {
+		for k := -reach; k <= reach; k++ {
+			if at := b + k; at >= 0 && at < len(q.Bins) {
+				out[b] += float64(q.Bins[at]) * math.Exp(-float64(k*k)/(2*1.5*1.5))
+			}
+		}
+	}
+	return out
+}
