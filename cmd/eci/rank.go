@@ -2,14 +2,18 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"strings"
 
 	"example.com/eci"
+	"example.com/eci/cmd/eci/report"
 	"github.com/spf13/cobra"
 )
 
 type rankFlags struct {
 	inputs
 	race        bool
+	html        string
 	requireBest string
 	confidence  float64
 }
@@ -30,6 +34,7 @@ negatives taken blindly, and whether negatives can be told without the query.`,
 	}
 	f.register(c)
 	c.Flags().BoolVar(&f.race, "race", false, "read growing samples and drop sources that can no longer be the best")
+	c.Flags().StringVar(&f.html, "html", "", "write a report as one HTML page to this `file`")
 	c.Flags().StringVar(&f.requireBest, "require-best", "", "fail with exit code 3 unless this source is the best")
 	c.Flags().Float64Var(&f.confidence, "confidence", 0.95, "probability that --require-best asks for")
 	return c
@@ -53,6 +58,16 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 	r, err := rankResult(ranking)
 	if err != nil {
 		return err
+	}
+	if f.html != "" {
+		data, err := report.Collect(ctx, o.sem, ranking, o.sources...)
+		if err != nil {
+			return err
+		}
+		data.Settings = f.describe(ranking)
+		if err := a.writeFile(ctx, f.html, func(w io.Writer) error { return report.Write(w, data) }); err != nil {
+			return err
+		}
 	}
 	if err := a.print(r); err != nil {
 		return err
@@ -135,4 +150,25 @@ func ranks(x eci.Ranked) string {
 		return fmt.Sprint(x.RankLow)
 	}
 	return fmt.Sprintf("%d-%d", x.RankLow, x.RankHigh)
+}
+
+// describe is the settings for the report: all that another run needs to be told.
+func (f *rankFlags) describe(r *eci.Ranking) []report.Setting {
+	s := []report.Setting{
+		{Name: "score", Value: r.Scorer},
+		{Name: "triples of each source", Value: fmt.Sprint(r.Budget)},
+		{Name: "seed of the sample", Value: fmt.Sprint(r.Seed)},
+		{Name: "groups of queries", Value: fmt.Sprint(f.groups)},
+		{Name: "temperatures of consistency and locality", Value: fmt.Sprintf("%g, %g", f.consistency, f.near)},
+		{Name: "least residuality", Value: fmt.Sprint(f.floor)},
+		{Name: "ε²", Value: fmt.Sprint(f.epsilon2)},
+	}
+	if c := r.Calibration; c != nil {
+		s = append(s,
+			report.Setting{Name: "calibrated on", Value: fmt.Sprintf("%s (%d triples)", strings.Join(c.Sources, ", "), c.Triples)},
+			report.Setting{Name: "spread of margins σₘ", Value: fmt.Sprintf("%.4f", c.MarginScale)},
+			report.Setting{Name: "negative similarities μ ± σ", Value: fmt.Sprintf("%.4f ± %.4f", c.NegativeMean, c.NegativeScale)},
+			report.Setting{Name: "documents behind the word weights", Value: fmt.Sprint(c.Lexicon.Documents())})
+	}
+	return s
 }
