@@ -1,13 +1,13 @@
 package syrk
 
-// blockRows64 is how many rows [Accumulate64] packs at a time: a B panel of them
-// stays in a first-level cache, and the A panels of blockCols columns in a
-// second-level one. It changes no bit of the result.
-const blockRows64 = 128
+// blockRows64 is how many rows [Accumulate64] packs at a time: few enough for the
+// A panels of blockCols columns to stay in a second-level cache, and enough to
+// load the sums seldom. It changes no bit of the result.
+const blockRows64 = 192
 
 // Scratch64 is the working memory of [Accumulate64], to be reused between calls
 // but not shared by goroutines. The zero value is ready; it grows to about
-// 2 KiB for each column.
+// 3 KiB for each column.
 type Scratch64 = scratchOf[float64]
 
 // Accumulate64 is [Accumulate] in float64: for i <= j < d and row after row
