@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -359,7 +358,7 @@ func (r *run) valueOf(rows []batchRow) (combination, error) {
 	parallel(r.Groups, func(lo, hi int) {
 		for g := lo; g < hi; g++ {
 			for _, i := range byGroup[g] {
-				rows[i].residual(m.row(g), math.Sqrt(rows[i].weight))
+				rows[i].fastResidual(m.fastRow(g))
 			}
 			m.groups[g].flush(r.dimension)
 		}

@@ -59,7 +59,7 @@ func TestControlsAgreeWithScoringThem(t *testing.T) {
 	if err := r.survey(t.Context(), []Source{source, SourceOf("b", others)}); err != nil {
 		t.Fatal(err)
 	}
-	a := newAccumulator(r)
+	a := newAccumulator(r, source)
 	if err := r.collect(t.Context(), source, a, map[string]int{}); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestControlsAgreeWithScoringThem(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if math.Abs(s.Value-test.got.Value) > 1e-9*s.Value || test.got.Triples != 300 || math.Abs(got.Value-s.Value-test.got.Difference) > 1e-9*s.Value {
+		if math.Abs(s.Value-test.got.Value) > 1e-6*s.Value || test.got.Triples != 300 || math.Abs(got.Value-s.Value-test.got.Difference) > 1e-6*s.Value {
 			t.Errorf("%s: %+v, scored alone %v", name, test.got, s.Value)
 		}
 		if c := test.got; !(c.StandardError > 0 && c.Low < c.Difference && c.Difference < c.High) {

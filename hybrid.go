@@ -104,7 +104,7 @@ func (h Hybrid) String() string {
 
 // String gives the gain with its interval.
 func (g Gain) String() string {
-	return fmt.Sprintf("%+.2f over %s (95%% interval %+.2f to %+.2f; %+.2f with no more triples than it)", g.Value, g.Over, g.Low, g.High, g.AtBudget)
+	return fmt.Sprintf("%+.2f over %s (%+.2f to %+.2f); %+.2f with no more triples", g.Value, g.Over, g.Low, g.High, g.AtBudget)
 }
 
 // parts are the matrices of a ranking's sources, in its order.

@@ -21,12 +21,26 @@ type information struct {
 // overwrites.
 func newInformation(d int, epsilon2 float64, m []float64) (*information, error) {
 	f := &information{d: d, scale: float64(d) / epsilon2}
+	f.precision(m)
+	var err error
+	f.logDet, err = halfLogDet(m, d)
+	return f, err
+}
+
+// precision turns M into I + a M.
+func (f *information) precision(m []float64) {
 	for k := range m {
 		m[k] *= f.scale
 	}
-	for i := range d {
-		m[i*d+i]++
+	for i := range f.d {
+		m[i*f.d+i]++
 	}
+}
+
+// invert is newInformation with W, whose storage is m's.
+func invert(d int, epsilon2 float64, m []float64) (*information, error) {
+	f := &information{d: d, scale: float64(d) / epsilon2, inverse: m}
+	f.precision(m)
 	factor, ok := lapack64.Potrf(blas64.Symmetric{N: d, Stride: d, Data: m, Uplo: blas.Upper})
 	if !ok {
 		return nil, fmt.Errorf("eci: matrix: %w", ErrSingular)
@@ -34,24 +48,10 @@ func newInformation(d int, epsilon2 float64, m []float64) (*information, error) 
 	for i := range d {
 		f.logDet += math.Log(factor.Data[i*d+i])
 	}
-	if math.IsNaN(f.logDet) || math.IsInf(f.logDet, 0) {
+	if _, ok := lapack64.Potri(factor); !ok || math.IsNaN(f.logDet) || math.IsInf(f.logDet, 0) {
 		return nil, fmt.Errorf("eci: matrix: %w", ErrSingular)
 	}
 	f.logDet = max(0, f.logDet)
-	return f, nil
-}
-
-// invert is newInformation with W, whose storage is m's.
-func invert(d int, epsilon2 float64, m []float64) (*information, error) {
-	f, err := newInformation(d, epsilon2, m)
-	if err != nil {
-		return nil, err
-	}
-	factor := blas64.Triangular{Uplo: blas.Upper, Diag: blas.NonUnit, N: d, Stride: d, Data: m}
-	if _, ok := lapack64.Potri(factor); !ok {
-		return nil, fmt.Errorf("eci: matrix: %w", ErrSingular)
-	}
-	f.inverse = m
 	return f, nil
 }
 

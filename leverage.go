@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math"
 
+	"example.com/eci/internal/dots"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/lapack/lapack64"
@@ -112,6 +113,24 @@ func (row *batchRow) residual(dst []float64, scale float64) float64 {
 	q, p, n := row.vectors[0], row.vectors[1], row.vectors[2]
 	return residual(dst, q.data, p.data, n.data, q.inverse, p.inverse, n.inverse, row.evidence.Margin, scale)
 }
+
+// fastResidual writes sqrt(w) r to dst, rounded to float32, and returns |r|^2.
+func (row *batchRow) fastResidual(dst []float32) (square float64) {
+	q, p, n := row.vectors[0], row.vectors[1], row.vectors[2]
+	scale := math.Sqrt(row.weight)
+	if scale < leastScale { // too small to tell |r| from it
+		square = dots.Residual(dst, q.data, p.data, n.data, row.evidence.Margin*q.inverse, p.inverse, n.inverse)
+		for k := range dst {
+			dst[k] *= float32(scale)
+		}
+		return square
+	}
+	square = dots.Residual(dst, q.data, p.data, n.data, scale*row.evidence.Margin*q.inverse, scale*p.inverse, scale*n.inverse)
+	return square / row.weight
+}
+
+// leastScale keeps float32 squares of a residual's components normal numbers.
+const leastScale = 1e-9
 
 func (row *batchRow) weighted() Weighted {
 	return Weighted{Evidence: row.evidence, Factors: row.factors, Weight: row.weight, Group: row.group}

@@ -53,10 +53,10 @@ func (m *Mixture) String() string {
 	var shares []string
 	for _, w := range m.Weights {
 		if w.Weight >= 0.005 {
-			shares = append(shares, fmt.Sprintf("%.0f%% %s (%.0f to %.0f)", 100*w.Weight, w.Source, 100*w.Low, 100*w.High))
+			shares = append(shares, fmt.Sprintf("%.0f%% %s", 100*w.Weight, w.Source))
 		}
 	}
-	return fmt.Sprintf("%s: %.2f, %s; no mixture is better by more than %.1g", strings.Join(shares, ", "), m.Score, m.Gain, m.Gap)
+	return fmt.Sprintf("%s: %.2f, %s", strings.Join(shares, ", "), m.Score, m.Gain)
 }
 
 // Mixture maximises the score over all mixtures of the ranked sources, from

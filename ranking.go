@@ -73,6 +73,11 @@ func Rank(ctx context.Context, scorer Scorer, sources ...Source) (*Ranking, erro
 		}
 		scorer = prepared
 	}
+	return rankPrepared(ctx, scorer, sources)
+}
+
+// rankPrepared is Rank with a scorer that needs no preparation.
+func rankPrepared(ctx context.Context, scorer Scorer, sources []Source) (*Ranking, error) {
 	ranking := &Ranking{Scorer: scorer.Name()}
 	for _, source := range sources {
 		s, err := scorer.Score(ctx, source)

@@ -114,12 +114,13 @@ type accumulator struct {
 	negatives map[fingerprint]uint16
 	rows      [][]int32    // by group: rows of the current batch
 	checks    *checkSample // nil without checks
+	exact     bool         // sums in float64
 }
 
 // severalGroups marks a negative text that occurs in more than one group.
 const severalGroups = math.MaxUint16
 
-func newAccumulator(r *run) *accumulator {
+func newAccumulator(r *run, source Source) *accumulator {
 	a := &accumulator{
 		run:       r,
 		totals:    make([]Totals, r.Groups),
@@ -132,6 +133,8 @@ func newAccumulator(r *run) *accumulator {
 	if !r.NoChecks && !r.band.on {
 		a.checks = &checkSample{}
 	}
+	s := r.samples[source.Name]
+	a.exact = r.Exact || !r.fast && (s == nil || s.size() <= exactTriples || r.dimension < exactDimension)
 	return a
 }
 
@@ -171,11 +174,16 @@ func (a *accumulator) add(b *batch) error {
 }
 
 func (a *accumulator) addRow(g int, row *batchRow, scratch []float64) {
-	if a.matrix != nil {
-		scratch = a.matrix.row(g)
-	}
 	e, t := &row.evidence, &a.totals[g]
-	square := row.residual(scratch, math.Sqrt(row.weight))
+	var square float64
+	switch {
+	case a.matrix == nil:
+		square = row.residual(scratch, 1)
+	case a.exact:
+		square = row.residual(a.matrix.row(g), math.Sqrt(row.weight))
+	default:
+		square = row.fastResidual(a.matrix.fastRow(g))
+	}
 	t.Triples++
 	if e.Margin > 0 {
 		t.Safe++
@@ -212,7 +220,7 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 			return s, err
 		}
 	}
-	a := newAccumulator(r)
+	a := newAccumulator(r, source)
 	skipped := make(map[string]int)
 	if err := r.collect(ctx, source, a, skipped); err != nil {
 		return nil, err

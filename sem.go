@@ -44,6 +44,12 @@ type Sem struct {
 	// "gradient"; 0 means 0.05. The score itself does not use it.
 	Temperature float64
 
+	// Exact sums in float64 throughout. Without it, sources of more than 4,096
+	// scored triples of 64 dimensions or more are summed in blocks of float32 (see
+	// [Matrix]), which is faster and as good as the vectors are: S moves by about
+	// 1e-9 of its value.
+	Exact bool
+
 	// BatchSize is the most texts handed to the Embedder at once; 0 means 256. It
 	// does not change the result.
 	BatchSize int
@@ -63,7 +69,16 @@ type Sem struct {
 	NoChecks bool
 	// Progress, if not nil, is called now and then from the goroutine that runs.
 	Progress func(Progress)
+
+	fast bool // blocks of float32 for sources of any size: for tests
 }
+
+// A source of up to exactTriples triples, or of fewer than exactDimension
+// dimensions, is always summed in float64: there it costs little.
+const (
+	exactTriples   = 4096
+	exactDimension = 64
+)
 
 // Unlimited as [Sem.Budget] scores all triples of every source, however many.
 const Unlimited = -1
@@ -116,23 +131,30 @@ func prepare(ctx context.Context, s *Sem, measure *Measure, sources []Source) (*
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSources(sources); err != nil {
+	if err := r.prepare(ctx, sources); err != nil {
 		return nil, err
 	}
-	if s.Calibration != nil {
+	return r, nil
+}
+
+func (r *run) prepare(ctx context.Context, sources []Source) error {
+	if err := checkSources(sources); err != nil {
+		return err
+	}
+	if r.Sem.Calibration != nil {
 		if err := r.useCalibration(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := r.survey(ctx, sources); err != nil {
-		return nil, err
+		return err
 	}
-	if s.Calibration == nil {
+	if r.Sem.Calibration == nil {
 		if err := r.calibrate(ctx, sources); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return r, nil
+	return nil
 }
 
 // Calibrate takes the scales over the budgeted triples of the sources named in
