@@ -19,9 +19,11 @@ func main() {
 	switch *kernels {
 	case "syrk":
 		for _, set := range []instructions{avx2, avx512} {
-			set.pack()
-			for vectors := 1; vectors <= set.vectors; vectors++ {
-				set.tile(single, vectors)
+			for _, p := range []precision{single, exact} {
+				set.pack(p)
+				for vectors := 1; vectors <= set.vectors; vectors++ {
+					set.tile(p, vectors)
+				}
 			}
 		}
 	case "chol":

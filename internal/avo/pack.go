@@ -11,16 +11,13 @@ import (
 // ahead is how many rows ahead the source is fetched from memory.
 const ahead = 16
 
-// pack writes the function that copies full panels of float32: one B panel and
-// the A panels of the same columns.
-func (set instructions) pack() {
-	const panels = 6 // A panels of one B panel, for both sets
-	columns := set.vectors * set.bytes / 4
-	if panels*set.rows != columns {
-		panic("the A panels do not fill the B panel")
-	}
-	name := fmt.Sprintf("pack%d%s", columns, set.name)
-	TEXT(name, NOSPLIT, "func(n int, rows []float32, d int, a []float32, lda int, b []float32)")
+// pack writes the function that copies full panels: one B panel and the A
+// panels of the same columns.
+func (set instructions) pack(p precision) {
+	columns := set.columns(p, set.vectors)
+	panels := columns / set.rows // 6 or 3
+	name := fmt.Sprintf("pack%dx%d%s", 8*p.bytes, columns, set.name)
+	TEXT(name, NOSPLIT, fmt.Sprintf("func(n int, rows []%[1]s, d int, a []%[1]s, lda int, b []%[1]s)", p.goType))
 	Doc(
 		fmt.Sprintf("%s needs %s. It is", name, set.needs()),
 		"",
@@ -38,8 +35,8 @@ func (set instructions) pack() {
 	a := Load(Param("a").Base(), GP64())
 	lda := Load(Param("lda"), GP64())
 	b := Load(Param("b").Base(), GP64())
-	SHLQ(U8(2), d)
-	SHLQ(U8(2), lda)
+	SHLQ(U8(shift(p.bytes)), d)
+	SHLQ(U8(shift(p.bytes)), lda)
 	far := GP64()
 	MOVQ(d, far)
 	SHLQ(U8(shift(ahead)), far)
@@ -51,17 +48,12 @@ func (set instructions) pack() {
 	Label("row")
 	TESTQ(n, n)
 	JZ(LabelRef("done"))
-	for at := 0; at < columns*4; at += 64 {
+	for at := 0; at < columns*p.bytes; at += 64 {
 		PREFETCHT0(Mem{Base: far, Disp: at})
 	}
-	part := set.rows * 4
+	part := set.rows * p.bytes
 	for i := range panels {
-		var x reg.VecVirtual
-		if part == 32 {
-			x = YMM()
-		} else {
-			x = XMM()
-		}
+		x := map[int]func() reg.VecVirtual{16: XMM, 32: YMM, 64: ZMM}[part]()
 		VMOVUPS(Mem{Base: rows, Disp: i * part}, x)
 		VMOVUPS(x, Mem{Base: b, Disp: i * part})
 		to := Mem{Base: a}
@@ -77,7 +69,7 @@ func (set instructions) pack() {
 	ADDQ(d, far)
 	ADDQ(U8(part), a)
 	ADDQ(U8(part), a3)
-	ADDQ(U32(columns*4), b)
+	ADDQ(U32(columns*p.bytes), b)
 	DECQ(n)
 	JMP(LabelRef("row"))
 	Label("done")

@@ -28,6 +28,7 @@ var avx512 = instructions{"AVX512", 64, 8, 3, ZMM, func(v reg.VecVirtual) { VPXO
 
 // precision is the type of the panels and what becomes of the products.
 type precision struct {
+	name      string // prefix of the functions
 	bytes     int
 	goType    string
 	comment   []string // the Go loop over r, i and j
@@ -41,7 +42,7 @@ type precision struct {
 
 // single: float32 panels, sums of float32, added to float64.
 var single = precision{
-	bytes: 4, goType: "float32", comment: []string{
+	name: "tile", bytes: 4, goType: "float32", comment: []string{
 		"\tfor i := range %[1]d {",
 		"\t\tfor j := range %[2]d {",
 		"\t\t\tvar sum float32",
@@ -74,7 +75,7 @@ var single = precision{
 
 // double: float64 panels, subtracted from float64 one product after another.
 var double = precision{
-	bytes: 8, goType: "float64", comment: []string{
+	name: "tile", bytes: 8, goType: "float64", comment: []string{
 		"\tfor r := range n {",
 		"\t\tfor i := range %[1]d {",
 		"\t\t\tfor j := range %[2]d {",
@@ -89,12 +90,29 @@ var double = precision{
 	end:   func(_ instructions, sum reg.VecVirtual, c Mem) { VMOVUPD(sum, c) },
 }
 
+// exact: like double, but added.
+var exact = precision{
+	name: "exact", bytes: 8, goType: "float64", comment: []string{
+		"\tfor r := range n {",
+		"\t\tfor i := range %[1]d {",
+		"\t\t\tfor j := range %[2]d {",
+		"\t\t\t\tc[i*ldc+j] = fma(a[r*%[1]d+i], b[r*ldb+j], c[i*ldc+j])",
+		"\t\t\t}",
+		"\t\t}",
+		"\t}",
+	},
+	ahead:     true,
+	broadcast: VBROADCASTSD, load: VMOVUPD, fma: VFMADD231PD,
+	begin: double.begin,
+	end:   double.end,
+}
+
 const unroll = 4
 
 // tile writes the function that multiplies an A panel by vectors registers of
 // columns of a B panel and adds the tile to c, or subtracts it.
 func (set instructions) tile(p precision, vectors int) {
-	name := set.header("tile", "", p, vectors)
+	name := set.header(p.name, "", p, vectors)
 	Doc(append(set.doc(name, p, vectors), "")...)
 	sums, _, c, ldc := set.multiply(p, vectors)
 	set.finish(p, vectors, sums, c, ldc)

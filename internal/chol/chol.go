@@ -1,5 +1,5 @@
-// Package chol takes the log-determinant of a symmetric positive definite
-// matrix by a blocked Cholesky factorisation A = UTU on one core.
+// Package chol takes the log-determinant and the inverse of a symmetric positive
+// definite matrix by a blocked Cholesky factorisation A = UTU on one core.
 //
 // A block of rows of the factor is computed in packed panels, as many columns
 // wide as a tile, and subtracted from the rest of the matrix; the factor itself
@@ -17,11 +17,12 @@ package chol
 
 import "math"
 
-// Scratch is the working memory of [LogDet], to be reused between calls but not
-// shared by goroutines. The zero value is ready; it grows to about 1 KiB for
-// each column.
+// Scratch is the working memory of [LogDet] and [Inverse], to be reused between
+// calls but not shared by goroutines. The zero value is ready; it grows to about
+// 1 KiB for each column.
 type Scratch struct {
 	a, b     []float64 // panels of mr and of nr columns, block rows each
+	pivots   []float64 // A panels of a block on the diagonal, for Inverse
 	triangle [block * maxRows]float64
 	tile     [maxTile]float64
 }
@@ -69,9 +70,7 @@ func LogDet(a []float64, d int, scratch *Scratch) (logDet float64, ok bool) {
 
 func (k *kernel) logDet(a []float64, d int, s *Scratch) (logDet float64, ok bool) {
 	a = a[:d*d]
-	if size := block * roundUp(d, k.lane); len(s.a) < size {
-		s.a, s.b = make([]float64, size), make([]float64, size)
-	}
+	s.grow(block * roundUp(d, k.lane))
 	for done := 0; done < d; done += block {
 		// What is left is square, d-done, with its corner at the diagonal.
 		left := view{a[done*d+done:], d, d - done}
@@ -80,7 +79,7 @@ func (k *kernel) logDet(a []float64, d int, s *Scratch) (logDet float64, ok bool
 			return 0, false
 		}
 		logDet += sum
-		k.subtract(s, left)
+		k.subtract(s, left, block, block)
 	}
 	return logDet, true
 }
@@ -183,17 +182,17 @@ func (k *kernel) copyPanels(to []float64, i int, c []float64, width int) {
 	}
 }
 
-// subtract takes the rows of the factor in the panels, block of them, from the
-// rest of the matrix.
-func (k *kernel) subtract(s *Scratch, m view) {
+// subtract takes the n rows in the panels from the rows of the matrix that begin
+// at from.
+func (k *kernel) subtract(s *Scratch, m view, from, n int) {
 	nr := k.lane * len(k.tiles)
-	for first := block; first < m.size; first += chunkRows {
+	for first := from; first < m.size; first += chunkRows {
 		last := min(first+chunkRows, m.size)
 		for j := first / nr * nr; j < m.size; j += nr {
 			width := min(nr, roundUp(m.size-j, k.lane))
-			b := s.b[block*j:][:block*width]
+			b := s.b[block*j:][:n*width]
 			for i := first; i < min(last, j+width); i += k.mr {
-				a := s.a[block*i:][:block*k.mr]
+				a := s.a[block*i:][:n*k.mr]
 				// Whole vectors of columns below the diagonal are left out.
 				skip := 0
 				if i > j {
@@ -203,7 +202,7 @@ func (k *kernel) subtract(s *Scratch, m view) {
 				multiply := k.tiles[w/k.lane-1]
 				c := m.data[i*m.ld+j+skip:]
 				if i+k.mr <= m.size && j+width <= m.size {
-					multiply(block, a, b[skip:], width, c[:(k.mr-1)*m.ld+w], m.ld)
+					multiply(n, a, b[skip:], width, c[:(k.mr-1)*m.ld+w], m.ld)
 					continue
 				}
 				// The tile extends beyond the matrix.
@@ -212,12 +211,19 @@ func (k *kernel) subtract(s *Scratch, m view) {
 				for r := range rows {
 					copy(t[r*w:][:columns], c[r*m.ld:])
 				}
-				multiply(block, a, b[skip:], width, t, w)
+				multiply(n, a, b[skip:], width, t, w)
 				for r := range rows {
 					copy(c[r*m.ld:][:columns], t[r*w:])
 				}
 			}
 		}
+	}
+}
+
+// grow makes room for panels of the given number of elements.
+func (s *Scratch) grow(size int) {
+	if len(s.a) < size {
+		s.a, s.b = make([]float64, size), make([]float64, size)
 	}
 }
 

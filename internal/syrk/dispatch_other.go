@@ -2,8 +2,14 @@
 
 package syrk
 
-// kernels are those this machine can run, the fastest first.
-var kernels = []*kernel{&generic}
+// kernels and kernels64 are those this machine can run, the fastest first.
+var (
+	kernels   = []*kernel{&generic}
+	kernels64 = []*kernel64{&generic64}
+)
 
-// vectorKernels are all vector kernels of this build.
-var vectorKernels []*kernel
+// vectorKernels and vectorKernels64 are all vector kernels of this build.
+var (
+	vectorKernels   []*kernel
+	vectorKernels64 []*kernel64
+)

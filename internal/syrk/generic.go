@@ -2,7 +2,7 @@ package syrk
 
 // generic is the portable kernel: tiles of 4 x 4 in two halves, so that the
 // sums fit the registers of any machine.
-var generic = kernel{name: "generic", mr: 4, lane: 4, tiles: []tile{tileGeneric}, pack: packGeneric}
+var generic = kernel{name: "generic", mr: 4, lane: 4, tiles: []tile[float32]{tileGeneric}, pack: packGeneric[float32]}
 
 // tileGeneric is the twin that the vector kernels are tested against:
 //
@@ -48,11 +48,45 @@ func tileGeneric(n int, a, b []float32, ldb int, c []float64, ldc int) {
 	}
 }
 
+// generic64 is the portable kernel of Accumulate64.
+var generic64 = kernel64{name: "generic", mr: 4, lane: 4, tiles: []tile[float64]{exactGeneric}, pack: packGeneric[float64]}
+
+// exactGeneric is, like the vector tiles,
+//
+//	for r := range n {
+//		for i := range 4 {
+//			for j := range 4 {
+//				c[i*ldc+j] += a[r*4+i] * b[r*ldb+j]
+//			}
+//		}
+//	}
+func exactGeneric(n int, a, b []float64, ldb int, c []float64, ldc int) {
+	for i := 0; i < 4; i += 2 {
+		c0, c1 := (*[4]float64)(c[i*ldc:]), (*[4]float64)(c[(i+1)*ldc:])
+		s00, s01, s02, s03 := c0[0], c0[1], c0[2], c0[3]
+		s10, s11, s12, s13 := c1[0], c1[1], c1[2], c1[3]
+		for r := range n {
+			x := (*[2]float64)(a[r*4+i:])
+			y := (*[4]float64)(b[r*ldb:])
+			s00 += x[0] * y[0]
+			s01 += x[0] * y[1]
+			s02 += x[0] * y[2]
+			s03 += x[0] * y[3]
+			s10 += x[1] * y[0]
+			s11 += x[1] * y[1]
+			s12 += x[1] * y[2]
+			s13 += x[1] * y[3]
+		}
+		*c0 = [4]float64{s00, s01, s02, s03}
+		*c1 = [4]float64{s10, s11, s12, s13}
+	}
+}
+
 // packGeneric copies panels of 4 columns, which are both A and B panels.
-func packGeneric(n int, rows []float32, d int, a []float32, _ int, b []float32) {
+func packGeneric[T float32 | float64](n int, rows []T, d int, a []T, _ int, b []T) {
 	for r := range n {
-		row := *(*[4]float32)(rows[r*d:])
-		*(*[4]float32)(a[r*4:]) = row
-		*(*[4]float32)(b[r*4:]) = row
+		row := *(*[4]T)(rows[r*d:])
+		*(*[4]T)(a[r*4:]) = row
+		*(*[4]T)(b[r*4:]) = row
 	}
 }

@@ -4,7 +4,7 @@
 
 package syrk
 
-// pack24AVX2 needs AVX2 and FMA. It is
+// pack32x24AVX2 needs AVX2 and FMA. It is
 //
 //	for r := range n {
 //		for j := range 24 {
@@ -14,7 +14,7 @@ package syrk
 //	}
 //
 //go:noescape
-func pack24AVX2(n int, rows []float32, d int, a []float32, lda int, b []float32)
+func pack32x24AVX2(n int, rows []float32, d int, a []float32, lda int, b []float32)
 
 // tile4x8AVX2 needs AVX2 and FMA. It is, with fma a float32
 // multiplication and addition of one rounding,
@@ -64,7 +64,61 @@ func tile4x16AVX2(n int, a []float32, b []float32, ldb int, c []float64, ldc int
 //go:noescape
 func tile4x24AVX2(n int, a []float32, b []float32, ldb int, c []float64, ldc int)
 
-// pack48AVX512 needs AVX-512F. It is
+// pack64x12AVX2 needs AVX2 and FMA. It is
+//
+//	for r := range n {
+//		for j := range 12 {
+//			b[r*12+j] = rows[r*d+j]
+//			a[j/4*lda+r*4+j%4] = rows[r*d+j]
+//		}
+//	}
+//
+//go:noescape
+func pack64x12AVX2(n int, rows []float64, d int, a []float64, lda int, b []float64)
+
+// exact4x4AVX2 needs AVX2 and FMA. It is, with fma a float64
+// multiplication and addition of one rounding,
+//
+//	for r := range n {
+//		for i := range 4 {
+//			for j := range 4 {
+//				c[i*ldc+j] = fma(a[r*4+i], b[r*ldb+j], c[i*ldc+j])
+//			}
+//		}
+//	}
+//
+//go:noescape
+func exact4x4AVX2(n int, a []float64, b []float64, ldb int, c []float64, ldc int)
+
+// exact4x8AVX2 needs AVX2 and FMA. It is, with fma a float64
+// multiplication and addition of one rounding,
+//
+//	for r := range n {
+//		for i := range 4 {
+//			for j := range 8 {
+//				c[i*ldc+j] = fma(a[r*4+i], b[r*ldb+j], c[i*ldc+j])
+//			}
+//		}
+//	}
+//
+//go:noescape
+func exact4x8AVX2(n int, a []float64, b []float64, ldb int, c []float64, ldc int)
+
+// exact4x12AVX2 needs AVX2 and FMA. It is, with fma a float64
+// multiplication and addition of one rounding,
+//
+//	for r := range n {
+//		for i := range 4 {
+//			for j := range 12 {
+//				c[i*ldc+j] = fma(a[r*4+i], b[r*ldb+j], c[i*ldc+j])
+//			}
+//		}
+//	}
+//
+//go:noescape
+func exact4x12AVX2(n int, a []float64, b []float64, ldb int, c []float64, ldc int)
+
+// pack32x48AVX512 needs AVX-512F. It is
 //
 //	for r := range n {
 //		for j := range 48 {
@@ -74,7 +128,7 @@ func tile4x24AVX2(n int, a []float32, b []float32, ldb int, c []float64, ldc int
 //	}
 //
 //go:noescape
-func pack48AVX512(n int, rows []float32, d int, a []float32, lda int, b []float32)
+func pack32x48AVX512(n int, rows []float32, d int, a []float32, lda int, b []float32)
 
 // tile8x16AVX512 needs AVX-512F. It is, with fma a float32
 // multiplication and addition of one rounding,
@@ -123,3 +177,57 @@ func tile8x32AVX512(n int, a []float32, b []float32, ldb int, c []float64, ldc i
 //
 //go:noescape
 func tile8x48AVX512(n int, a []float32, b []float32, ldb int, c []float64, ldc int)
+
+// pack64x24AVX512 needs AVX-512F. It is
+//
+//	for r := range n {
+//		for j := range 24 {
+//			b[r*24+j] = rows[r*d+j]
+//			a[j/8*lda+r*8+j%8] = rows[r*d+j]
+//		}
+//	}
+//
+//go:noescape
+func pack64x24AVX512(n int, rows []float64, d int, a []float64, lda int, b []float64)
+
+// exact8x8AVX512 needs AVX-512F. It is, with fma a float64
+// multiplication and addition of one rounding,
+//
+//	for r := range n {
+//		for i := range 8 {
+//			for j := range 8 {
+//				c[i*ldc+j] = fma(a[r*8+i], b[r*ldb+j], c[i*ldc+j])
+//			}
+//		}
+//	}
+//
+//go:noescape
+func exact8x8AVX512(n int, a []float64, b []float64, ldb int, c []float64, ldc int)
+
+// exact8x16AVX512 needs AVX-512F. It is, with fma a float64
+// multiplication and addition of one rounding,
+//
+//	for r := range n {
+//		for i := range 8 {
+//			for j := range 16 {
+//				c[i*ldc+j] = fma(a[r*8+i], b[r*ldb+j], c[i*ldc+j])
+//			}
+//		}
+//	}
+//
+//go:noescape
+func exact8x16AVX512(n int, a []float64, b []float64, ldb int, c []float64, ldc int)
+
+// exact8x24AVX512 needs AVX-512F. It is, with fma a float64
+// multiplication and addition of one rounding,
+//
+//	for r := range n {
+//		for i := range 8 {
+//			for j := range 24 {
+//				c[i*ldc+j] = fma(a[r*8+i], b[r*ldb+j], c[i*ldc+j])
+//			}
+//		}
+//	}
+//
+//go:noescape
+func exact8x24AVX512(n int, a []float64, b []float64, ldb int, c []float64, ldc int)

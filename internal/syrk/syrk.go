@@ -1,4 +1,4 @@
-// Package syrk adds blocks of float32 rows to a float64 Gram matrix:
+// Package syrk adds blocks of rows to a float64 Gram matrix:
 // C += ATA, the upper triangle only (BLAS calls it a symmetric rank-k update).
 //
 // The rows are copied once into panels that the micro-kernel reads from first
@@ -7,12 +7,16 @@
 // whole mr x nr tile in registers over all the rows of the block, and only then
 // adds it to C.
 //
-// The vector kernels sum the products of one block in float32 with fused
+// [Accumulate] takes rows of float32, [Accumulate64] of float64. The vector
+// kernels of the first sum the products of one block in float32 with fused
 // multiply-add and add that sum to C in float64: every element is one chain
 // over the rows in their order, so all vector kernels give the same bits. The
 // portable kernel sums in float64, where products of float32 are exact. The two
 // differ within the rounding of a float32 sum over a block, which is why a
-// block has at most [MaxRows] rows. Nothing depends on the number of cores, on
+// block has at most [MaxRows] rows. Those of the second begin with the element
+// of C and add product after product in float64, so that it makes no difference
+// where blocks begin; the portable one rounds products where the processor has
+// no fused multiply-add that Go would use. Nothing depends on the number of cores, on
 // alignment or on earlier calls.
 package syrk
 
@@ -24,30 +28,37 @@ const MaxRows = 384
 // Scratch is the working memory of [Accumulate], to be reused between calls but
 // not shared by goroutines. The zero value is ready; it grows to about
 // 8*n*d bytes.
-type Scratch struct {
-	memory []float32
-	a, b   []float32 // panels, within memory, on cache line boundaries
+type Scratch = scratchOf[float32]
+
+type scratchOf[T float32 | float64] struct {
+	memory []T
+	a, b   []T // panels, within memory, on cache line boundaries
 	tile   [maxTile]float64
 }
 
 // A tile adds to c, mr rows of float64 at distance ldc, the product of an A
 // panel (n x mr, contiguous) and a B panel (n rows at distance ldb); its width
 // is fixed for each function.
-type tile func(n int, a, b []float32, ldb int, c []float64, ldc int)
+type tile[T float32 | float64] func(n int, a, b []T, ldb int, c []float64, ldc int)
 
-// A pack copies n rows of float32 at distance d into one B panel of nr columns
-// and the A panels of the same columns, at distance lda.
-type pack func(n int, rows []float32, d int, a []float32, lda int, b []float32)
+// A pack copies n rows at distance d into one B panel of nr columns and the A
+// panels of the same columns, at distance lda.
+type pack[T float32 | float64] func(n int, rows []T, d int, a []T, lda int, b []T)
 
 // A kernel is a set of tiles of one height and of 1, 2, ... vectors of lane
 // columns; the last of them is the main one, with nr = lane*len(tiles).
-type kernel struct {
+type kernelOf[T float32 | float64] struct {
 	name  string
 	mr    int // rows of a tile, a divisor of lane
 	lane  int // columns of the narrowest tile
-	tiles []tile
-	pack  pack
+	tiles []tile[T]
+	pack  pack[T]
 }
+
+type (
+	kernel   = kernelOf[float32]
+	kernel64 = kernelOf[float64]
+)
 
 const (
 	maxTile   = 8 * 48 // elements of the largest tile
@@ -74,12 +85,15 @@ func Name() string { return kernels[0].name }
 // It panics when a slice is shorter than d*d or n*d, or when n is out of range.
 // It does not allocate when scratch has been used with the same shape before.
 func Accumulate(c []float64, d int, rows []float32, n int, scratch *Scratch) {
+	if n > MaxRows {
+		panic("syrk: number of rows out of range")
+	}
 	kernels[0].accumulate(c, d, rows, n, scratch)
 }
 
-func (k *kernel) accumulate(c []float64, d int, rows []float32, n int, s *Scratch) {
-	if n < 0 || n > MaxRows {
-		panic("syrk: number of rows out of range")
+func (k *kernelOf[T]) accumulate(c []float64, d int, rows []T, n int, s *scratchOf[T]) {
+	if n < 0 {
+		panic("syrk: negative number of rows")
 	}
 	if d < 0 {
 		panic("syrk: negative dimension")
@@ -113,24 +127,25 @@ func (k *kernel) accumulate(c []float64, d int, rows []float32, n int, s *Scratc
 // partial adds the tile of rows i..i+mr and columns j..j+width, of which only a
 // part is in the triangle. Whole vectors of columns below the diagonal are left
 // out.
-func (k *kernel) partial(s *Scratch, c []float64, d, n, i, j, width int) {
+func (k *kernelOf[T]) partial(s *scratchOf[T], c []float64, d, n, i, j, width int) {
 	skip := max(0, i-j) / k.lane * k.lane
 	left, w := j+skip, width-skip
 	t := s.tile[:k.mr*w]
 	clear(t)
+	for r := i; r < min(i+k.mr, d); r++ {
+		from := max(r, left)
+		copy(t[(r-i)*w+from-left:(r-i+1)*w], c[r*d+from:r*d+d])
+	}
 	k.tiles[w/k.lane-1](n, s.a[i*n:][:n*k.mr], s.b[j*n:][skip:n*width], width, t, w)
 	for r := i; r < min(i+k.mr, d); r++ {
 		from := max(r, left)
-		to := c[r*d+from : r*d+min(left+w, d)]
-		for q, x := range t[(r-i)*w+from-left:][:len(to)] {
-			to[q] += x
-		}
+		copy(c[r*d+from:r*d+d], t[(r-i)*w+from-left:(r-i+1)*w])
 	}
 }
 
 // packAll copies the rows into panels, the B panel of columns j.. at n*j and the
 // A panel of columns i.. at n*i; columns beyond d are zero.
-func (k *kernel) packAll(s *Scratch, d int, rows []float32, n int) {
+func (k *kernelOf[T]) packAll(s *scratchOf[T], d int, rows []T, n int) {
 	s.grow(n * roundUp(d, k.lane))
 	nr := k.lane * len(k.tiles)
 	for first := 0; first < n; first += packRows {
@@ -157,14 +172,15 @@ func (k *kernel) packAll(s *Scratch, d int, rows []float32, n int) {
 }
 
 // grow makes room for A and B panels of the given number of elements.
-func (s *Scratch) grow(size int) {
-	const line = cacheLine / 4
+func (s *scratchOf[T]) grow(size int) {
+	bytes := int(unsafe.Sizeof(T(0)))
+	line := cacheLine / bytes
 	size = roundUp(size, line)
 	if len(s.memory) < 2*size+line {
-		s.memory = make([]float32, 2*size+line)
+		s.memory = make([]T, 2*size+line)
 	}
 	// The address is read for speed only: results do not depend on it.
-	skip := int(-uintptr(unsafe.Pointer(&s.memory[0]))%cacheLine) / 4
+	skip := int(-uintptr(unsafe.Pointer(&s.memory[0]))%cacheLine) / bytes
 	s.b = s.memory[skip:][:size]
 	s.a = s.memory[skip+size:][:size]
 }
