@@ -158,8 +158,13 @@ func superscript(k int) string {
 	}, fmt.Sprint(k))
 }
 
-// minus writes a number with a minus sign instead of a hyphen.
-func minus(s string) string { return strings.Replace(s, "-", "−", 1) }
+// minus writes a number with a minus sign instead of a hyphen, and none before 0.
+func minus(s string) string {
+	if strings.Trim(s, "-0.") == "" {
+		return strings.TrimPrefix(s, "-")
+	}
+	return strings.Replace(s, "-", "−", 1)
+}
 
 // short cuts a name for a plot; the tables have it in full.
 func short(name string, n int) string {
@@ -172,12 +177,26 @@ func short(name string, n int) string {
 
 var (
 	placeholder = regexp.MustCompile(`#F00[01][0-9A-F]{2}`)
+	textElement = regexp.MustCompile(`<text\b`)
 	fontFamily  = regexp.MustCompile(`style="font-family:[^"]*?;font-size`)
 )
 
+// measured is a canvas that notes the width of every text. A page cannot know
+// which fonts its reader has; told the width, the browser fits its own font to
+// where the text was placed.
+type measured struct {
+	*vgsvg.Canvas
+	widths []float64
+}
+
+func (m *measured) FillString(f font.Face, at vg.Point, text string) {
+	m.widths = append(m.widths, f.Width(text).Points())
+	m.Canvas.FillString(f, at, text)
+}
+
 // render draws a plot and makes it a part of the page.
 func render(p *plot.Plot, height vg.Length, f figure) (figure, error) {
-	canvas := vgsvg.New(plotWidth, height)
+	canvas := &measured{Canvas: vgsvg.New(plotWidth, height)}
 	p.Draw(draw.New(canvas))
 	var b bytes.Buffer
 	if _, err := canvas.WriteTo(&b); err != nil {
@@ -197,6 +216,11 @@ func render(p *plot.Plot, height vg.Length, f figure) (figure, error) {
 		return variable(int(index))
 	})
 	body = fontFamily.ReplaceAllString(body, `style="font-size`)
+	next := 0
+	body = textElement.ReplaceAllStringFunc(body, func(tag string) string {
+		next++
+		return fmt.Sprintf(`%s textLength="%.1f" lengthAdjust="spacingAndGlyphs"`, tag, canvas.widths[next-1])
+	})
 	f.SVG = template.HTML(fmt.Sprintf(
 		`<svg viewBox="0 0 %g %g" role="img" aria-labelledby="%s-title %s-desc"><title id="%s-title">%s</title><desc id="%s-desc">%s</desc>%s`,
 		plotWidth.Points(), height.Points(), f.ID, f.ID, f.ID, html.EscapeString(f.Title), f.ID, html.EscapeString(f.Describe), body))

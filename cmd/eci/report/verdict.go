@@ -28,8 +28,8 @@ type verdict struct {
 
 // contrast compares the best source with the second in one figure.
 type contrast struct {
-	Name, Meaning, Best, Second string
-	Higher                      bool // of the best
+	Name, Best, Second string
+	Higher             bool // of the best
 }
 
 func judge(d Data) verdict {
@@ -100,59 +100,67 @@ func rivals(r *eci.Ranking) string {
 	return list(names, "or")
 }
 
-// why compares the best source with the second, figure by figure, and says which
-// of them differ most: S grows with the residuals' weighted energy, tr M, and with
-// how evenly it spreads over directions.
+// why compares the best source with the second, figure by figure, and says in
+// words what differs by 5% or more: S grows with the weighted energy of the
+// residuals, tr M, and with how evenly it spreads over directions.
 func why(best, second eci.Ranked) (string, []contrast) {
 	var rows []contrast
-	var more, less []string
-	compare := func(name, meaning string, a, b float64, digits int) {
-		rows = append(rows, contrast{name, meaning, fmt.Sprintf("%.*f", digits, a), fmt.Sprintf("%.*f", digits, b), a > b})
-		if max(a, b) <= 0 || math.Abs(a-b) < 0.03*max(a, b) || meaning == "" {
-			return
-		}
-		words := fmt.Sprintf("%s (%.*f against %.*f)", meaning, digits, a, digits, b)
-		if a > b {
-			more = append(more, words)
-		} else {
-			less = append(less, words)
+	var gains, costs []string
+	compare := func(name, more, less string, a, b float64, digits int) {
+		rows = append(rows, contrast{name, fmt.Sprintf("%.*f", digits, a), fmt.Sprintf("%.*f", digits, b), a > b})
+		figures := fmt.Sprintf(" (%.*f against %.*f)", digits, a, digits, b)
+		switch {
+		case more == "" || max(a, b) <= 0 || math.Abs(a-b) < 0.05*max(a, b):
+		case a > b:
+			gains = append(gains, more+figures)
+		default:
+			costs = append(costs, less+figures)
 		}
 	}
+	if best.Matrix != nil && second.Matrix != nil {
+		compare("energy tr M", "more weighted energy in its residuals", "less weighted energy in its residuals", best.Trace, second.Trace, 3)
+		compare("diversity", "residuals that spread over more directions", "residuals that spread over fewer directions", best.Diversity, second.Diversity, 2)
+		compare("effective dimension", "", "", best.EffectiveDimension, second.EffectiveDimension, 1)
+		compare("mean squared residual", "positives and negatives that lie farther apart", "positives and negatives that lie nearer together", squared(best), squared(second), 3)
+	}
+	compare("mean weight", "", "", mean(best, best.Totals.Weight), mean(second, second.Totals.Weight), 3)
 	for k, name := range best.Components {
 		if k < len(second.Totals.Factors) {
-			compare(name, phrase(name), mean(best, best.Totals.Factors[k]), mean(second, second.Totals.Factors[k]), 2)
+			more, less := phrases(name)
+			compare(name, more, less, mean(best, best.Totals.Factors[k]), mean(second, second.Totals.Factors[k]), 2)
 		}
 	}
-	compare("weight", "", mean(best, best.Totals.Weight), mean(second, second.Totals.Weight), 3)
-	if best.Matrix != nil && second.Matrix != nil {
-		compare("energy tr M", "", best.Trace, second.Trace, 3)
-		compare("diversity", "more diverse residuals", best.Diversity, second.Diversity, 2)
-		compare("effective dimension", "", best.EffectiveDimension, second.EffectiveDimension, 1)
-	}
-	compare("unique negatives", "", best.Baselines["unique"], second.Baselines["unique"], 2)
-	compare("1 − overlap", "", best.Baselines["disjoint"], second.Baselines["disjoint"], 2)
+	compare("unique negatives", "", "", best.Baselines["unique"], second.Baselines["unique"], 2)
+	compare("1 − overlap", "", "", best.Baselines["disjoint"], second.Baselines["disjoint"], 2)
 	var b strings.Builder
-	if len(more) > 0 {
-		fmt.Fprintf(&b, "Against %s it has %s", second.Source, list(more, "and"))
-		if len(less) > 0 {
-			fmt.Fprintf(&b, "; it has less of: %s", list(less, "and"))
-		}
-		b.WriteString(".")
+	if len(gains) > 0 {
+		fmt.Fprintf(&b, "Beside %s it has %s.", second.Source, list(gains, "and"))
 	}
-	return b.String(), rows
+	if len(costs) > 0 {
+		fmt.Fprintf(&b, " On the other side it has %s.", list(costs, "and"))
+	}
+	return strings.TrimSpace(b.String()), rows
 }
 
-// phrase says what more of a component means.
-func phrase(component string) string {
+// squared is the mean of |r|^2, weighted by w.
+func squared(s eci.Ranked) float64 {
+	if s.Totals.Weight == 0 {
+		return 0
+	}
+	return s.Trace * float64(s.Totals.Triples) / s.Totals.Weight
+}
+
+// phrases say what more and less of a component mean.
+func phrases(component string) (more, less string) {
 	switch component {
 	case "consistency":
-		return "positives that beat their negatives more clearly"
+		return "positives that beat their negatives more clearly", "positives that beat their negatives less clearly"
 	case "locality":
-		return "negatives nearer to their queries"
+		return "negatives nearer to their queries", "negatives farther from their queries"
 	case "residuality":
-		return "negatives that are hard for more than shared words"
+		return "fewer words shared with query and positive", "more words shared with query and positive"
 	}
-	return "more " + component
+	return "more " + component, "less " + component
 }
 
 func mixSentence(d Data) string {
