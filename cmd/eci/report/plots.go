@@ -54,7 +54,11 @@ func whiskers(rows []whisker, x string, zero bool, f figure) (figure, error) {
 			if !math.IsNaN(r.Hollow) {
 				ring := at(r.Hollow, y)
 				c.DrawGlyph(draw.GlyphStyle{Color: paint(backgroundColour), Radius: 4.5, Shape: draw.CircleGlyph{}}, ring)
-				c.DrawGlyph(draw.GlyphStyle{Color: paint(r.Colour), Radius: 4, Shape: draw.RingGlyph{}}, ring)
+				var circle vg.Path
+				circle.Move(vg.Point{X: ring.X + 4, Y: ring.Y})
+				circle.Arc(ring, 4, 0, 2*math.Pi)
+				c.SetLineStyle(line)
+				c.Stroke(circle)
 			}
 		}
 	}})

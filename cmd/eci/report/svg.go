@@ -73,7 +73,7 @@ type figure struct {
 	SVG      template.HTML
 }
 
-const plotWidth = 400 * vg.Length(1)
+const plotWidth vg.Length = 360
 
 // newPlot returns an empty plot in the style of the page.
 func newPlot(x, y string) *plot.Plot {
@@ -197,7 +197,8 @@ func (m *measured) FillString(f font.Face, at vg.Point, text string) {
 // render draws a plot and makes it a part of the page.
 func render(p *plot.Plot, height vg.Length, f figure) (figure, error) {
 	canvas := &measured{Canvas: vgsvg.New(plotWidth, height)}
-	p.Draw(draw.New(canvas))
+	// The last label of an axis reaches beyond its end.
+	p.Draw(draw.Crop(draw.New(canvas), 0, -10, 0, -4))
 	var b bytes.Buffer
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return f, err

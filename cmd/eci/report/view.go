@@ -414,7 +414,7 @@ func (v *view) mixing(d Data) error {
 	var rows []whisker
 	for _, h := range d.Hybrids[:min(shownHybrids, len(d.Hybrids))] {
 		name := clean(strings.Join(h.Sources, " + "))
-		rows = append(rows, whisker{name, h.Gain.Value, h.Gain.Low, h.Gain.High, accentColour, h.Gain.AtBudget})
+		rows = append(rows, whisker{brief(h.Sources), h.Gain.Value, h.Gain.Low, h.Gain.High, accentColour, h.Gain.AtBudget})
 		v.Hybrids = append(v.Hybrids, hybridRow{name, plain(h.Score), signed(h.Gain.Value) + " over " + clean(h.Gain.Over),
 			signed(h.Gain.Low) + " to " + signed(h.Gain.High), signed(h.Gain.AtBudget)})
 	}
@@ -433,6 +433,18 @@ func (v *view) mixing(d Data) error {
 		Title: "Gain of mixtures", Caption: "Dots: with all triples of the members, 95% interval. Rings: with no more triples than one source has. A ring left of zero says that only the number of triples pays.", Describe: describe(rows)})
 	v.Gains = &f
 	return err
+}
+
+// brief joins names in the width of a plot's margin.
+func brief(names []string) string {
+	if joined := strings.Join(names, " + "); len([]rune(joined)) <= 18 {
+		return joined
+	}
+	cut := make([]string, len(names))
+	for i, n := range names {
+		cut[i] = short(n, max(3, 18/len(names)))
+	}
+	return strings.Join(cut, "+")
 }
 
 func percent(v float64) string { return fmt.Sprintf("%.0f%%", 100*v) }
