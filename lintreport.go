@@ -56,7 +56,10 @@ type FindingRow struct {
 
 // String gives the place, the excerpt and the note on one line.
 func (r FindingRow) String() string {
-	out := fmt.Sprintf("row %d: %q", r.Row, r.Excerpt)
+	out := fmt.Sprintf("row %d", r.Row)
+	if r.Excerpt != "" {
+		out += fmt.Sprintf(": %q", r.Excerpt)
+	}
 	if r.File != "" {
 		out = r.File + ", " + out
 	}

@@ -113,11 +113,11 @@ func partialCosine(w *Weighted) float64 {
 		return 0
 	}
 	a, b := w.PositiveSimilarity, w.NegativeSimilarity
-	left := (1 - a*a) * (1 - b*b)
+	left := (1 - float64(a*a)) * (1 - float64(b*b))
 	if !(left > 1e-12) { // below the rounding of float32 vectors
 		return 0
 	}
-	return inside((dot(p, n)*ip*in-a*b)/math.Sqrt(left), -1, 1)
+	return inside((dot(p, n)*ip*in-float64(a*b))/math.Sqrt(left), -1, 1)
 }
 
 // without returns the features of f that are not in g. Both come from one
