@@ -50,7 +50,7 @@ func ExampleLintReport_String() {
 	// llm: 120 rows read, 120 triples, nothing found
 }
 
-// Triples whose negative may answer the query, worst first to read; a loader
+// Triples whose negative may answer the query, to read; a loader
 // drops them with WithoutSuspects.
 func ExampleSem_Suspects() {
 	ctx := context.Background()
