@@ -1,7 +1,6 @@
 package eci
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 )
 
 // minerBaseline is the stored form of what NotWorse compares with.
@@ -28,10 +26,13 @@ type minerBaseline struct {
 // baselineScore is a score with its jackknife, so that a later one is compared
 // pairwise, query by query.
 type baselineScore struct {
-	Score         float64   `json:"score"`
-	StandardError float64   `json:"standard_error"`
-	Triples       int       `json:"triples"`
-	Deviations    []float64 `json:"deviations"` // by group of queries; see newJackknife
+	Score         float64 `json:"score"`
+	StandardError float64 `json:"standard_error"`
+	Triples       int     `json:"triples"`
+	// Groups is the number of groups that hold queries, Deviations what each group
+	// adds to the error; see newJackknife.
+	Groups     int       `json:"groups"`
+	Deviations []float64 `json:"deviations"`
 }
 
 const minerBaselineVersion = 1
@@ -43,7 +44,7 @@ const rounding = 1e-6
 // was written, but for a tolerance in nats, with the asked-for confidence: that
 // the difference to the stored score plus the tolerance is positive. Groups of
 // queries are paired, so a miner that finds the same as before passes with any
-// tolerance. The file is a few lines of JSON with scores, standard errors and a
+// tolerance. The file is a little JSON with scores, standard errors and a
 // hash of the calibration, to be kept with the test; with Update, or with
 // ECI_UPDATE=1 in the environment, it is written instead. Sem.Calibration or
 // Reference must be set.
@@ -97,7 +98,7 @@ func (m *MinerTest) NotWorse(ctx context.Context, t TB, file string, tolerance f
 		difference := fresh.Score - old.Score
 		err := pairedError(&Score{StandardError: fresh.StandardError, deviations: fresh.Deviations},
 			&Score{StandardError: old.StandardError, deviations: old.Deviations})
-		df := minerGroups(fresh.Deviations, old.Deviations) - 1
+		df := min(fresh.Groups, old.Groups) - 1
 		slack := tolerance + rounding*max(math.Abs(old.Score), 1)
 		if p := tProbability(difference+slack, err, df); !(p >= confidence) {
 			held = false
@@ -106,19 +107,6 @@ func (m *MinerTest) NotWorse(ctx context.Context, t TB, file string, tolerance f
 		}
 	}
 	return held
-}
-
-// minerGroups is the smaller number of groups that hold queries.
-func minerGroups(a, b []float64) int {
-	count := func(x []float64) (n int) {
-		for _, d := range x {
-			if d != 0 {
-				n++
-			}
-		}
-		return n
-	}
-	return min(count(a), count(b))
 }
 
 func (m *MinerTest) update() (bool, error) {
@@ -160,7 +148,7 @@ func takeBaseline(ctx context.Context, sem *Sem, sources []Source) (*minerBaseli
 			return nil, fmt.Errorf("eci: source %q: no interval, because fewer than two groups hold queries; mine for more queries", source.Name)
 		}
 		b.Epsilon2 = s.Matrix.config.Epsilon2
-		b.Scores[source.Name] = baselineScore{s.Value, s.StandardError, s.Totals.Triples, s.deviations}
+		b.Scores[source.Name] = baselineScore{s.Value, s.StandardError, s.Totals.Triples, s.Groups, s.deviations}
 	}
 	return b, nil
 }
@@ -180,16 +168,14 @@ func (b *minerBaseline) comparable(then *minerBaseline) error {
 }
 
 func (b *minerBaseline) write(file string) error {
-	raw, err := json.Marshal(b)
+	raw, err := json.MarshalIndent(b, "", "\t")
 	if err != nil {
 		return fmt.Errorf("eci: %s: %w", file, err)
 	}
-	// One line for each source keeps differences readable.
-	text := strings.NewReplacer(`"scores":{`, "\n\"scores\":{\n", `]},"`, "]},\n\"", `]}}}`, "]}\n}}").Replace(string(raw))
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return fmt.Errorf("eci: %w", err)
 	}
-	if err := os.WriteFile(file, []byte(text+"\n"), 0o644); err != nil {
+	if err := os.WriteFile(file, append(raw, '\n'), 0o644); err != nil {
 		return fmt.Errorf("eci: %w", err)
 	}
 	return nil
@@ -204,8 +190,7 @@ func readMinerBaseline(file string) (*minerBaseline, error) {
 		return nil, fmt.Errorf("eci: %w", err)
 	}
 	b := new(minerBaseline)
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	if err := decoder.Decode(b); err != nil {
+	if err := json.Unmarshal(raw, b); err != nil {
 		return nil, fmt.Errorf("eci: %s: %w: %w", file, ErrFormat, err)
 	}
 	if b.Version != minerBaselineVersion {
