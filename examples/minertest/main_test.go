@@ -65,6 +65,19 @@ func (r *recorder) Errorf(format string, args ...any) {
 }
 func (r *recorder) Fatalf(format string, args ...any) { r.Errorf(format, args...) }
 
+// shift gives every row the negative of the one n rows further on.
+func shift(n int) func(rows []*eci.Record) {
+	return func(rows []*eci.Record) {
+		negatives := make([]eci.Record, len(rows))
+		for i := range rows {
+			negatives[i] = *rows[(i+n)%len(rows)]
+		}
+		for i, row := range rows {
+			row.NegativeID, row.NegativeText = negatives[i].NegativeID, negatives[i].NegativeText
+		}
+	}
+}
+
 // TestBrokenMiners: each of these bugs is caught, by a failure that shows it.
 func TestBrokenMiners(t *testing.T) {
 	t.Setenv("ECI_UPDATE", "") // their scores are no baseline
@@ -88,18 +101,14 @@ func TestBrokenMiners(t *testing.T) {
 		}, func(check *eci.MinerTest, tb eci.TB, source eci.Source) bool {
 			return check.Outranks(t.Context(), tb, source, random())
 		}, []string{"mined does not outrank random", "negative-is-positive", "rank", "weigh least", "residuality 0.00"}},
-		{"the results are those of the next query", func(rows []*eci.Record) {
-			first := *rows[0]
-			for i := range rows {
-				next := &first
-				if i+2 < len(rows) {
-					next = rows[i+2]
-				}
-				rows[i].NegativeID, rows[i].NegativeText = next.NegativeID, next.NegativeText
-			}
-		}, func(check *eci.MinerTest, tb eci.TB, source eci.Source) bool {
+		// Neighbouring queries of the demo share a topic, so that the negatives look
+		// good, but some answer the query they now stand with.
+		{"the results are those of the next query", shift(2), func(check *eci.MinerTest, tb eci.TB, source eci.Source) bool {
+			return check.LintAtMost(t.Context(), tb, nil, eci.SeverityError, 0, source)
+		}, []string{"negative-is-positive"}},
+		{"the results are those of a query of another topic", shift(60), func(check *eci.MinerTest, tb eci.TB, source eci.Source) bool {
 			return check.NotWorse(t.Context(), tb, filepath.Join("testdata", "baseline.json"), 0.5, source)
-		}, []string{"mined is worse than in", "weigh least", "locality"}},
+		}, []string{"mined may be worse than in", "weigh least", "locality"}},
 		{"the stop list is lost", nil, func(check *eci.MinerTest, tb eci.TB, _ eci.Source) bool {
 			defer func(words map[string]bool) { stop = words }(stop)
 			stop = nil
