@@ -155,6 +155,33 @@ func long(n int) []*eci.Record {
 	return rows
 }
 
+// TestLintMojibake: for every letter and sign of Latin-1 beyond ASCII, and some
+// beyond that, its UTF-8 read as Latin-1 and as Windows-1252 is found, and the
+// character itself is not.
+func TestLintMojibake(t *testing.T) {
+	upper := []rune("€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ") // Windows-1252 from 80 to 9F
+	marks := []rune("‘’“”–—…•€™😀🎉\ufeff")
+	for r := rune(0xA0); r <= 0xFF; r++ {
+		marks = append(marks, r)
+	}
+	for _, r := range marks {
+		for _, windows := range []bool{false, true} {
+			wrong := ""
+			for _, b := range []byte(string(r)) {
+				if read := rune(b); windows && b >= 0x80 && b < 0xA0 {
+					wrong += string(upper[b-0x80])
+				} else {
+					wrong += string(read)
+				}
+			}
+			report := lint(t, &eci.Linter{}, eci.SourceOf("rows", []*eci.Record{triple("q", "a"+string(r)+"b", "Two."), triple("r", "c"+wrong+"d", "Three.")}))
+			if f, _ := report.Find("rows", eci.LintMojibake); f.Count != 1 || f.Examples[0].Row != 2 {
+				t.Errorf("%q, read as %q: %+v", r, wrong, f)
+			}
+		}
+	}
+}
+
 // TestLintAcrossSources: labels and ids of one source count in another.
 func TestLintAcrossSources(t *testing.T) {
 	one := eci.SourceOf("one", []*eci.Record{triple("q", "One.", "Two."), triple("q", "One.", "Two."), ids(triple("r", "Five.", "Six."), "", "5", "")})

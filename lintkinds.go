@@ -24,7 +24,7 @@ func (s Severity) rank() int {
 // LintKind is the short stable name of a rule. Texts are compared as they are
 // unless a rule says normalised: lower-cased, with runs of blanks as one. Tokens
 // are those of [Linter.Tokenizer]. Two rows have the same query when the ids of
-// their queries are equal or, failing that, the texts.
+// their queries or the texts are equal.
 type LintKind string
 
 // The rules. Of the first four only the first that holds of a triple is counted.
@@ -96,7 +96,7 @@ const (
 	LintReplacement LintKind = "replacement-character"
 	// LintMojibake (warning): UTF-8 that was read as Latin-1 or Windows-1252. The
 	// marks are Â or Ã followed by what such a reading makes of a byte 80 to BF,
-	// and the beginnings â€, ï»¿ and ðŸ.
+	// and â€, â‚¬, â„¢, ï»¿ and ðŸ.
 	LintMojibake LintKind = "mojibake"
 	// LintHTML (warning): a tag of a common HTML element or a common entity.
 	LintHTML LintKind = "html"

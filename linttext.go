@@ -182,6 +182,9 @@ func mojibakeAt(text string) int {
 			continue
 		}
 		rest := text[i:]
+		starts := func(prefixes ...string) bool {
+			return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(rest, p) })
+		}
 		switch r {
 		case 'Â', 'Ã':
 			next, _ := utf8.DecodeRuneInString(rest[utf8.RuneLen(r):])
@@ -189,15 +192,15 @@ func mojibakeAt(text string) int {
 				return i
 			}
 		case 'â':
-			if strings.HasPrefix(rest, "â€") || strings.HasPrefix(rest, "â\u0080") {
+			if starts("â€", "â\u0080", "â‚¬", "â\u0082¬", "â„¢", "â\u0084¢") {
 				return i
 			}
 		case 'ï':
-			if strings.HasPrefix(rest, "ï»¿") {
+			if starts("ï»¿") {
 				return i
 			}
 		case 'ð':
-			if strings.HasPrefix(rest, "ðŸ") || strings.HasPrefix(rest, "ð\u009f") {
+			if starts("ðŸ", "ð\u009f") {
 				return i
 			}
 		}

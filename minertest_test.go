@@ -114,7 +114,7 @@ func TestMinerAssertions(t *testing.T) {
 		}, nil, "tolerance -1"},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
-			m := &eci.MinerTest{Sem: eci.Sem{Vectors: vectors}, Reference: demo}
+			m := &eci.MinerTest{Sem: eci.Sem{Vectors: vectors, Groups: 8}, Reference: demo}
 			if test.change != nil {
 				test.change(m)
 			}
@@ -149,7 +149,7 @@ func TestMinerBaseline(t *testing.T) {
 	vectors, demo := demoSources(t)
 	llm, random := demo[3], demo[4]
 	file := filepath.Join(t.TempDir(), "new", "baseline.json")
-	m := &eci.MinerTest{Sem: eci.Sem{Vectors: vectors}, Reference: demo, Update: true}
+	m := &eci.MinerTest{Sem: eci.Sem{Vectors: vectors, Groups: 8}, Reference: demo, Update: true}
 	if !m.NotWorse(t.Context(), t, file, 0, llm, random) {
 		t.Fatal("not written")
 	}
@@ -181,12 +181,12 @@ func TestMinerBaseline(t *testing.T) {
 		{"another calibration", func(m *eci.MinerTest) { m.Reference = demo[:3] }, "", "another calibration"},
 		{"another eps^2", func(m *eci.MinerTest) { m.Sem.Epsilon2 = 0.25 }, "", "eps^2"},
 		{"other components", func(m *eci.MinerTest) { m.Sem.Components = []eci.Component{eci.TargetConsistency{}} }, "", "components"},
-		{"other groups", func(m *eci.MinerTest) { m.Sem.Groups = 8 }, "", "groups"},
+		{"other groups", func(m *eci.MinerTest) { m.Sem.Groups = 16 }, "", "groups"},
 		{"not JSON", nil, "}", "unreadable"},
 		{"a later version", nil, strings.Replace(string(stored), `"version": 1`, `"version": 2`, 1), "version 2"},
 		{"a source that is not in it", nil, strings.Replace(string(stored), `"llm"`, `"other"`, 1), `no score of "llm"`},
 	} {
-		m := &eci.MinerTest{Sem: eci.Sem{Vectors: vectors}, Reference: demo}
+		m := &eci.MinerTest{Sem: eci.Sem{Vectors: vectors, Groups: 8}, Reference: demo}
 		if test.change != nil {
 			test.change(m)
 		}
