@@ -68,8 +68,10 @@ func (l *Linter) withDefaults() (Linter, error) {
 // same both times (ErrUnstableSource), and for sources or settings that make no
 // sense.
 //
-// Memory: about 40 bytes for each distinct text and each distinct triple, and
-// the vocabulary. Texts are told apart by 64 bits of SHA-256: the chance that any
+// Memory: fingerprints of texts, ids and triples, about 400 bytes in all for a
+// triple of which every text and id is new (measured), 50 where only the
+// combination is; the vocabulary; and a sample of 128 triples a source with
+// vectors. Texts are told apart by 64 bits of SHA-256: the chance that any
 // two of 10^7 are mistaken for one another is 3 in a million. The report is the
 // same on every machine.
 func (l *Linter) Lint(ctx context.Context, sources ...Source) (*LintReport, error) {
@@ -87,6 +89,7 @@ func (l *Linter) Lint(ctx context.Context, sources ...Source) (*LintReport, erro
 		if err := states[i].read(ctx, states[i].survey); err != nil {
 			return nil, err
 		}
+		states[i].seen = nil
 	}
 	run.lexicon.freeze()
 	report := &LintReport{}
@@ -385,7 +388,6 @@ func (s *lintSource) identity(space, id, text string, rec *Record) {
 
 // conclude draws from the first reading what the second one needs.
 func (s *lintSource) conclude() {
-	s.seen = nil
 	for k := range s.cut {
 		s.cut[k] = s.cuts[k].cut(s.TruncatedShare)
 	}
