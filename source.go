@@ -118,6 +118,9 @@ func (s Source) walk(ctx context.Context, arena *[]float32, fn func(rec *Record,
 
 // wrap adds source, file and row to an error that does not have them yet.
 func (s Source) wrap(rec *Record, err error) error {
+	if err == nil {
+		return nil
+	}
 	var at *RowError
 	if errors.As(err, &at) {
 		if at.Source == "" {
