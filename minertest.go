@@ -97,46 +97,40 @@ func doubt(ranking *Ranking, better, worse string, confidence float64) string {
 }
 
 // BeatsControls asserts that a source scores higher, with the asked-for
-// confidence, than its own negatives dealt out to other queries: what it found
-// for a query must be worth more there than elsewhere.
-func (m *MinerTest) BeatsControls(ctx context.Context, t TB, source Source) bool {
+// confidence, than its [Controls]: another query's negatives, and random
+// documents of the source and of others, which are ranked beside it.
+func (m *MinerTest) BeatsControls(ctx context.Context, t TB, source Source, others ...Source) bool {
 	t.Helper()
-	return m.Outranks(ctx, t, source, shuffledSource(source))
-}
-
-// shuffledSource is a source with every query's negative replaced by that of
-// another query: the one half the source further on, or the first after it that
-// is of another query and not the row's own positive. A row for which there is
-// none is left out. It keeps the negatives in memory while it is read.
-func shuffledSource(source Source) Source {
-	return Source{Name: source.Name + " (shuffled)", Triples: func(yield func(Triple, error) bool) {
-		var rows []Record
-		err := source.each(context.Background(), SkipMalformed|SkipEmptyText, make(map[string]int), new([]float32), func(rec *Record) error {
-			rows = append(rows, *rec)
-			return nil
-		})
-		if err != nil {
-			yield(nil, err)
-			return
+	sem, confidence, ok := m.prepare(ctx, t, nil)
+	if !ok {
+		return false
+	}
+	sem.NoChecks = false
+	ranking, err := Rank(ctx, sem, append([]Source{source}, others...)...)
+	if err != nil {
+		t.Fatalf("%s: %v", t.Name(), err)
+		return false
+	}
+	score, _ := ranking.Find(source.Name)
+	var failures []string
+	for _, control := range []struct {
+		name string
+		Control
+	}{{"another query's negatives", score.Controls.Shuffled}, {"random documents", score.Controls.Random}} {
+		switch {
+		case control.Triples == 0:
+			failures = append(failures, fmt.Sprintf("%s cannot be compared with %s; mine for more queries", source.Name, control.name))
+		case !(control.Probability >= confidence):
+			failures = append(failures, fmt.Sprintf("%s does not beat %s: difference %.2f nats, P(better) %.3f, wanted %.3f",
+				source.Name, control.name, control.Difference, control.Probability, confidence))
 		}
-		same := func(a, b *Record) bool {
-			return a.QueryText == b.QueryText || a.QueryID != "" && a.QueryID == b.QueryID
-		}
-		for i := range rows {
-			out := rows[i]
-			for step := range rows {
-				other := &rows[(i+len(rows)/2+step)%len(rows)]
-				if same(&out, other) || other.NegativeText == out.PositiveText {
-					continue
-				}
-				out.NegativeID, out.NegativeText, out.NegativeVector = other.NegativeID, other.NegativeText, other.NegativeVector
-				if !yield(&out, nil) {
-					return
-				}
-				break
-			}
-		}
-	}}
+	}
+	if len(failures) == 0 {
+		return true
+	}
+	sem.Calibration = ranking.Calibration
+	t.Errorf("%s: %s\n%s%s", t.Name(), strings.Join(failures, "; "), ranking, m.explain(ctx, sem, source))
+	return false
 }
 
 // LintSelector chooses findings: a [LintKind] those of one rule, a [Severity]

@@ -38,7 +38,16 @@ func TestMinerAssertions(t *testing.T) {
 	}
 	ctx := t.Context()
 	copied := eci.SourceOf("copied", []*eci.Record{triple("q", "Same.", "Same."), triple("r", "One.", "Two."), triple("r", "One.", "Two.")})
-	same := eci.SourceOf("same", []*eci.Record{triple("q", "One.", "Two."), triple("q", "One.", "Three.")})
+	var first []eci.Triple // two negatives of one query
+	for row, err := range source["llm"].Triples {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first = append(first, row); len(first) == 2 {
+			break
+		}
+	}
+	same := eci.SourceOf("same", first)
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
 	for _, test := range []struct {
@@ -66,10 +75,16 @@ func TestMinerAssertions(t *testing.T) {
 		}, nil, ""},
 		{"random does not", nil, func(m *eci.MinerTest, t eci.TB) bool {
 			return m.BeatsControls(ctx, t, source["random"])
-		}, []string{"random does not outrank random (shuffled)"}, ""},
-		{"one query has no interval and no other query's negative", nil, func(m *eci.MinerTest, t eci.TB) bool {
+		}, []string{"random does not beat another query's negatives: difference -", "; random does not beat random documents"}, ""},
+		{"one query has no other query's negative", nil, func(m *eci.MinerTest, t eci.TB) bool {
 			return m.BeatsControls(ctx, t, same)
-		}, nil, "no triples"},
+		}, []string{"same cannot be compared with another query's negatives"}, ""},
+		{"nor anything to be sure of", nil, func(m *eci.MinerTest, t eci.TB) bool {
+			return m.Outranks(ctx, t, same, source["llm"])
+		}, []string{"no interval"}, ""},
+		{"nor a baseline to keep", func(m *eci.MinerTest) { m.Update = true }, func(m *eci.MinerTest, t eci.TB) bool {
+			return m.NotWorse(ctx, t, filepath.Join(os.TempDir(), "absent", "baseline.json"), 1, same)
+		}, nil, "no interval"},
 		{"nothing to outrank", nil, func(m *eci.MinerTest, t eci.TB) bool {
 			return m.Outranks(ctx, t, source["llm"])
 		}, nil, "another source"},

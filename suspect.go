@@ -48,10 +48,7 @@ type Suspect struct {
 // [Sem.Weigh].
 func (s *Sem) Suspects(ctx context.Context, source Source, threshold float64) iter.Seq2[*Suspect, error] {
 	return func(yield func(*Suspect, error) bool) {
-		r, err := newRun(s, nil)
-		if err == nil {
-			err = r.useCalibration()
-		}
+		r, err := s.weigher(source)
 		if err != nil {
 			yield(nil, err)
 			return

@@ -31,7 +31,7 @@ func areaUnderCurve(scores []float64, label []bool) float64 {
 	return won / pairs
 }
 
-func calibrated(t testing.TB, vectors eci.Vectors, sources ...eci.Source) *eci.Sem {
+func calibratedOn(t testing.TB, vectors eci.Vectors, sources ...eci.Source) *eci.Sem {
 	t.Helper()
 	sem := &eci.Sem{Vectors: vectors}
 	calibration, err := sem.Calibrate(t.Context(), sources...)
@@ -47,7 +47,7 @@ func calibrated(t testing.TB, vectors eci.Vectors, sources ...eci.Source) *eci.S
 // from other negatives.
 func TestSuspectsOfContaminated(t *testing.T) {
 	vectors, sources := demoSources(t)
-	sem := calibrated(t, vectors, sources...)
+	sem := calibratedOn(t, vectors, sources...)
 	type signs struct{ score, lexical, semantic, doubt []float64 }
 	take := func(source eci.Source, only bool) (s signs, label []bool) {
 		for suspect, err := range sem.Suspects(t.Context(), source, 0) {
@@ -110,7 +110,7 @@ func TestSuspectsAgreeWithTwin(t *testing.T) {
 	for seed := range uint64(8) {
 		rows := nasty(seed, 60, 2+int(seed)*3)
 		source := eci.SourceOf("rows", rows)
-		sem := calibrated(t, nil, source)
+		sem := calibratedOn(t, nil, source)
 		documents := make(map[string]bool)
 		for _, r := range rows {
 			documents[r.PositiveText], documents[r.NegativeText] = true, true
@@ -210,7 +210,7 @@ func TestSuspectsAgreeWithTwin(t *testing.T) {
 
 func TestSuspectThreshold(t *testing.T) {
 	vectors, sources := demoSources(t)
-	sem := calibrated(t, vectors, sources...)
+	sem := calibratedOn(t, vectors, sources...)
 	for _, threshold := range []float64{0, 0.2, 0.4, 1.1} {
 		suspects, others := 0, 0
 		for suspect, err := range sem.Suspects(t.Context(), sources[1], threshold) {
@@ -255,7 +255,7 @@ func TestSuspectErrors(t *testing.T) {
 			t.Errorf("%d errors, sweep %v", n, err)
 		}
 	}
-	sem := calibrated(t, nil, source)
+	sem := calibratedOn(t, nil, source)
 	bad := lines("a", with(goodLines(40), 7, "{")...)
 	var last error
 	for _, err := range sem.WithoutSuspects(t.Context(), bad, 0.5).Triples {

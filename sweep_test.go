@@ -15,7 +15,7 @@ func TestSweepAgreesWithTwin(t *testing.T) {
 	for seed := range uint64(6) {
 		rows := nasty(seed, 80, 3+int(seed)*4)
 		source := eci.SourceOf("rows", rows)
-		sem := calibrated(t, nil, source)
+		sem := calibratedOn(t, nil, source)
 		thresholds := []float64{1, -1.5, 0, 0, 0.25, 9}
 		sweep, err := sem.Sweep(t.Context(), source, thresholds...)
 		if err != nil {
@@ -63,7 +63,7 @@ func TestSweepTakesAMarginAtTheThreshold(t *testing.T) {
 		rows[i].NegativeVector = rows[i].PositiveVector
 	}
 	source := eci.SourceOf("rows", rows)
-	sem := calibrated(t, nil, source)
+	sem := calibratedOn(t, nil, source)
 	sweep, err := sem.Sweep(t.Context(), source, 0, 1e-9)
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestSweepTakesAMarginAtTheThreshold(t *testing.T) {
 
 func TestSweepErrors(t *testing.T) {
 	source := eci.SourceOf("rows", nasty(1, 40, 5))
-	sem := calibrated(t, nil, source)
+	sem := calibratedOn(t, nil, source)
 	for _, threshold := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		if _, err := sem.Sweep(t.Context(), source, threshold); !errors.Is(err, eci.ErrSettings) {
 			t.Errorf("threshold %v: %v", threshold, err)

@@ -113,7 +113,7 @@ func TestBrokenMiners(t *testing.T) {
 			defer func(words map[string]bool) { stop = words }(stop)
 			stop = nil
 			return check.BeatsControls(t.Context(), tb, mined(t, nil))
-		}, []string{"mined does not outrank mined (shuffled)", "weigh least"}},
+		}, []string{"mined does not beat random documents", "weigh least"}},
 	} {
 		var tb recorder
 		if test.assert(check(t), &tb, mined(t, test.change)) || len(tb.said) == 0 {
