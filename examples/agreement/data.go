@@ -104,7 +104,7 @@ func (c *collection) judge(files fs.FS, queries, searched []string) error {
 	if len(names) == 0 {
 		names = []string{"qrels.tsv"}
 	}
-	row := rows(searched)
+	at := rows(searched)
 	gains := make(map[string]map[int]float64)
 	for _, name := range names {
 		raw, err := fs.ReadFile(files, name)
@@ -124,7 +124,7 @@ func (c *collection) judge(files fs.FS, queries, searched []string) error {
 			if err != nil || math.IsNaN(gain) || math.IsInf(gain, 0) {
 				return fmt.Errorf("%s, row %d: score %q is not a number", name, n, field[2])
 			}
-			document, ok := row[field[1]]
+			document, ok := at[field[1]]
 			if !ok {
 				return fmt.Errorf("%s, row %d: document %q is not in corpus.jsonl", name, n, field[1])
 			}
@@ -152,11 +152,11 @@ func (c *collection) judge(files fs.FS, queries, searched []string) error {
 }
 
 func rows(names []string) map[string]int {
-	row := make(map[string]int, len(names))
+	at := make(map[string]int, len(names))
 	for i, name := range names {
-		row[name] = i
+		at[name] = i
 	}
-	return row
+	return at
 }
 
 // load gathers vectors by id and makes them unit length.
@@ -168,16 +168,16 @@ func (c *collection) load(names []string, get func([]float32, string) ([]float32
 		if v, err = get(v[:0], name); err != nil {
 			return m, err
 		}
-		row := m.Data[i*c.d : (i+1)*c.d]
+		unit := row(m, i)
 		for k, x := range v {
-			row[k] = float64(x)
+			unit[k] = float64(x)
 		}
-		norm := math.Sqrt(dot(row, row))
+		norm := math.Sqrt(dot(unit, unit))
 		if !(norm > 0) || math.IsInf(norm, 0) {
 			return m, fmt.Errorf("vector of %q: %w", name, eci.ErrZeroVector)
 		}
-		for k := range row {
-			row[k] /= norm
+		for k := range unit {
+			unit[k] /= norm
 		}
 	}
 	return m, nil
@@ -233,7 +233,7 @@ func foldOf(id string, folds int) int {
 	return int(h.Sum64() % uint64(folds))
 }
 
-// select returns the sources with these names, all for none.
+// choose keeps the sources with these names, all of them for none.
 func (c *collection) choose(names []string) error {
 	if len(names) == 0 {
 		return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -19,7 +20,7 @@ type settings struct {
 	ways        int     // positives told apart in a batch; 1: the hard negative alone
 	batch       int     // triples in a step
 	epochs      int     // passes over the smallest source's triples
-	rate, decay float64 // of Adam
+	rate        float64 // of Adam
 	temperature float64 // of InfoNCE
 	folds       int     // of the cross-validation over queries
 	seeds       int     // trainings of every fold
@@ -30,9 +31,9 @@ func (s settings) check() error {
 	case s.rank < 1 || s.batch < 1 || s.epochs < 1 || s.seeds < 1 || s.folds < 2:
 		return fmt.Errorf("rank, batch, epochs and seeds must be at least 1, folds at least 2")
 	case s.ways < 1 || s.ways > s.batch || s.batch%s.ways != 0:
-		return fmt.Errorf("ways must divide the batch of %d", s.batch)
-	case !(s.temperature > 0) || !(s.rate > 0) || !(s.decay >= 0):
-		return fmt.Errorf("temperature and rate must be positive, decay at least 0")
+		return fmt.Errorf("ways of %d must divide the batch of %d", s.ways, s.batch)
+	case !(s.temperature > 0) || !(s.rate > 0):
+		return fmt.Errorf("temperature and rate must be positive")
 	}
 	return nil
 }
@@ -41,8 +42,8 @@ const cutoff = 10 // of nDCG
 
 // measure trains adapters on every source, cross-validated over queries, and
 // returns nDCG@10 on held-out queries, by source and query, the mean over seeds;
-// and that of the frozen encoder, by query.
-func (c *collection) measure(s settings, progress func(done, all int)) (trained [][]float64, frozen []float64) {
+// and that of the frozen encoder, by query. progress is called from any goroutine.
+func (c *collection) measure(ctx context.Context, s settings, progress func(done, all int)) (trained [][]float64, frozen []float64, err error) {
 	fold := make([]int, len(c.names))
 	for q, id := range c.names {
 		fold[q] = foldOf(id, s.folds)
@@ -67,7 +68,7 @@ func (c *collection) measure(s settings, progress func(done, all int)) (trained 
 		wait.Go(func() {
 			for {
 				job := int(next.Add(1)) - 1
-				if job >= jobs {
+				if job >= jobs || ctx.Err() != nil {
 					return
 				}
 				source, rest := job/(s.folds*s.seeds), job%(s.folds*s.seeds)
@@ -80,13 +81,14 @@ func (c *collection) measure(s settings, progress func(done, all int)) (trained 
 				}
 				a := c.fit(source, s, fold, held, seed)
 				c.evaluate(a, test, results[source*s.seeds+seed])
-				if progress != nil {
-					progress(int(done.Add(1)), jobs)
-				}
+				progress(int(done.Add(1)), jobs)
 			}
 		})
 	}
 	wait.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
 	for source := range c.sources {
 		mean := make([]float64, len(c.names))
 		for seed := range s.seeds {
@@ -96,7 +98,7 @@ func (c *collection) measure(s settings, progress func(done, all int)) (trained 
 		}
 		trained = append(trained, mean)
 	}
-	return trained, frozen
+	return trained, frozen, nil
 }
 
 // fit trains one adapter on the triples of a source whose query is not in the
@@ -126,7 +128,7 @@ func (c *collection) fit(source int, s settings, fold []int, held, seed int) *ad
 	size := s.batch
 	b := a.newBatch(size)
 	gradient := make([]float64, len(a.params))
-	optimiser := newAdam(len(a.params), s.rate, s.decay)
+	optimiser := newAdam(len(a.params), s.rate)
 	var order []int
 	for step := range steps {
 		// Linear decay to 0 leaves the last steps to settle.
@@ -137,10 +139,7 @@ func (c *collection) fit(source int, s settings, fold []int, held, seed int) *ad
 			}
 			t := triples[order[0]]
 			order = order[1:]
-			b.query[i] = t.query
-			copy(b.q.Data[i*c.d:(i+1)*c.d], c.queries.Data[t.query*c.d:])
-			copy(b.p.Data[i*c.d:(i+1)*c.d], c.documents.Data[t.positive*c.d:])
-			copy(b.neg.Data[i*c.d:(i+1)*c.d], c.documents.Data[t.negative*c.d:])
+			b.set(i, t.query, row(c.queries, t.query), row(c.documents, t.positive), row(c.documents, t.negative))
 		}
 		a.loss(b, s.ways, s.temperature, gradient)
 		optimiser.update(a.params, gradient)
@@ -150,21 +149,18 @@ func (c *collection) fit(source int, s settings, fold []int, held, seed int) *ad
 
 // evaluate writes nDCG@10 of the queries over the whole corpus.
 func (c *collection) evaluate(a *adapter, queries []int, result []float64) {
-	n := len(queries)
-	if n == 0 {
-		return
+	n, all := len(queries), len(queries)+c.searched.Rows
+	m := func(rows, cols int) blas64.General { return matrix(rows, cols, make([]float64, rows*cols)) }
+	x, f := m(all, c.d), m(all, c.d)
+	for i, q := range queries {
+		copy(row(x, i), row(c.queries, q))
 	}
-	m := func(cols int) blas64.General { return matrix(n, cols, make([]float64, n*cols)) }
-	q, f := m(c.d), m(c.d)
-	for i, row := range queries {
-		copy(q.Data[i*c.d:(i+1)*c.d], c.queries.Data[row*c.d:])
-	}
-	a.apply(q, m(a.r), f, make([]float64, n))
-	scores := m(c.searched.Rows)
-	blas64.Gemm(blas.NoTrans, blas.Trans, 1, f, c.searched, 0, scores)
-	for i, row := range queries {
-		ranking := top(scores.Data[i*c.searched.Rows:(i+1)*c.searched.Rows], cutoff)
-		result[row] = ndcg(ranking, c.gains[row], cutoff)
+	copy(x.Data[n*c.d:], c.searched.Data)
+	a.apply(x, m(all, a.r), f, make([]float64, all))
+	scores := m(n, c.searched.Rows)
+	blas64.Gemm(blas.NoTrans, blas.Trans, 1, matrix(n, c.d, f.Data[:n*c.d]), matrix(c.searched.Rows, c.d, f.Data[n*c.d:]), 0, scores)
+	for i, q := range queries {
+		result[q] = ndcg(top(row(scores, i), cutoff), c.gains[q], cutoff)
 	}
 }
 
