@@ -47,6 +47,10 @@ type AgreeOptions struct {
 	Resamples int
 	// Seed starts the generator (PCG) that draws them.
 	Seed uint64
+	// DifferenceError gives the standard error of the difference of the outcomes of
+	// two sources, at least 0 and finite, where they were measured on the same
+	// queries and so are not independent; nil means sqrt(SE_a^2 + SE_b^2).
+	DifferenceError func(a, b string) float64
 }
 
 // Agreement says how far a ranking, and each of its baselines, agree with what
@@ -96,10 +100,11 @@ func (e Estimate) MarshalJSON() ([]byte, error) {
 // Agree compares a ranking with measured outcomes of at least three of its
 // sources. Sources without an outcome are left out and named in a note.
 //
-// Two outcomes differ significantly when |a - b| > 1.96 sqrt(SE_a^2 + SE_b^2), a
-// two-sided test at the 5% level of independent errors. Outcomes measured over
-// the same queries are usually positively correlated; then the test finds fewer
-// pairs than there are, and does not err the other way.
+// Two outcomes differ significantly when |a - b| > 1.96 SE, a two-sided test at
+// the 5% level of each pair by itself, with the SE of independent errors,
+// sqrt(SE_a^2 + SE_b^2), unless DifferenceError is set. Outcomes measured over the
+// same queries are usually positively correlated; then the SE of independent
+// errors is too large and finds fewer pairs than there are.
 //
 // Intervals are percentiles of the bootstrap over sources: a resample draws as
 // many sources with replacement, and one for which a figure is undefined, because
@@ -137,7 +142,10 @@ func Agree(ranking *Ranking, outcomes []Outcome, options AgreeOptions) (*Agreeme
 		a.Sources = append(a.Sources, o.Source)
 	}
 	names, values := measureValues(ranking.Scorer, scores)
-	pairs := significantPairs(outcomes)
+	pairs, err := significantPairs(outcomes, options.DifferenceError)
+	if err != nil {
+		return nil, err
+	}
 	for _, row := range pairs {
 		for _, differ := range row {
 			if differ {
@@ -225,16 +233,24 @@ func measureValues(scorer string, scores []*Score) (names []string, values [][]f
 
 // significantPairs marks the pairs i < j whose outcomes differ at the 5% level;
 // outcomes are in descending order, so i is the better one.
-func significantPairs(outcomes []Outcome) [][]bool {
+func significantPairs(outcomes []Outcome, differenceError func(a, b string) float64) ([][]bool, error) {
 	const twoSided5 = 1.959963984540054 // normal quantile at 0.975
 	pairs := make([][]bool, len(outcomes))
 	for i, a := range outcomes {
 		pairs[i] = make([]bool, len(outcomes))
-		for j, b := range outcomes[i+1:] {
-			pairs[i][i+1+j] = a.Value-b.Value > twoSided5*math.Hypot(a.StandardError, b.StandardError)
+		for j := i + 1; j < len(outcomes); j++ {
+			b := outcomes[j]
+			standardError := math.Hypot(a.StandardError, b.StandardError)
+			if differenceError != nil {
+				standardError = differenceError(a.Source, b.Source)
+			}
+			if !(standardError >= 0) {
+				return nil, fmt.Errorf("eci: agreement: %w: DifferenceError(%q, %q) is %v", ErrSettings, a.Source, b.Source, standardError)
+			}
+			pairs[i][j] = a.Value-b.Value > twoSided5*standardError
 		}
 	}
-	return pairs
+	return pairs, nil
 }
 
 // concordances takes every figure over all sources and over the resamples.

@@ -174,6 +174,19 @@ func TestAgreeByHand(t *testing.T) {
 	}
 }
 
+// TestAgreePaired: errors shared by all outcomes cancel in their differences; the
+// smaller standard error finds all six pairs of TestAgreeByHand but 3 and 2.9.
+func TestAgreePaired(t *testing.T) {
+	paired := func(a, b string) float64 { return 0.1 }
+	a, err := Agree(ranked(10, 9, 3, 4), outcomesOf(0.5, 4, 3, 2.9, 0), AgreeOptions{DifferenceError: paired})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Significant != 5 || math.Abs(a.Measures[0].Accuracy.Value-0.8) > 1e-15 {
+		t.Errorf("%d pairs, %+v", a.Significant, a.Measures[0].Accuracy)
+	}
+}
+
 // TestAgreeNotesAndConstants: what is not defined is 0 with a note, never NaN.
 func TestAgreeNotesAndConstants(t *testing.T) {
 	r := ranked(3, 2, 1, 0)
@@ -291,6 +304,7 @@ func TestAgreeErrors(t *testing.T) {
 		{"unknown", r, outcomesOf(0, 1, 2, 3, 4, 5), AgreeOptions{}, ErrOutcome, "d, e, which the ranking does not have; it has a, b, c"},
 		{"negative resamples", r, outcomesOf(0, 1, 2, 3), AgreeOptions{Resamples: -1}, ErrSettings, "-1 resamples"},
 		{"too many resamples", r, outcomesOf(0, 1, 2, 3), AgreeOptions{Resamples: 1 << 30}, ErrSettings, "resamples"},
+		{"NaN error of a difference", r, outcomesOf(0, 1, 2, 3), AgreeOptions{DifferenceError: func(a, b string) float64 { return nan }}, ErrSettings, `DifferenceError("c", "b") is NaN`},
 	} {
 		a, err := Agree(row.ranking, row.outcomes, row.options)
 		if a != nil || !errors.Is(err, row.kind) || !strings.Contains(fmt.Sprint(err), row.says) || strings.Count(fmt.Sprint(err), "eci: ") != 1 {

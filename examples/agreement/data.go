@@ -251,3 +251,8 @@ func (c *collection) choose(names []string) error {
 	c.sources = kept
 	return nil
 }
+
+// find returns the row of a source by name.
+func (c *collection) find(name string) int {
+	return slices.IndexFunc(c.sources, func(s trainingSource) bool { return s.Name == name })
+}

@@ -47,7 +47,7 @@ func main() {
 	flag.IntVar(&s.rank, "rank", s.rank, "of the adapter")
 	ways := flag.String("ways", "8,1", "`numbers` of positives told apart, one training each; 1 is the hard negative alone")
 	flag.IntVar(&s.batch, "batch", s.batch, "triples in a step, a multiple of all ways")
-	flag.IntVar(&s.epochs, "epochs", s.epochs, "passes over the triples")
+	flag.IntVar(&s.steps, "steps", s.steps, "of every training")
 	flag.Float64Var(&s.rate, "rate", s.rate, "of Adam at the start; falls to 0")
 	flag.Float64Var(&s.temperature, "temperature", s.temperature, "of InfoNCE")
 	flag.IntVar(&s.folds, "folds", s.folds, "of the cross-validation over queries")
@@ -80,7 +80,7 @@ func main() {
 }
 
 // defaults of the training.
-var defaults = settings{rank: 64, batch: 32, epochs: 3, rate: 3e-4, temperature: 0.05, folds: 5, seeds: 3}
+var defaults = settings{rank: 64, batch: 32, steps: 100, rate: 3e-4, temperature: 0.05, folds: 5, seeds: 3}
 
 // run ranks the sources, measures what training on them is worth under every
 // settings of the list, and compares.
@@ -124,7 +124,10 @@ func run(ctx context.Context, out, status io.Writer, files fs.FS, folder string,
 			}
 			saved[source.Name][fmt.Sprintf("ways%d", s.ways)] = outcome{gain, standardError}
 		}
-		agreement, err := eci.Agree(ranking, outcomes, eci.AgreeOptions{Seed: seed})
+		agreement, err := eci.Agree(ranking, outcomes, eci.AgreeOptions{Seed: seed, DifferenceError: func(a, b string) float64 {
+			_, standardError := paired(trained[c.find(a)], trained[c.find(b)])
+			return standardError
+		}})
 		if err != nil {
 			return err
 		}

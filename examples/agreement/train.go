@@ -19,7 +19,7 @@ type settings struct {
 	rank        int     // r of the adapter
 	ways        int     // positives told apart in a batch; 1: the hard negative alone
 	batch       int     // triples in a step
-	epochs      int     // passes over the smallest source's triples
+	steps       int     // of every training, however many triples there are
 	rate        float64 // of Adam
 	temperature float64 // of InfoNCE
 	folds       int     // of the cross-validation over queries
@@ -28,8 +28,8 @@ type settings struct {
 
 func (s settings) check() error {
 	switch {
-	case s.rank < 1 || s.batch < 1 || s.epochs < 1 || s.seeds < 1 || s.folds < 2:
-		return fmt.Errorf("rank, batch, epochs and seeds must be at least 1, folds at least 2")
+	case s.rank < 1 || s.batch < 1 || s.steps < 1 || s.seeds < 1 || s.folds < 2:
+		return fmt.Errorf("rank, batch, steps and seeds must be at least 1, folds at least 2")
 	case s.ways < 1 || s.ways > s.batch || s.batch%s.ways != 0:
 		return fmt.Errorf("ways of %d must divide the batch of %d", s.ways, s.batch)
 	case !(s.temperature > 0) || !(s.rate > 0):
@@ -107,33 +107,23 @@ func (c *collection) measure(ctx context.Context, s settings, progress func(done
 func (c *collection) fit(source int, s settings, fold []int, held, seed int) *adapter {
 	random := rand.New(rand.NewPCG(uint64(seed), uint64(held)))
 	a := newAdapter(c.d, s.rank, random)
-	fewest := math.MaxInt
 	var triples []triple
-	for i := range c.sources {
-		n := 0
-		for _, t := range c.sources[i].triples {
-			if fold[t.query] != held {
-				n++
-				if i == source {
-					triples = append(triples, t)
-				}
-			}
+	for _, t := range c.sources[source].triples {
+		if fold[t.query] != held {
+			triples = append(triples, t)
 		}
-		fewest = min(fewest, n)
 	}
-	steps := s.epochs * ((fewest + s.batch - 1) / s.batch)
 	if len(triples) == 0 {
 		return a
 	}
-	size := s.batch
-	b := a.newBatch(size)
+	b := a.newBatch(s.batch)
 	gradient := make([]float64, len(a.params))
 	optimiser := newAdam(len(a.params), s.rate)
 	var order []int
-	for step := range steps {
+	for step := range s.steps {
 		// Linear decay to 0 leaves the last steps to settle.
-		optimiser.rate = s.rate * float64(steps-step) / float64(steps)
-		for i := range size {
+		optimiser.rate = s.rate * float64(s.steps-step) / float64(s.steps)
+		for i := range s.batch {
 			if len(order) == 0 {
 				order = random.Perm(len(triples))
 			}
