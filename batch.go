@@ -28,6 +28,7 @@ type batchRow struct {
 	factors     []float64
 	weight      float64
 	fingerprint fingerprint // of the negative
+	hash        uint64      // of the triple, for the checks
 	err         error
 }
 
@@ -249,6 +250,19 @@ func (b *batch) similarities() {
 func (r *run) weigh(source Source, b *batch) error {
 	b.similarities()
 	r.lexical(b)
+	if err := r.weighRows(b); err != nil {
+		for i := range b.rows {
+			if row := &b.rows[i]; row.err != nil {
+				return source.wrap(&row.rec, row.err)
+			}
+		}
+	}
+	return nil
+}
+
+// weighRows takes the factors of rows with similarities and features. It returns
+// the first error of a row.
+func (r *run) weighRows(b *batch) error {
 	parallel(len(b.rows), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			row := &b.rows[i]
@@ -266,11 +280,14 @@ func (r *run) weigh(source Source, b *batch) error {
 				row.weight *= f
 			}
 			row.fingerprint = fingerprintOf(row.rec.NegativeText)
+			if !r.NoChecks {
+				row.hash = tripleHash(r.Seed, fingerprintOf(row.rec.QueryText), fingerprintOf(row.rec.PositiveText), row.fingerprint)
+			}
 		}
 	})
 	for i := range b.rows {
-		if row := &b.rows[i]; row.err != nil {
-			return source.wrap(&row.rec, row.err)
+		if err := b.rows[i].err; err != nil {
+			return err
 		}
 	}
 	return nil

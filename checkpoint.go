@@ -86,7 +86,7 @@ func (r *run) scoreFile(source Source) string {
 		measure = r.measure.Name
 	}
 	s := r.samples[source.Name]
-	return "score-" + r.key(r.hash, measure, source.Name, s.digest, s.available, s.budget, s.limit, s.ties) + ".eci"
+	return "score-" + r.key(r.hash, measure, r.NoChecks, r.Exact, r.surveyed, source.Name, s.digest, s.available, s.budget, s.limit, s.ties) + ".eci"
 }
 
 func (r *run) calibrationFile(sources []Source) string {

@@ -99,6 +99,7 @@ func (r *Race) Prepare(ctx context.Context, sources ...Source) (Scorer, error) {
 	if err := race.check(); err != nil {
 		return nil, err
 	}
+	race.Sem.NoChecks = true // they would send texts of the whole budget to the encoder
 	base, err := newRun(&race.Sem, nil)
 	if err != nil {
 		return nil, err
@@ -194,7 +195,7 @@ type entrant struct {
 func (r *raced) race(ctx context.Context, settings *Race, sources []Source) error {
 	running := make([]*entrant, len(sources))
 	for i, s := range sources {
-		running[i] = &entrant{source: s, sum: newAccumulator(r.run), skipped: make(map[string]int)}
+		running[i] = &entrant{source: s, sum: newAccumulator(r.run, s), skipped: make(map[string]int)}
 	}
 	if len(sources) > 1 {
 		r.report.Boundary = pocock(settings.Looks, settings.ErrorRate/float64(len(sources)-1))

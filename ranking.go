@@ -73,6 +73,11 @@ func Rank(ctx context.Context, scorer Scorer, sources ...Source) (*Ranking, erro
 		}
 		scorer = prepared
 	}
+	return rankPrepared(ctx, scorer, sources)
+}
+
+// rankPrepared is Rank with a scorer that needs no preparation.
+func rankPrepared(ctx context.Context, scorer Scorer, sources []Source) (*Ranking, error) {
 	ranking := &Ranking{Scorer: scorer.Name()}
 	for _, source := range sources {
 		s, err := scorer.Score(ctx, source)
@@ -260,9 +265,28 @@ func (r *Ranking) note() {
 			say("%s: %d rows left out: %s", s.Source, s.Skipped[reason], reason)
 		}
 	}
+	r.checkNotes(say)
 	for _, name := range []string{"disjoint", "unique"} {
 		if best, ok := r.bestBy(name); ok && best != r.Best().Source {
 			say("baseline %q would choose %s, not %s", name, best, r.Best().Source)
+		}
+	}
+}
+
+// checkNotes reports sources that do not beat their controls, and artefacts.
+func (r *Ranking) checkNotes(say func(format string, args ...any)) {
+	var weak []string
+	for _, s := range r.Ranked {
+		if names := s.Controls.unbeaten(); names != nil {
+			weak = append(weak, fmt.Sprintf("%s (%s)", s.Source, strings.Join(names, ", ")))
+		}
+	}
+	if weak != nil {
+		say("not better than negatives taken blindly: %s", strings.Join(weak, "; "))
+	}
+	for _, s := range r.Ranked {
+		if a := s.Artefact; a != nil && a.AUC > artefactAUC {
+			say("%s: its negatives can be told from positives without the query (AUC %.2f); a retriever may learn the writer, not the task. Easiest: %s", s.Source, a.AUC, a.Rows[0].place())
 		}
 	}
 }

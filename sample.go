@@ -65,6 +65,9 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 			count(rec.PositiveText, p)
 			count(rec.NegativeText, n)
 			h := tripleHash(r.Seed, fingerprintOf(rec.QueryText), p, n)
+			if r.pool != nil {
+				r.pool.offer(source.Name, rec, h)
+			}
 			s.histogram[h>>(64-histogramBits)]++
 			for _, id := range [...]string{rec.QueryID, rec.PositiveID, rec.NegativeID} {
 				h = mix64(fnv1a(h, id))
@@ -100,6 +103,9 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 			}
 		}
 		s.histogram = nil
+		if r.pool != nil {
+			r.surveyed += mix64(fnv1a(s.digest^uint64(s.size()), source.Name))
+		}
 	}
 	return nil
 }

@@ -37,6 +37,11 @@ type Score struct {
 
 	// Baselines holds the values of all baseline measures, by name.
 	Baselines map[string]float64
+	// Controls compares the source with negatives that took no mining, Artefact says
+	// whether its negatives can be told without the query. Nil for a Baseline, in a
+	// Race and with Sem.NoChecks.
+	Controls *Controls
+	Artefact *Artefact
 	// Skipped counts rows left out, by reason; see [Skip].
 	Skipped map[string]int
 
@@ -107,13 +112,15 @@ type accumulator struct {
 	totals    []Totals // by group
 	matrix    *Matrix  // nil for a measure
 	negatives map[fingerprint]uint16
-	rows      [][]int32 // by group: rows of the current batch
+	rows      [][]int32    // by group: rows of the current batch
+	checks    *checkSample // nil without checks
+	exact     bool         // sums in float64
 }
 
 // severalGroups marks a negative text that occurs in more than one group.
 const severalGroups = math.MaxUint16
 
-func newAccumulator(r *run) *accumulator {
+func newAccumulator(r *run, source Source) *accumulator {
 	a := &accumulator{
 		run:       r,
 		totals:    make([]Totals, r.Groups),
@@ -123,6 +130,11 @@ func newAccumulator(r *run) *accumulator {
 	for g := range a.totals {
 		a.totals[g].Factors = make([]float64, len(r.Components))
 	}
+	if !r.NoChecks && !r.band.on {
+		a.checks = &checkSample{}
+	}
+	s := r.samples[source.Name]
+	a.exact = r.Exact || !r.fast && (s == nil || s.size() <= exactTriples || r.dimension < exactDimension)
 	return a
 }
 
@@ -146,6 +158,9 @@ func (a *accumulator) add(b *batch) error {
 		} else if g != uint16(row.group) {
 			a.negatives[row.fingerprint] = severalGroups
 		}
+		if a.checks != nil {
+			a.checks.offer(row, row.hash)
+		}
 	}
 	parallel(r.Groups, func(lo, hi int) {
 		scratch := make([]float64, r.dimension)
@@ -159,12 +174,16 @@ func (a *accumulator) add(b *batch) error {
 }
 
 func (a *accumulator) addRow(g int, row *batchRow, scratch []float64) {
-	if a.matrix != nil {
-		scratch = a.matrix.row(g)
-	}
 	e, t := &row.evidence, &a.totals[g]
-	q, p, n := row.vectors[0], row.vectors[1], row.vectors[2]
-	square := residual(scratch, q.data, p.data, n.data, q.inverse, p.inverse, n.inverse, e.Margin, math.Sqrt(row.weight))
+	var square float64
+	switch {
+	case a.matrix == nil:
+		square = row.residual(scratch, 1)
+	case a.exact:
+		square = row.residual(a.matrix.row(g), math.Sqrt(row.weight))
+	default:
+		square = row.fastResidual(a.matrix.fastRow(g))
+	}
 	t.Triples++
 	if e.Margin > 0 {
 		t.Safe++
@@ -201,12 +220,15 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 			return s, err
 		}
 	}
-	a := newAccumulator(r)
+	a := newAccumulator(r, source)
 	skipped := make(map[string]int)
 	if err := r.collect(ctx, source, a, skipped); err != nil {
 		return nil, err
 	}
 	s, err := a.score(source, skipped)
+	if err == nil && a.checks != nil {
+		err = source.wrap(nil, r.check(ctx, s, a.checks.sorted()))
+	}
 	if err == nil && r.Checkpoint != "" {
 		err = r.store(source, s)
 	}
@@ -214,6 +236,15 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// check fills controls and artefact check.
+func (r *run) check(ctx context.Context, s *Score, rows []*checked) (err error) {
+	if s.Controls, err = r.controls(ctx, rows); err != nil {
+		return err
+	}
+	s.Artefact, err = r.artefact(rows)
+	return err
 }
 
 // collect adds the triples of a source to an accumulator.

@@ -44,6 +44,12 @@ type Sem struct {
 	// "gradient"; 0 means 0.05. The score itself does not use it.
 	Temperature float64
 
+	// Exact sums in float64 throughout. Without it, sources of more than 4,096
+	// scored triples of 64 dimensions or more are summed in blocks of float32 (see
+	// [Matrix]), which is faster and as good as the vectors are: S moves by about
+	// 1e-9 of its value.
+	Exact bool
+
 	// BatchSize is the most texts handed to the Embedder at once; 0 means 256. It
 	// does not change the result.
 	BatchSize int
@@ -59,9 +65,20 @@ type Sem struct {
 	// directory for another encoder. (The texts of a source that was not finished
 	// are embedded again, unless the Embedder keeps them.)
 	Checkpoint string
+	// NoChecks leaves out the controls and the artefact check of every source.
+	NoChecks bool
 	// Progress, if not nil, is called now and then from the goroutine that runs.
 	Progress func(Progress)
+
+	fast bool // blocks of float32 for sources of any size: for tests
 }
+
+// A source of up to exactTriples triples, or of fewer than exactDimension
+// dimensions, is always summed in float64: there it costs little.
+const (
+	exactTriples   = 4096
+	exactDimension = 64
+)
 
 // Unlimited as [Sem.Budget] scores all triples of every source, however many.
 const Unlimited = -1
@@ -114,23 +131,30 @@ func prepare(ctx context.Context, s *Sem, measure *Measure, sources []Source) (*
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSources(sources); err != nil {
+	if err := r.prepare(ctx, sources); err != nil {
 		return nil, err
 	}
-	if s.Calibration != nil {
+	return r, nil
+}
+
+func (r *run) prepare(ctx context.Context, sources []Source) error {
+	if err := checkSources(sources); err != nil {
+		return err
+	}
+	if r.Sem.Calibration != nil {
 		if err := r.useCalibration(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := r.survey(ctx, sources); err != nil {
-		return nil, err
+		return err
 	}
-	if s.Calibration == nil {
+	if r.Sem.Calibration == nil {
 		if err := r.calibrate(ctx, sources); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return r, nil
+	return nil
 }
 
 // Calibrate takes the scales over the budgeted triples of the sources named in
@@ -164,36 +188,38 @@ type Weighted struct {
 // Budget is not applied.
 func (s *Sem) Weigh(ctx context.Context, source Source) iter.Seq2[*Weighted, error] {
 	return func(yield func(*Weighted, error) bool) {
-		all := *s
-		all.Budget = Unlimited
-		r, err := newRun(&all, nil)
+		r, err := s.weigher(source)
 		if err == nil {
-			err = r.useCalibration()
-		}
-		if err == nil {
-			err = checkSources([]Source{source})
-		}
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		err = r.batches(ctx, source, make(map[string]int), func(b *batch) error {
-			if err := r.weigh(source, b); err != nil {
-				return err
-			}
-			for i := range b.rows {
-				row := &b.rows[i]
-				w := Weighted{Evidence: row.evidence, Factors: row.factors, Weight: row.weight, Group: row.group}
-				if !yield(&w, nil) {
-					return errStopped
+			err = r.batches(ctx, source, make(map[string]int), func(b *batch) error {
+				if err := r.weigh(source, b); err != nil {
+					return err
 				}
-			}
-			return nil
-		})
+				for i := range b.rows {
+					if w := b.rows[i].weighted(); !yield(&w, nil) {
+						return errStopped
+					}
+				}
+				return nil
+			})
+		}
 		if err != nil && !errors.Is(err, errStopped) {
 			yield(nil, err)
 		}
 	}
+}
+
+// weigher is a run over all triples of one source under the frozen calibration.
+func (s *Sem) weigher(source Source) (*run, error) {
+	all := *s
+	all.Budget = Unlimited
+	r, err := newRun(&all, nil)
+	if err == nil {
+		err = r.useCalibration()
+	}
+	if err == nil {
+		err = checkSources([]Source{source})
+	}
+	return r, err
 }
 
 // errStopped ends a run whose caller asked for no more triples.
@@ -212,6 +238,10 @@ type run struct {
 	band        band // of queries, when a race reads a part
 	vectors     *vectorSource
 	features    *cache[*features]
+	// The pool of the random control: as surveyed, and once its vectors are known.
+	pool          *poolSample
+	poolDocuments []document
+	surveyed      uint64 // digest of all sources, on which the pool depends
 }
 
 func newRun(s *Sem, measure *Measure) (*run, error) {
@@ -252,6 +282,11 @@ func newRun(s *Sem, measure *Measure) (*run, error) {
 	}
 	r.vectors = newVectorSource(&r.Sem)
 	r.features = newCache[*features](64 << 20)
+	if measure == nil && !r.NoChecks {
+		r.pool = &poolSample{rows: make(map[string]*checkSample)}
+	} else {
+		r.NoChecks = true
+	}
 	return r, nil
 }
 

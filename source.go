@@ -107,6 +107,9 @@ func (s Source) each(ctx context.Context, skip Skip, skipped map[string]int, are
 
 // wrap adds source, file and row to an error that does not have them yet.
 func (s Source) wrap(rec *Record, err error) error {
+	if err == nil {
+		return nil
+	}
 	var at *RowError
 	if errors.As(err, &at) {
 		if at.Source == "" {

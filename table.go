@@ -10,12 +10,23 @@ import (
 
 // String returns the ranking as a table for people, with the notes below it.
 func (r *Ranking) String() string {
-	var out strings.Builder
 	if len(r.Ranked) == 0 {
 		return "no sources\n"
 	}
+	var out strings.Builder
+	if first := r.Ranked[0]; first.Totals.Triples > 0 {
+		fmt.Fprintf(&out, "%d triples of each source", r.Budget)
+		if first.Matrix != nil {
+			fmt.Fprintf(&out, ", %d dimensions", first.Matrix.config.Dimension)
+		}
+		out.WriteString("\n")
+	}
 	t := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(t, "rank\t source\t"+r.Scorer+"\t95% interval\tP(best)\tranks\ttriples\teffective\t")
+	fmt.Fprint(t, "rank\t source\t"+r.Scorer+"\t95% interval\tP(best)\tranks\t")
+	checks := r.Ranked[0].Controls != nil
+	if checks {
+		fmt.Fprint(t, "control\tartefact\t")
+	}
 	for _, name := range r.Ranked[0].Components {
 		fmt.Fprint(t, name, "\t")
 	}
@@ -29,7 +40,10 @@ func (r *Ranking) String() string {
 		if s.RankHigh > s.RankLow {
 			ranks = fmt.Sprintf("%d-%d", s.RankLow, s.RankHigh)
 		}
-		fmt.Fprintf(t, "%d\t%s\t%.2f\t%s\t%s\t%s\t%d\t%.0f\t", s.Rank, s.Source, s.Value, interval, best, ranks, s.Totals.Triples, s.Totals.EffectiveTriples())
+		fmt.Fprintf(t, "%d\t%s\t%.2f\t%s\t%s\t%s\t", s.Rank, s.Source, s.Value, interval, best, ranks)
+		if checks {
+			fmt.Fprintf(t, "%s\t%s\t", s.Controls.brief(), s.Artefact.brief())
+		}
 		for _, f := range s.Totals.Factors {
 			fmt.Fprintf(t, "%.2f\t", s.Totals.mean(f))
 		}
@@ -40,6 +54,21 @@ func (r *Ranking) String() string {
 		out.WriteString("note: " + note + "\n")
 	}
 	return out.String()
+}
+
+// brief is the lead over the stronger control.
+func (c *Controls) brief() string {
+	if c == nil || c.Shuffled.Triples == 0 && c.Random.Triples == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%+.2f", c.stronger().Difference)
+}
+
+func (a *Artefact) brief() string {
+	if a == nil || a.Triples == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", a.AUC)
 }
 
 // object writes a JSON object with its fields in the order of the calls.
@@ -158,6 +187,12 @@ func (s *Score) fields(o *object) {
 		o.field("bound", s.Bound)
 		o.field("diversity", s.Diversity)
 		o.field("effective_dimension", s.EffectiveDimension)
+	}
+	if s.Controls != nil {
+		o.field("controls", s.Controls)
+	}
+	if s.Artefact != nil {
+		o.field("artefact", s.Artefact)
 	}
 	o.field("identical", t.Identical)
 	o.field("baselines", s.Baselines)

@@ -50,8 +50,26 @@ func run(ctx context.Context, dir string, asJSON bool, files []string) error {
 		out.SetIndent("", "  ")
 		return out.Encode(ranking)
 	}
-	_, err = fmt.Print(ranking)
-	return err
+	fmt.Print(ranking)
+	return combine(ranking)
+}
+
+// combine prints the best hybrid of two sources and the best mixture.
+func combine(ranking *eci.Ranking) error {
+	if len(ranking.Ranked) < 2 {
+		return nil
+	}
+	hybrids, err := ranking.Hybrids(2)
+	if err != nil {
+		return err
+	}
+	mixture, err := ranking.Mixture()
+	if err != nil {
+		return err
+	}
+	fmt.Println("best hybrid:", hybrids[0])
+	fmt.Println("best mixture:", mixture)
+	return nil
 }
 
 // open returns the demo when there are no arguments.

@@ -1,0 +1,245 @@
+package eci
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/lapack/lapack64"
+)
+
+// Artefact says whether a source's negatives can be told from its positives
+// without reading the query. A retriever that is trained on such negatives can
+// learn the writer instead of the task, and the score does not see it.
+type Artefact struct {
+	// AUC is the probability that a linear discriminant, trained on other queries,
+	// tells a positive from a negative by its vector alone: 0.5 is blind, above
+	// 0.9 is flagged. It is the mean over five folds by query of a ridge linear
+	// discriminant on the unit vectors.
+	AUC float64 `json:"auc"`
+	// Triples is the number of triples looked at; 0 means too few to tell.
+	Triples int `json:"triples"`
+	// Rows are the triples that are easiest to tell, the easiest first.
+	Rows []ArtefactRow `json:"rows,omitempty"`
+}
+
+// ArtefactRow is a triple whose negative is easily told from its positive.
+type ArtefactRow struct {
+	File       string `json:"file,omitempty"`
+	Row        int    `json:"row"`
+	QueryID    string `json:"query_id,omitempty"`
+	NegativeID string `json:"negative_id,omitempty"`
+	Negative   string `json:"negative"` // the first 60 characters or so
+	// Margin is the discriminant's value at the positive minus that at the
+	// negative, in standard deviations of the values within a class.
+	Margin float64 `json:"margin"`
+}
+
+// place says where the row is.
+func (a ArtefactRow) place() string {
+	if a.File != "" {
+		return fmt.Sprintf("%s row %d", a.File, a.Row)
+	}
+	return fmt.Sprintf("row %d", a.Row)
+}
+
+const (
+	artefactFolds  = 5
+	artefactRidge  = 0.1 // of the mean variance of a component
+	artefactRows   = 5
+	artefactAUC    = 0.9 // above it is flagged
+	artefactFewest = 20  // triples
+)
+
+// artefact takes the AUC over the sample.
+func (r *run) artefact(rows []*checked) (*Artefact, error) {
+	if len(rows) < artefactFewest {
+		return &Artefact{}, nil
+	}
+	d := r.dimension
+	folds := make([][]*checked, artefactFolds)
+	for _, c := range rows {
+		f := mix64(c.query) % artefactFolds
+		folds[f] = append(folds[f], c)
+	}
+	// Second moments of all passages and sums of each class, by fold.
+	moments, err := NewMatrix(MatrixConfig{Dimension: d, Groups: artefactFolds})
+	if err != nil {
+		return nil, err
+	}
+	sums := make([][2][]float64, artefactFolds)
+	parallel(artefactFolds, func(lo, hi int) {
+		for f := lo; f < hi; f++ {
+			x := make([]float64, d)
+			for class := range 2 {
+				sums[f][class] = make([]float64, d)
+				for _, c := range folds[f] {
+					c.unit(x, 1+class)
+					narrow(moments.fastRow(f), x, 1)
+					for k, v := range x {
+						sums[f][class][k] += v
+					}
+				}
+			}
+			moments.groups[f].flush(d)
+		}
+	})
+	all := make([]float64, d*d)
+	for f := range folds {
+		for k, x := range moments.groups[f].sum {
+			all[k] += x
+		}
+	}
+	values := make([][2][]float64, artefactFolds) // discriminants of the held-out fold
+	spreads := make([]float64, artefactFolds)
+	parallel(artefactFolds, func(lo, hi int) {
+		for f := lo; f < hi; f++ {
+			if n := len(rows) - len(folds[f]); n == 0 || len(folds[f]) == 0 {
+				continue
+			}
+			w, spread := discriminant(d, f, folds, all, moments.groups[f].sum, sums)
+			if w == nil {
+				continue
+			}
+			spreads[f] = spread
+			x := make([]float64, d)
+			for class := range 2 {
+				for _, c := range folds[f] {
+					c.unit(x, 1+class)
+					values[f][class] = append(values[f][class], dot64(w, x))
+				}
+			}
+		}
+	})
+	a := &Artefact{}
+	var pairs float64
+	type told struct {
+		c      *checked
+		margin float64
+	}
+	var easiest []told
+	for f, v := range values {
+		if v[0] == nil {
+			continue
+		}
+		n := float64(len(folds[f]))
+		a.AUC += n * n * auc(v[0], v[1])
+		pairs += n * n
+		a.Triples += len(folds[f])
+		for i, c := range folds[f] {
+			margin := 0.0
+			if spreads[f] > 0 {
+				margin = (v[0][i] - v[1][i]) / spreads[f]
+			}
+			easiest = append(easiest, told{c, margin})
+		}
+	}
+	if pairs == 0 {
+		return &Artefact{}, nil
+	}
+	a.AUC = inside(a.AUC/pairs, 0, 1)
+	slices.SortFunc(easiest, func(x, y told) int {
+		return cmp.Or(cmp.Compare(y.margin, x.margin), cmp.Compare(x.c.index, y.c.index))
+	})
+	for _, e := range easiest[:min(artefactRows, len(easiest))] {
+		rec := &e.c.row.rec
+		a.Rows = append(a.Rows, ArtefactRow{
+			File: rec.File, Row: rec.Row, QueryID: rec.QueryID, NegativeID: rec.NegativeID,
+			Negative: excerpt(rec.NegativeText), Margin: e.margin,
+		})
+	}
+	return a, nil
+}
+
+// unit writes the unit vector of one side to dst.
+func (c *checked) unit(dst []float64, side int) {
+	v := c.row.vectors[side]
+	for k, x := range v.data {
+		dst[k] = float64(x) * v.inverse
+	}
+}
+
+// discriminant is Fisher's with a ridge, w = (C + l I)^-1 (mean+ - mean-), of all
+// folds but one: C is the covariance within the classes, l a share of its mean
+// diagonal. It also returns the standard deviation of w.x within a class. nil
+// means that there is nothing to invert.
+func discriminant(d, without int, folds [][]*checked, all, fold []float64, sums [][2][]float64) (w []float64, spread float64) {
+	c := slices.Clone(all)
+	for k, x := range fold {
+		c[k] -= x
+	}
+	n := 0.0
+	var mean [2][]float64
+	for class := range 2 {
+		mean[class] = make([]float64, d)
+		for f := range folds {
+			if f != without {
+				for k, x := range sums[f][class] {
+					mean[class][k] += x
+				}
+			}
+		}
+	}
+	for f := range folds {
+		if f != without {
+			n += float64(len(folds[f]))
+		}
+	}
+	w = make([]float64, d)
+	for k := range d {
+		mean[0][k] /= n
+		mean[1][k] /= n
+		w[k] = mean[0][k] - mean[1][k]
+	}
+	var trace float64
+	for i := range d {
+		for j := i; j < d; j++ {
+			c[i*d+j] = c[i*d+j]/(2*n) - (mean[0][i]*mean[0][j]+mean[1][i]*mean[1][j])/2
+		}
+		trace += c[i*d+i]
+	}
+	ridge := artefactRidge * trace / float64(d)
+	if !(ridge > 0) {
+		return nil, 0
+	}
+	for i := range d {
+		c[i*d+i] += ridge
+	}
+	difference := slices.Clone(w)
+	factor, ok := lapack64.Potrf(blas64.Symmetric{N: d, Stride: d, Data: c, Uplo: blas.Upper})
+	if !ok {
+		return nil, 0
+	}
+	lapack64.Potrs(factor, blas64.General{Rows: d, Cols: 1, Stride: 1, Data: w})
+	// wT (C + l I) w = w.(mean+ - mean-).
+	return w, math.Sqrt(max(0, dot64(w, difference)))
+}
+
+// auc is the share of pairs in which the positive's value is higher, ties half.
+func auc(positive, negative []float64) float64 {
+	p, n := slices.Clone(positive), slices.Clone(negative)
+	slices.Sort(p)
+	slices.Sort(n)
+	var wins float64
+	below, equal := 0, 0
+	for _, x := range p {
+		for below < len(n) && n[below] < x {
+			below++
+		}
+		for equal = below; equal < len(n) && n[equal] == x; equal++ {
+		}
+		wins += float64(below) + float64(equal-below)/2
+	}
+	return wins / float64(len(p)) / float64(len(n))
+}
+
+// String says in words what the AUC means.
+func (a *Artefact) String() string {
+	if a == nil || a.Triples == 0 {
+		return "too few triples to tell"
+	}
+	return fmt.Sprintf("AUC %.2f", a.AUC)
+}

@@ -1,0 +1,381 @@
+package eci
+
+import (
+	"bytes"
+	"cmp"
+	"container/heap"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Controls compare a source with negatives that took no mining: a source that
+// does not beat them is not worth its cost. They need no text embedded that the
+// ranking does not embed anyway.
+type Controls struct {
+	// Shuffled gives every query another query's negatives of the same source;
+	// Random replaces each of its negatives by a random document (positive or
+	// negative) of all sources ranked together.
+	Shuffled Control `json:"shuffled"`
+	Random   Control `json:"random"`
+}
+
+// stronger is the control with the smaller difference.
+func (c *Controls) stronger() Control {
+	if c.Random.Triples == 0 || c.Shuffled.Triples > 0 && c.Shuffled.Difference < c.Random.Difference {
+		return c.Shuffled
+	}
+	return c.Random
+}
+
+// unbeaten names the controls that the source is not better than at 95%.
+func (c *Controls) unbeaten() (names []string) {
+	if c == nil {
+		return nil
+	}
+	if c.Shuffled.Triples > 0 && !(c.Shuffled.Low > 0) {
+		names = append(names, "shuffled")
+	}
+	if c.Random.Triples > 0 && !(c.Random.Low > 0) {
+		names = append(names, "random")
+	}
+	return names
+}
+
+// Control compares a source with one control, on the same triples: all of the
+// budget, or the 1,024 of it with the smallest seeded hashes.
+type Control struct {
+	// Triples is the number of triples compared; 0 means that there was nothing to
+	// compare with, as in a source with one query.
+	Triples int `json:"triples"`
+	// Value is S of the control, in nats, and Difference S of the source on these
+	// triples minus Value, with the standard error and the 95% interval [Low, High]
+	// of the paired infinitesimal jackknife; Probability is that of the source
+	// being better.
+	Value         float64 `json:"score"`
+	Difference    float64 `json:"difference"`
+	StandardError float64 `json:"standard_error"`
+	Low           float64 `json:"low"`
+	High          float64 `json:"high"`
+	Probability   float64 `json:"probability"`
+}
+
+// checkedTriples bounds memory and time of controls and artefact check: at d = 768
+// about 10 MB for the source that is being scored.
+const checkedTriples = 1024
+
+// poolTriples is the number of triples of each source whose documents are in the
+// pool of the random control.
+const poolTriples = 512
+
+// checked is a triple kept for the checks, with its own copy of everything.
+type checked struct {
+	row   batchRow
+	hash  uint64
+	order int
+	query uint64
+	index int // in the sample, once it is sorted
+}
+
+// checkSample keeps the triples with the smallest hashes: a max-heap.
+type checkSample struct {
+	rows []*checked
+	seen int
+}
+
+func (s *checkSample) Len() int { return len(s.rows) }
+func (s *checkSample) Less(i, j int) bool {
+	return cmp.Or(cmp.Compare(s.rows[j].hash, s.rows[i].hash), cmp.Compare(s.rows[j].order, s.rows[i].order)) < 0
+}
+func (s *checkSample) Swap(i, j int) { s.rows[i], s.rows[j] = s.rows[j], s.rows[i] }
+func (s *checkSample) Push(x any)    { s.rows = append(s.rows, x.(*checked)) }
+func (s *checkSample) Pop() any {
+	last := s.rows[len(s.rows)-1]
+	s.rows = s.rows[:len(s.rows)-1]
+	return last
+}
+
+// offer keeps a copy of the row if its hash is small enough.
+func (s *checkSample) offer(row *batchRow, hash uint64) {
+	s.seen++
+	full := len(s.rows) == checkedTriples
+	if full && hash >= s.rows[0].hash {
+		return
+	}
+	c := &checked{row: *row, hash: hash, order: s.seen, query: row.rec.queryKey()}
+	c.row.factors = nil
+	for k, v := range row.vectors {
+		c.row.vectors[k] = &vector{slices.Clone(v.data), v.inverse}
+	}
+	c.row.rec.QueryVector, c.row.rec.PositiveVector, c.row.rec.NegativeVector = c.row.vectors[0].data, c.row.vectors[1].data, c.row.vectors[2].data
+	c.row.evidence.Record = &c.row.rec
+	if full {
+		s.rows[0] = c
+		heap.Fix(s, 0)
+	} else {
+		heap.Push(s, c)
+	}
+}
+
+// sorted returns the sample by hash, which is the same for any order of equal
+// triples.
+func (s *checkSample) sorted() []*checked {
+	slices.SortFunc(s.rows, func(a, b *checked) int {
+		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.order, b.order))
+	})
+	for i, c := range s.rows {
+		c.index = i
+	}
+	return s.rows
+}
+
+// document is a passage that may serve as a negative.
+type document struct {
+	id, text    string
+	vector      *vector
+	features    *features
+	fingerprint fingerprint
+}
+
+// poolSample keeps documents of the triples with the smallest hashes of each
+// source while texts are surveyed, before any vector is looked for.
+type poolSample struct {
+	rows map[string]*checkSample
+}
+
+// offer keeps texts, ids and own vectors of a triple.
+func (p *poolSample) offer(source string, rec *Record, hash uint64) {
+	s := p.rows[source]
+	if s == nil {
+		s = &checkSample{}
+		p.rows[source] = s
+	}
+	s.seen++
+	full := len(s.rows) == poolTriples
+	if full && hash >= s.rows[0].hash {
+		return
+	}
+	c := &checked{row: batchRow{rec: *rec}, hash: hash, order: s.seen}
+	c.row.rec.QueryVector = nil
+	c.row.rec.PositiveVector, c.row.rec.NegativeVector = slices.Clone(rec.PositiveVector), slices.Clone(rec.NegativeVector)
+	if full {
+		s.rows[0] = c
+		heap.Fix(s, 0)
+	} else {
+		heap.Push(s, c)
+	}
+}
+
+// documents returns the distinct documents of the pool with their vectors, in
+// the order of their fingerprints. They are found once for a ranking. A document
+// without a good vector is left out.
+func (r *run) documents(ctx context.Context) ([]document, error) {
+	if r.pool == nil || r.poolDocuments != nil {
+		return r.poolDocuments, nil
+	}
+	byText := make(map[fingerprint]document)
+	var texts pendingTexts
+	texts.index = make(map[string]int)
+	b := &batch{tables: make(map[tableKey]*vector)}
+	for _, name := range sortedKeys(r.pool.rows) {
+		sample := r.samples[name]
+		for _, c := range r.pool.rows[name].sorted() {
+			if !sample.all() && c.hash >= sample.limit { // beyond the budget: not to be embedded
+				continue
+			}
+			for k, at := range c.row.rec.sides() {
+				if k == 0 {
+					continue // a query is no document
+				}
+				f := fingerprintOf(at.text)
+				if _, ok := byText[f]; ok {
+					continue
+				}
+				v, err := r.findOne(b, at)
+				if _, reason := skipReason(err); err != nil && (reason != "" || errors.Is(err, ErrDimension)) {
+					continue // the row itself will be reported, or left out
+				} else if err != nil {
+					return nil, err
+				}
+				if v != nil && v.data != nil {
+					v = &vector{slices.Clone(v.data), v.inverse}
+				} else if v != nil { // to be embedded
+					v = texts.add(at.text)
+				}
+				byText[f] = document{id: at.id, text: at.text, vector: v, fingerprint: f}
+			}
+		}
+	}
+	if err := r.vectors.embed(ctx, documentRole, texts.texts, texts.into); err != nil {
+		return nil, err
+	}
+	documents := make([]document, 0, len(byText))
+	for _, d := range byText {
+		documents = append(documents, d)
+	}
+	slices.SortFunc(documents, func(a, b document) int { return bytes.Compare(a.fingerprint[:], b.fingerprint[:]) })
+	parallel(len(documents), func(lo, hi int) {
+		var scratch featureScratch
+		for i := lo; i < hi; i++ {
+			documents[i].features = r.lexicon.features(documents[i].text, &scratch)
+		}
+	})
+	r.pool = nil
+	r.poolDocuments = documents
+	return documents, nil
+}
+
+// controls compares the sample with its controls.
+func (r *run) controls(ctx context.Context, rows []*checked) (*Controls, error) {
+	documents, err := r.documents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &Controls{}
+	if c.Shuffled, err = r.control(rows, shuffled(rows)); err != nil {
+		return nil, err
+	}
+	if c.Random, err = r.control(rows, random(rows, documents)); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// negativesOf lists the queries of the rows in a pseudo-random order, and the
+// first row of every distinct negative of each.
+func negativesOf(rows []*checked) (queries []uint64, first map[uint64][]*checked) {
+	first = make(map[uint64][]*checked)
+	for _, c := range rows {
+		if first[c.query] == nil {
+			queries = append(queries, c.query)
+		}
+		if c.nth(first[c.query]) < 0 {
+			first[c.query] = append(first[c.query], c)
+		}
+	}
+	slices.SortFunc(queries, func(a, b uint64) int { return cmp.Compare(mix64(a), mix64(b)) })
+	return queries, first
+}
+
+// nth is the place of the row's negative in a list of distinct ones, or -1.
+func (c *checked) nth(of []*checked) int {
+	return slices.IndexFunc(of, func(o *checked) bool { return o.row.fingerprint == c.row.fingerprint })
+}
+
+// shuffled gives every query the negatives of another query: the k-th distinct
+// one becomes the k-th of the next query, so that a negative that is repeated for
+// several positives stays so.
+func shuffled(rows []*checked) []*document {
+	out := make([]*document, len(rows))
+	queries, first := negativesOf(rows)
+	if len(queries) < 2 {
+		return out
+	}
+	next := make(map[uint64]uint64)
+	for i, q := range queries {
+		next[q] = queries[(i+1)%len(queries)]
+	}
+	for i, c := range rows {
+		others := first[next[c.query]]
+		other := &others[c.nth(first[c.query])%len(others)].row
+		out[i] = &document{
+			id: other.rec.NegativeID, text: other.rec.NegativeText, vector: other.vectors[2],
+			features: other.features[2], fingerprint: other.fingerprint,
+		}
+	}
+	return out
+}
+
+// random gives every negative of a query a document drawn by a hash of both that
+// is neither that negative nor the row's positive.
+func random(rows []*checked, documents []document) []*document {
+	out := make([]*document, len(rows))
+	if len(documents) == 0 {
+		return out
+	}
+	for i, c := range rows {
+		positive := fingerprintOf(c.row.rec.PositiveText)
+		at := mix64(c.query ^ mix64(binary.LittleEndian.Uint64(c.row.fingerprint[:])))
+		for try := range uint64(3) {
+			d := &documents[(at+try)%uint64(len(documents))]
+			if d.fingerprint != positive && d.fingerprint != c.row.fingerprint {
+				out[i] = d
+				break
+			}
+		}
+	}
+	return out
+}
+
+// control compares the rows that have a substitute with themselves.
+func (r *run) control(rows []*checked, substitutes []*document) (Control, error) {
+	var own, other []batchRow
+	for i, c := range rows {
+		d := substitutes[i]
+		if d == nil {
+			continue
+		}
+		row := c.row
+		row.rec.NegativeID, row.rec.NegativeText, row.rec.NegativeVector = d.id, d.text, d.vector.data
+		row.vectors[2], row.features[2], row.fingerprint = d.vector, d.features, d.fingerprint
+		own, other = append(own, c.row), append(other, row)
+	}
+	if len(own) == 0 {
+		return Control{}, nil
+	}
+	b := &batch{rows: other}
+	for i := range other {
+		other[i].factors = nil
+	}
+	b.similarities()
+	if err := r.weighRows(b); err != nil {
+		return Control{}, err
+	}
+	mine, err := r.valueOf(own)
+	if err != nil {
+		return Control{}, err
+	}
+	its, err := r.valueOf(other)
+	if err != nil {
+		return Control{}, err
+	}
+	g := gainOver("", mine, its, 0)
+	return Control{Triples: len(own), Value: its.score, Difference: g.Value, StandardError: g.StandardError, Low: g.Low, High: g.High, Probability: g.Probability}, nil
+}
+
+// valueOf scores weighed rows, with the linearised jackknife.
+func (r *run) valueOf(rows []batchRow) (combination, error) {
+	m, err := NewMatrix(MatrixConfig{Dimension: r.dimension, Groups: r.Groups, Epsilon2: r.Epsilon2})
+	if err != nil {
+		return combination{}, err
+	}
+	byGroup := make([][]int, r.Groups)
+	for i := range rows {
+		byGroup[rows[i].group] = append(byGroup[rows[i].group], i)
+	}
+	parallel(r.Groups, func(lo, hi int) {
+		for g := lo; g < hi; g++ {
+			for _, i := range byGroup[g] {
+				rows[i].fastResidual(m.fastRow(g))
+			}
+			m.groups[g].flush(r.dimension)
+		}
+	})
+	mean := make([]float64, r.dimension*r.dimension)
+	meanOf(mean, []float64{1}, []*Matrix{m})
+	f, err := invert(r.dimension, r.Epsilon2, mean)
+	if err != nil {
+		return combination{}, err
+	}
+	return f.combine([]float64{1}, []*Matrix{m}), nil
+}
+
+// String says in words how a source fares against a control.
+func (c Control) String() string {
+	if c.Triples == 0 {
+		return "nothing to compare with"
+	}
+	return fmt.Sprintf("%+.2f (%+.2f to %+.2f)", c.Difference, c.Low, c.High)
+}

@@ -1,0 +1,199 @@
+package eci
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// checkRows are n triples of queries with three negatives each, every negative
+// repeated for two positives.
+func checkRows(n, d int, seed uint64, shift float64) []*Record {
+	random := rand.New(rand.NewPCG(seed, 7))
+	vector := func(shift float64) []float32 {
+		v := make([]float32, d)
+		for k := range v {
+			v[k] = float32(random.NormFloat64())
+		}
+		v[0] += float32(shift)
+		return v
+	}
+	var rows []*Record
+	for q := 0; len(rows) < n; q++ {
+		query := vector(0)
+		positives := [2][]float32{vector(0), vector(0)}
+		for k := range 3 {
+			negative := vector(shift)
+			for p := range 2 {
+				rows = append(rows, &Record{
+					QueryText: fmt.Sprintf("query %d", q), PositiveText: fmt.Sprintf("positive %d %d of seed %d", q, p, seed),
+					NegativeText: fmt.Sprintf("negative %d %d of seed %d", q, k, seed), QueryID: fmt.Sprint("q", q), File: "rows", Row: len(rows) + 1,
+					QueryVector: query, PositiveVector: positives[p], NegativeVector: negative,
+				})
+			}
+		}
+	}
+	return rows[:n]
+}
+
+// TestControlsAgreeWithScoringThem: each control made into a source of its own
+// and scored under the same calibration.
+func TestControlsAgreeWithScoringThem(t *testing.T) {
+	const d = 6
+	rows, others := checkRows(300, d, 1, 0), checkRows(300, d, 2, 0)
+	source := SourceOf("a", rows)
+	ranking, err := Rank(t.Context(), &Sem{}, source, SourceOf("b", others))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _ := ranking.Find("a")
+	r, err := newRun(&Sem{Calibration: ranking.Calibration}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.useCalibration(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.survey(t.Context(), []Source{source, SourceOf("b", others)}); err != nil {
+		t.Fatal(err)
+	}
+	a := newAccumulator(r, source)
+	if err := r.collect(t.Context(), source, a, map[string]int{}); err != nil {
+		t.Fatal(err)
+	}
+	sample := a.checks.sorted()
+	documents, err := r.documents(t.Context())
+	if err != nil || len(sample) != 300 || len(documents) < 300 {
+		t.Fatal(len(sample), len(documents), err)
+	}
+	for name, test := range map[string]struct {
+		substitutes []*document
+		got         Control
+	}{
+		"shuffled": {shuffled(sample), got.Controls.Shuffled},
+		"random":   {random(sample, documents), got.Controls.Random},
+	} {
+		var rows []*Record
+		used := make(map[string]string)
+		for i, c := range sample {
+			rec, d := c.row.rec, test.substitutes[i]
+			if d == nil || d.text == rec.NegativeText || d.text == rec.PositiveText {
+				t.Fatalf("%s: row %d got %+v", name, rec.Row, d)
+			}
+			key := rec.QueryText + rec.NegativeText
+			if before, ok := used[key]; ok && before != d.text && name == "shuffled" {
+				t.Errorf("%s: one negative of a query became two", name)
+			}
+			used[key] = d.text
+			rec.NegativeText, rec.NegativeVector = d.text, d.vector.data
+			rows = append(rows, &rec)
+		}
+		sem := &Sem{Calibration: ranking.Calibration, NoChecks: true}
+		s, err := sem.Score(context.Background(), SourceOf("control", rows))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(s.Value-test.got.Value) > 1e-6*s.Value || test.got.Triples != 300 || math.Abs(got.Value-s.Value-test.got.Difference) > 1e-6*s.Value {
+			t.Errorf("%s: %+v, scored alone %v", name, test.got, s.Value)
+		}
+		if c := test.got; !(c.StandardError > 0 && c.Low < c.Difference && c.Difference < c.High) {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+}
+
+func TestControlsWithNothingToCompare(t *testing.T) {
+	var rows []*Record
+	for _, r := range checkRows(60, 5, 3, 0) {
+		r.QueryID, r.QueryText = "the only one", "the only one"
+		rows = append(rows, r)
+	}
+	ranking, err := Rank(t.Context(), &Sem{}, SourceOf("a", rows))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := ranking.Best().Controls
+	if c.Shuffled.Triples != 0 || c.Random.Triples == 0 || c.Shuffled.String() != "nothing to compare with" || c.brief() == "-" {
+		t.Errorf("one query: %+v", c)
+	}
+	without, err := Rank(t.Context(), &Sem{NoChecks: true}, SourceOf("a", rows))
+	if err != nil || without.Best().Controls != nil || without.Best().Artefact != nil {
+		t.Errorf("NoChecks: %+v, %v", without.Best(), err)
+	}
+	if without.Best().Value != ranking.Best().Value {
+		t.Error("the checks change the score")
+	}
+}
+
+// TestArtefact: negatives of another kind are told by their vectors, others not.
+func TestArtefact(t *testing.T) {
+	for _, test := range []struct {
+		reason    string
+		shift     float64
+		low, high float64
+	}{{"one kind", 0, 0.3, 0.7}, {"two kinds", 8, 0.97, 1}} {
+		ranking, err := Rank(t.Context(), &Sem{}, SourceOf("a", checkRows(600, 8, 4, test.shift)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := ranking.Best().Artefact
+		if a.Triples != 600 || !(a.AUC >= test.low && a.AUC <= test.high) || len(a.Rows) != 5 || a.Rows[0].Margin < a.Rows[1].Margin || a.Rows[0].File != "rows" {
+			t.Errorf("%s: %+v", test.reason, a)
+		}
+	}
+	few, err := Rank(t.Context(), &Sem{}, SourceOf("a", checkRows(12, 4, 4, 0)))
+	if err != nil || few.Best().Artefact.Triples != 0 || few.Best().Artefact.String() != "too few triples to tell" {
+		t.Errorf("twelve triples: %+v, %v", few.Best().Artefact, err)
+	}
+}
+
+// TestAUCAgainstPairs counts the pairs one by one.
+func TestAUCAgainstPairs(t *testing.T) {
+	random := rand.New(rand.NewPCG(9, 9))
+	for range 100 {
+		p, n := make([]float64, 1+random.IntN(20)), make([]float64, 1+random.IntN(20))
+		for i := range p {
+			p[i] = float64(random.IntN(6))
+		}
+		for i := range n {
+			n[i] = float64(random.IntN(6))
+		}
+		wins := 0.0
+		for _, x := range p {
+			for _, y := range n {
+				if x > y {
+					wins++
+				} else if x == y {
+					wins += 0.5
+				}
+			}
+		}
+		if want := wins / float64(len(p)*len(n)); math.Abs(auc(p, n)-want) > 1e-12 {
+			t.Fatalf("%v against %v: %v, by pairs %v", p, n, auc(p, n), want)
+		}
+	}
+}
+
+// TestCheckSampleIsNested: the sample is that of the smallest hashes, whatever
+// the order, and what exceeds it is dropped.
+func TestCheckSampleIsNested(t *testing.T) {
+	rows := checkRows(2000, 2, 5, 0)
+	ranking, err := Rank(t.Context(), &Sem{}, SourceOf("a", rows))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reversed := make([]*Record, len(rows))
+	for i, r := range rows {
+		reversed[len(rows)-1-i] = r
+	}
+	again, err := Rank(t.Context(), &Sem{}, SourceOf("a", reversed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := ranking.Best(), again.Best()
+	if a.Controls.Shuffled.Triples != checkedTriples || math.Abs(a.Controls.Shuffled.Value-b.Controls.Shuffled.Value) > 1e-9 || math.Abs(a.Artefact.AUC-b.Artefact.AUC) > 1e-9 {
+		t.Errorf("%+v, in another order %+v", a.Controls, b.Controls)
+	}
+}

@@ -1,0 +1,182 @@
+package eci
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/lapack/lapack64"
+)
+
+// information is I + a M with its factorisation: what the derivatives of S need.
+type information struct {
+	d       int
+	scale   float64   // a = d/eps^2
+	logDet  float64   // S
+	inverse []float64 // W = (I + a M)^-1, upper triangle of d x d; nil until asked for
+}
+
+// newInformation factorises I + a M, given the upper triangle of M, which it
+// overwrites.
+func newInformation(d int, epsilon2 float64, m []float64) (*information, error) {
+	f := &information{d: d, scale: float64(d) / epsilon2}
+	f.precision(m)
+	var err error
+	f.logDet, err = halfLogDet(m, d)
+	return f, err
+}
+
+// precision turns M into I + a M.
+func (f *information) precision(m []float64) {
+	for k := range m {
+		m[k] *= f.scale
+	}
+	for i := range f.d {
+		m[i*f.d+i]++
+	}
+}
+
+// invert is newInformation with W, whose storage is m's.
+func invert(d int, epsilon2 float64, m []float64) (*information, error) {
+	f := &information{d: d, scale: float64(d) / epsilon2, inverse: m}
+	f.precision(m)
+	factor, ok := lapack64.Potrf(blas64.Symmetric{N: d, Stride: d, Data: m, Uplo: blas.Upper})
+	if !ok {
+		return nil, fmt.Errorf("eci: matrix: %w", ErrSingular)
+	}
+	for i := range d {
+		f.logDet += math.Log(factor.Data[i*d+i])
+	}
+	if _, ok := lapack64.Potri(factor); !ok || math.IsNaN(f.logDet) || math.IsInf(f.logDet, 0) {
+		return nil, fmt.Errorf("eci: matrix: %w", ErrSingular)
+	}
+	f.logDet = max(0, f.logDet)
+	return f, nil
+}
+
+// slope returns <W, B> a/2 for the upper triangle of a symmetric B: the
+// derivative of S in the direction B.
+func (f *information) slope(b []float64) float64 {
+	if b == nil { // an empty group
+		return 0
+	}
+	var diagonal, above float64
+	d := f.d
+	for i := range d {
+		w, row := f.inverse[i*d+i:(i+1)*d], b[i*d+i:(i+1)*d]
+		diagonal += w[0] * row[0]
+		above += dot64(w[1:], row[1:])
+	}
+	return f.scale / 2 * (diagonal + 2*above)
+}
+
+// dot64 is the inner product over four fixed lanes.
+func dot64(x, y []float64) float64 {
+	y = y[:len(x)]
+	var a, b, c, d float64
+	i := 0
+	for ; i+4 <= len(x); i += 4 {
+		a += float64(x[i] * y[i])
+		b += float64(x[i+1] * y[i+1])
+		c += float64(x[i+2] * y[i+2])
+		d += float64(x[i+3] * y[i+3])
+	}
+	for ; i < len(x); i++ {
+		a += float64(x[i] * y[i])
+	}
+	return (a + b) + (c + d)
+}
+
+// linearised returns S_(-j) - S of the infinitesimal jackknife for every group j:
+// the first-order change of S when the group is left out of m, whatever else S is
+// made of. With M_(-j) - M = (m_j M - B_j)/(N - m_j) it needs inner products only,
+// where the exact jackknife needs a factorisation for every group. Groups that
+// are empty, or all there is, change nothing.
+func (f *information) linearised(m *Matrix) []float64 {
+	slopes := make([]float64, len(m.groups))
+	n, all := m.Triples(), 0.0
+	for j := range m.groups {
+		slopes[j] = f.slope(m.groups[j].sum)
+		all += slopes[j]
+	}
+	for j := range m.groups {
+		k := m.groups[j].triples
+		if k == 0 || k == n {
+			slopes[j] = 0
+			continue
+		}
+		slopes[j] = (float64(k)*all/float64(n) - slopes[j]) / float64(n-k)
+	}
+	return slopes
+}
+
+// mean writes the upper triangle of sum_s weights[s] M_s to dst, d x d.
+func meanOf(dst []float64, weights []float64, matrices []*Matrix) {
+	clear(dst)
+	for s, m := range matrices {
+		n := m.Triples()
+		if n == 0 || weights[s] == 0 {
+			continue
+		}
+		scale := weights[s] / float64(n)
+		for j := range m.groups {
+			for k, x := range m.groups[j].sum {
+				dst[k] += scale * x
+			}
+		}
+	}
+}
+
+// Mix returns the matrix of a mixture, M = sum_s weights[s] M_s, with the groups
+// of its parts. Weights must be finite, at least 0 and not all 0; they are
+// divided by their sum. The matrices must be compatible as for [Matrix.Merge],
+// and are not changed. Its number of triples is that of all parts together.
+func Mix(weights []float64, matrices ...*Matrix) (*Matrix, error) {
+	sum, err := checkMixture(weights, matrices)
+	if err != nil {
+		return nil, err
+	}
+	total := 0
+	for _, m := range matrices {
+		total += m.Triples()
+	}
+	mixed, err := NewMatrix(matrices[0].config)
+	if err != nil {
+		return nil, err
+	}
+	for s, m := range matrices {
+		part := m.Clone()
+		if n := part.Triples(); n > 0 {
+			if err := part.Scale(weights[s] / sum * float64(total) / float64(n)); err != nil {
+				return nil, err
+			}
+		}
+		if err := mixed.Merge(part); err != nil {
+			return nil, err
+		}
+	}
+	return mixed, nil
+}
+
+func checkMixture(weights []float64, matrices []*Matrix) (sum float64, err error) {
+	if len(matrices) == 0 {
+		return 0, fmt.Errorf("eci: mixture: %w: give at least one matrix", ErrNoSources)
+	}
+	if len(weights) != len(matrices) {
+		return 0, fmt.Errorf("eci: mixture: %w: %d weights for %d matrices", ErrSettings, len(weights), len(matrices))
+	}
+	for s, w := range weights {
+		if !(w >= 0) || math.IsInf(w, 0) {
+			return 0, fmt.Errorf("eci: mixture: %w: weight %v is not finite and at least 0", ErrSettings, w)
+		}
+		sum += w
+		if err := matrices[0].compatible(matrices[s]); err != nil {
+			return 0, err
+		}
+	}
+	if !(sum > 0) || math.IsInf(sum, 0) {
+		return 0, fmt.Errorf("eci: mixture: %w: the weights sum to %v", ErrSettings, sum)
+	}
+	return sum, nil
+}
