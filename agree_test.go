@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -330,5 +331,52 @@ func TestAgreeIncompleteBaselines(t *testing.T) {
 	}
 	if len(a.Measures) != 2 || a.Measures[0].Measure != "disjoint" || a.Measures[1].Measure != "unique" {
 		t.Errorf("%+v", a.Measures)
+	}
+}
+
+// TestAgreeOnMeasuredOutcomes: scores of the NumPy reference against outcomes that
+// were measured on Cranfield; the constants are SciPy 1.10.1's for the same files.
+func TestAgreeOnMeasuredOutcomes(t *testing.T) {
+	const dir = "../shared/data/cranfield/"
+	raw, err := os.ReadFile(dir + "expected.json")
+	if err != nil {
+		t.Skip("the Cranfield data is not at hand:", err)
+	}
+	var expected struct {
+		Scores map[string]struct{ Score float64 }
+	}
+	if err := json.Unmarshal(raw, &expected); err != nil {
+		t.Fatal(err)
+	}
+	r := &Ranking{Scorer: "eci"}
+	for _, name := range sortedKeys(expected.Scores) {
+		r.Ranked = append(r.Ranked, Ranked{Score: &Score{Source: name, Value: expected.Scores[name].Score}})
+	}
+	for _, row := range []struct {
+		setting            string
+		tau, rho, accuracy float64
+		significant        int
+	}{
+		{"exp", 1. / 9, 0.11666666666666665, 14. / 19, 19},
+		{"inb8", 0.6479515952918627, 0.7615129419677079, 0, 0},
+	} {
+		f, err := os.Open(dir + "downstream.json")
+		if err != nil {
+			t.Skip("the Cranfield data is not at hand:", err)
+		}
+		outcomes, err := ReadOutcomes(f.Name(), f, row.setting)
+		f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := Agree(r, outcomes, AgreeOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := a.Measures[0]
+		if a.Significant != row.significant || math.Abs(c.Tau.Value-row.tau) > 1e-14 || math.Abs(c.Rho.Value-row.rho) > 1e-14 || math.Abs(c.Accuracy.Value-row.accuracy) > 1e-14 {
+			t.Errorf("%s: %d significant, %+v", row.setting, a.Significant, c)
+		}
+		t.Logf("%s\n%v", row.setting, a)
 	}
 }
