@@ -377,6 +377,5 @@ func TestAgreeOnMeasuredOutcomes(t *testing.T) {
 		if a.Significant != row.significant || math.Abs(c.Tau.Value-row.tau) > 1e-14 || math.Abs(c.Rho.Value-row.rho) > 1e-14 || math.Abs(c.Accuracy.Value-row.accuracy) > 1e-14 {
 			t.Errorf("%s: %d significant, %+v", row.setting, a.Significant, c)
 		}
-		t.Logf("%s\n%v", row.setting, a)
 	}
 }
