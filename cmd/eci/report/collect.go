@@ -1,9 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
+	"strings"
 
 	"example.com/eci"
 )
@@ -49,14 +51,22 @@ func (q *Quantity) finish(n int) {
 	}
 }
 
+// suspectsShown is how many suspects Collect keeps of a source, and suspectScore
+// the least score of one.
+const (
+	suspectsShown = 4
+	suspectScore  = 0.3
+)
+
 // Collect gathers what a page shows beyond the ranking itself: hybrids and
-// mixture from the matrices, distributions from one reading of each source under
-// the ranking's calibration. sem is the one that ranked; it is not changed. All
-// triples are read, not only those within the budget.
+// mixture from the matrices; distributions, suspects and sweeps from two readings
+// of each source under the ranking's calibration; and what a linter finds. sem is
+// the one that ranked; it is not changed. All triples are read, not only those
+// within the budget.
 func Collect(ctx context.Context, sem *eci.Sem, ranking *eci.Ranking, sources ...eci.Source) (Data, error) {
 	data := Data{Ranking: ranking}
+	var err error
 	if len(ranking.Ranked) > 1 && ranking.Ranked[0].Matrix != nil {
-		var err error
 		if data.Hybrids, err = ranking.Hybrids(min(3, len(ranking.Ranked))); err != nil {
 			return data, err
 		}
@@ -64,36 +74,52 @@ func Collect(ctx context.Context, sem *eci.Sem, ranking *eci.Ranking, sources ..
 			return data, err
 		}
 	}
+	linter := eci.Linter{Vectors: sem.Vectors, Tokenizer: sem.Tokenizer}
+	if data.Lint, err = linter.Lint(ctx, sources...); err != nil {
+		return data, err
+	}
 	if ranking.Calibration == nil {
 		return data, nil
 	}
 	frozen := *sem
-	frozen.Calibration = ranking.Calibration
+	frozen.Calibration, frozen.Progress = ranking.Calibration, nil
 	for _, s := range ranking.Ranked {
 		i := slices.IndexFunc(sources, func(o eci.Source) bool { return o.Name == s.Source })
 		if i < 0 {
 			continue
 		}
-		d, err := distribution(ctx, &frozen, sources[i], s.Components)
+		if err := data.read(ctx, &frozen, sources[i], s.Components); err != nil {
+			return data, err
+		}
+		sweep, err := frozen.Sweep(ctx, sources[i])
 		if err != nil {
 			return data, err
 		}
-		data.Distributions = append(data.Distributions, d)
+		data.Sweeps = append(data.Sweeps, sweep)
 	}
 	return data, nil
 }
 
-func distribution(ctx context.Context, sem *eci.Sem, source eci.Source, components []string) (Distribution, error) {
+// read takes the distribution and the suspects of one source.
+func (data *Data) read(ctx context.Context, sem *eci.Sem, source eci.Source, components []string) error {
 	d := Distribution{Source: source.Name, Quantities: make([]Quantity, len(components)+1)}
-	for w, err := range sem.Weigh(ctx, source) {
+	var suspects []SuspectRow
+	for w, err := range sem.Suspects(ctx, source, 0) {
 		if err != nil {
-			return d, err
+			return err
 		}
 		d.Triples++
 		for k, f := range w.Factors {
 			d.Quantities[k].add(f)
 		}
 		d.Quantities[len(components)].add(w.Weight)
+		if w.Score >= suspectScore && (len(suspects) < suspectsShown || w.Score > suspects[len(suspects)-1].Score) {
+			r := w.Record
+			suspects = append(suspects[:min(len(suspects), suspectsShown-1)], SuspectRow{Source: source.Name, File: r.File, Row: r.Row,
+				Query: strings.Clone(r.QueryText), Positive: strings.Clone(r.PositiveText), Negative: strings.Clone(r.NegativeText),
+				Score: w.Score, Ranked: w.Ranked, Semantic: w.Semantic, Lexical: w.Lexical})
+			slices.SortStableFunc(suspects, func(a, b SuspectRow) int { return cmp.Compare(b.Score, a.Score) })
+		}
 	}
 	for k := range d.Quantities {
 		d.Quantities[k].Name = "weight"
@@ -102,7 +128,9 @@ func distribution(ctx context.Context, sem *eci.Sem, source eci.Source, componen
 		}
 		d.Quantities[k].finish(d.Triples)
 	}
-	return d, nil
+	data.Distributions = append(data.Distributions, d)
+	data.Suspects = append(data.Suspects, suspects...)
+	return nil
 }
 
 // smooth returns the bins as a density, smoothed by a Gaussian of 1.5 bins.

@@ -31,6 +31,13 @@ type Data struct {
 	Mixture *eci.Mixture
 	// Distributions has one entry for each source.
 	Distributions []Distribution
+	// Lint is what a linter found; nil leaves the section out.
+	Lint *eci.LintReport
+	// Sweeps has one entry for each source, all with the same thresholds.
+	Sweeps []*eci.MarginSweep
+	// Suspects are triples whose negative may answer the query, in the order to
+	// show them.
+	Suspects []SuspectRow
 	// Settings are shown as they stand, in this order.
 	Settings []Setting
 }

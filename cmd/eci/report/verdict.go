@@ -36,7 +36,7 @@ func judge(d Data) verdict {
 	r := d.Ranking
 	best := r.Ranked[0]
 	v := verdict{State: "decided", Badge: "Decided", Before: "Train on ", Best: best.Source, After: ".", BestName: best.Source}
-	v.Warnings = warnings(best)
+	v.Warnings = warnings(best, d.Lint)
 	if len(r.Ranked) == 1 {
 		v.State, v.Badge, v.Before, v.After = "open", "One source", "Only ", " was scored: there is nothing to compare it with."
 		return v
@@ -60,7 +60,7 @@ func judge(d Data) verdict {
 }
 
 // warnings are about the best source alone; the page has the others below.
-func warnings(best eci.Ranked) []string {
+func warnings(best eci.Ranked, lint *eci.LintReport) []string {
 	var out []string
 	if a := best.Artefact; a != nil && a.Triples > 0 && a.AUC > artefactAUC {
 		out = append(out, fmt.Sprintf("Its negatives can be told from positives without reading the query (AUC %.2f, flagged above %.1f): a retriever may learn the writer instead of the task, and the score does not see it.", a.AUC, artefactAUC))
@@ -74,6 +74,9 @@ func warnings(best eci.Ranked) []string {
 				out = append(out, fmt.Sprintf("It does not beat %s: %s nats (95%% interval %s to %s). Negatives taken blindly may do as well.", x.name, signed(x.c.Difference), signed(x.c.Low), signed(x.c.High)))
 			}
 		}
+	}
+	for _, f := range lintErrors(lint, best.Source) {
+		out = append(out, fmt.Sprintf("In %s of its rows %s (%s).", share(f.Share), gloss[f.Kind], f.Kind))
 	}
 	return out
 }

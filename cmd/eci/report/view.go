@@ -39,7 +39,14 @@ type view struct {
 	Mixture  []mixtureRow
 	MixLine  string
 	Notes    []string
-	Settings []Setting
+	// Linted says that the linter ran, whatever it found.
+	Linted     bool
+	Findings   []findingRow
+	Suspects   []suspectRow
+	Sweeps     []figure
+	SweepRows  []sweepRow
+	Thresholds []string
+	Settings   []Setting
 }
 
 type rankRow struct {
@@ -109,7 +116,7 @@ func newView(d Data) (*view, error) {
 	for _, n := range r.Notes {
 		v.Notes = append(v.Notes, clean(n))
 	}
-	for _, step := range []func(Data) error{v.overview, v.pairs, v.shapes, v.spectrum, v.controls, v.mixing} {
+	for _, step := range []func(Data) error{v.overview, v.pairs, v.shapes, v.spectrum, v.controls, v.mixing, v.findings, v.sweep, v.suspects} {
 		if err := step(d); err != nil {
 			return nil, err
 		}
