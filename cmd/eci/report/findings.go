@@ -57,8 +57,12 @@ func (v *view) findings(d Data) error {
 	for _, f := range d.Lint.Findings {
 		row := findingRow{Severity: string(f.Severity), Source: clean(f.Source), Rule: string(f.Kind), Gloss: gloss[f.Kind],
 			Count: fmt.Sprint(f.Count), Share: share(f.Share), Detail: clean(f.Detail)}
-		for _, e := range f.Examples {
-			row.Examples = append(row.Examples, exampleRow{place(e.File, e.Row), cut(e.Excerpt, 160), clean(e.Note)})
+		shown := len(f.Examples)
+		if f.Severity == eci.SeverityInfo {
+			shown = min(1, shown)
+		}
+		for _, e := range f.Examples[:shown] {
+			row.Examples = append(row.Examples, exampleRow{place(f.Source, e.File, e.Row), cut(e.Excerpt, 160), clean(e.Note)})
 		}
 		v.Findings = append(v.Findings, row)
 	}
@@ -108,7 +112,7 @@ var gloss = map[eci.LintKind]string{
 // suspects shows triples whose negative may answer the query.
 func (v *view) suspects(d Data) error {
 	for _, s := range d.Suspects {
-		v.Suspects = append(v.Suspects, suspectRow{Source: clean(s.Source), Place: place(s.File, s.Row),
+		v.Suspects = append(v.Suspects, suspectRow{Source: clean(s.Source), Place: place(s.Source, s.File, s.Row),
 			Score: fmt.Sprintf("%.2f", s.Score), Signs: fmt.Sprintf("%.2f, %.2f, %.2f", s.Ranked, s.Semantic, s.Lexical),
 			Query: cut(s.Query, 200), Positive: cut(s.Positive, 280), Negative: cut(s.Negative, 280)})
 	}

@@ -381,7 +381,7 @@ func (v *view) controls(d Data) error {
 			row.AUC, row.Flagged = fmt.Sprintf("%.2f", a.AUC), a.AUC > artefactAUC
 			if row.Flagged {
 				for _, t := range a.Rows {
-					v.Tells = append(v.Tells, tellRow{row.Name, place(t.File, t.Row), fmt.Sprintf("%.1f", t.Margin), clean(t.Negative)})
+					v.Tells = append(v.Tells, tellRow{row.Name, place(s.Source, t.File, t.Row), fmt.Sprintf("%.1f", t.Margin), clean(t.Negative)})
 				}
 			}
 		}
@@ -403,12 +403,13 @@ func against(c eci.Control) string {
 	return fmt.Sprintf("%s (%s to %s)", signed(c.Difference), signed(c.Low), signed(c.High))
 }
 
-func place(file string, row int) string {
-	if file == "" {
-		return fmt.Sprintf("row %d", row)
-	}
+// place says where a row is; the file only where the source is not named after it.
+func place(source, file string, row int) string {
 	if i := strings.LastIndexAny(file, `/\`); i >= 0 {
 		file = file[i+1:]
+	}
+	if stem, _, _ := strings.Cut(file, "."); stem == "" || stem == source {
+		return fmt.Sprintf("row %d", row)
 	}
 	return fmt.Sprintf("%s row %d", clean(file), row)
 }
