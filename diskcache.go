@@ -2,17 +2,13 @@ package eci
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -123,7 +119,7 @@ func OpenDiskCache(config DiskCacheConfig) (*DiskCache, error) {
 		_, err = c.makeRoom(0)
 	}
 	if err == nil {
-		err = c.refresh()
+		err = c.refresh(true)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("eci: disk cache: %w", err), c.Close())
@@ -237,9 +233,6 @@ func (c *DiskCache) embed(ctx context.Context, r role, texts []string) ([][]floa
 		return c.keep(sendKeys[start:start+len(batch)], fresh[start:start+len(batch)])
 	})
 	if err != nil {
-		if !errors.Is(err, ErrEmbedder) {
-			err = fmt.Errorf("eci: %w: %w", ErrEmbedder, err)
-		}
 		return nil, err
 	}
 	used := make([]bool, len(send))
@@ -265,14 +258,15 @@ func (c *DiskCache) ask(ctx context.Context, r role, texts []string, keep func(i
 		size = 1
 	}
 	for start := 0; start < len(texts); start += size {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		batch := slices.Clone(texts[start:min(start+size, len(texts))])
 		want := len(batch)
-		vectors, err := embedTexts(ctx, c.config.Embedder, r, batch)
+		err := ctx.Err()
+		var vectors [][]float32
+		if err == nil {
+			vectors, err = embedTexts(ctx, c.config.Embedder, r, batch)
+		}
 		if err != nil {
-			return err
+			return fmt.Errorf("eci: %w: %w", ErrEmbedder, bareError{err})
 		}
 		if len(vectors) != want {
 			return fmt.Errorf("eci: %w: %w: %d for %d texts of role %s", ErrEmbedder, ErrEmbedderCount, len(vectors), want, r)
@@ -312,7 +306,7 @@ func (c *DiskCache) find(keys []cacheKey, vectors [][]float32) (missing []int, e
 	}
 	if missing, err = look(missing); err == nil && len(missing) > 0 {
 		// Another process may have them by now.
-		if err = c.refresh(); err != nil {
+		if err = c.refresh(false); err != nil {
 			return nil, fmt.Errorf("eci: disk cache: %w", err)
 		}
 		missing, err = look(missing)
@@ -410,166 +404,4 @@ func (c *DiskCache) keep(keys []cacheKey, vectors [][]float32) error {
 		buffer = appendRecord(buffer, keys[i], v)
 	}
 	return flush()
-}
-
-// begin opens a new file to append to.
-func (c *DiskCache) begin() error {
-	last, err := c.makeRoom(c.segmentBytes)
-	if err != nil {
-		return err
-	}
-	var chance [8]byte
-	rand.Read(chance[:])
-	// Names sort by age; chance keeps apart processes that begin at one time.
-	name := fmt.Sprintf("%010d-%x%s", last+1, chance, segmentSuffix)
-	file, err := os.OpenFile(filepath.Join(c.config.Dir, name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	if _, err := file.WriteString(segmentMagic); err != nil {
-		return errors.Join(err, file.Close())
-	}
-	c.current = &segment{name: name, file: file, scanned: int64(len(segmentMagic)), own: true}
-	c.add(c.current)
-	c.open++
-	return nil
-}
-
-// list returns the files of the cache, oldest first, with their sizes.
-func (c *DiskCache) list() (names []string, sizes []int64, err error) {
-	entries, err := os.ReadDir(c.config.Dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, e := range entries { // sorted by name
-		if !strings.HasSuffix(e.Name(), segmentSuffix) || !e.Type().IsRegular() {
-			continue
-		}
-		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed by another process
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		names, sizes = append(names, e.Name()), append(sizes, info.Size())
-	}
-	return names, sizes, nil
-}
-
-// makeRoom removes the oldest files until so many more bytes fit, and returns
-// the number in the newest name.
-func (c *DiskCache) makeRoom(bytes int64) (last int64, err error) {
-	names, sizes, err := c.list()
-	if err != nil {
-		return 0, err
-	}
-	total := bytes
-	for i, name := range names {
-		total += sizes[i]
-		var n int64
-		if _, err := fmt.Sscanf(name, "%d-", &n); err == nil {
-			last = max(last, n)
-		}
-	}
-	for i := 0; i < len(names) && total > c.config.MaxBytes; i++ {
-		if s := c.segments[c.ids[names[i]]]; s != nil {
-			if s == c.current {
-				c.current = nil
-			}
-			c.forget(s)
-		}
-		if err = os.Remove(filepath.Join(c.config.Dir, names[i])); err == nil || errors.Is(err, fs.ErrNotExist) {
-			total -= sizes[i]
-		}
-	}
-	if total > c.config.MaxBytes && err != nil {
-		return 0, err
-	}
-	return last, nil
-}
-
-// refresh brings the index up to what is on disk.
-func (c *DiskCache) refresh() error {
-	names, sizes, err := c.list()
-	if err != nil {
-		return err
-	}
-	there := make(map[string]bool, len(names))
-	for i, name := range names {
-		there[name] = true
-		id, ok := c.ids[name]
-		if !ok {
-			id = c.add(&segment{name: name})
-		}
-		s := c.segments[id]
-		if s.own || sizes[i] <= s.scanned {
-			continue
-		}
-		err := c.reopen(s)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = s.scan(sizes[i], func(key cacheKey, offset int64, components int) {
-				if _, ok := c.index[key.short()]; !ok && offset <= math.MaxUint32 {
-					c.index[key.short()] = place{id, uint32(offset), uint32(components)}
-				}
-			})
-		}
-		if err != nil {
-			return err
-		}
-	}
-	for name, id := range c.ids {
-		if s := c.segments[id]; !there[name] && s != c.current {
-			c.forget(s)
-		}
-	}
-	return nil
-}
-
-func (c *DiskCache) add(s *segment) uint32 {
-	c.nextID++
-	c.segments[c.nextID], c.ids[s.name] = s, c.nextID
-	return c.nextID
-}
-
-// forget drops a file; what the index has of it is dropped when it is looked up.
-func (c *DiskCache) forget(s *segment) {
-	c.shut(s)
-	delete(c.segments, c.ids[s.name])
-	delete(c.ids, s.name)
-}
-
-// reopen opens a file to read from, and closes others where many are open.
-func (c *DiskCache) reopen(s *segment) (err error) {
-	if s.file != nil {
-		return nil
-	}
-	for _, other := range c.segments {
-		if c.open < mostOpenFiles {
-			break
-		}
-		if other != c.current {
-			c.shut(other)
-		}
-	}
-	s.file, err = os.Open(filepath.Join(c.config.Dir, s.name))
-	if err != nil {
-		s.file = nil
-		return err
-	}
-	c.open++
-	return nil
-}
-
-func (c *DiskCache) shut(s *segment) error {
-	if s.file == nil {
-		return nil
-	}
-	err := s.file.Close()
-	s.file = nil
-	c.open--
-	return err
 }

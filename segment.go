@@ -3,11 +3,17 @@ package eci
 import (
 	"bufio"
 	"bytes"
+	"crypto/rand"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
+	"strings"
 )
 
 // A segment is one file of a DiskCache: segmentMagic, then records. It has one
@@ -121,5 +127,169 @@ func endOfSegment(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return nil
 	}
+	return err
+}
+
+// begin opens a new file to append to.
+func (c *DiskCache) begin() error {
+	last, err := c.makeRoom(c.segmentBytes)
+	if err != nil {
+		return err
+	}
+	var chance [8]byte
+	rand.Read(chance[:])
+	// Names sort by age; chance keeps apart processes that begin at one time.
+	name := fmt.Sprintf("%010d-%x%s", last+1, chance, segmentSuffix)
+	file, err := os.OpenFile(filepath.Join(c.config.Dir, name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err := file.WriteString(segmentMagic); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	c.current = &segment{name: name, file: file, scanned: int64(len(segmentMagic)), own: true}
+	c.add(c.current)
+	c.open++
+	return nil
+}
+
+// list returns the files of the cache, oldest first, with their sizes.
+func (c *DiskCache) list() (names []string, sizes []int64, err error) {
+	entries, err := os.ReadDir(c.config.Dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, e := range entries { // sorted by name
+		if !strings.HasSuffix(e.Name(), segmentSuffix) || !e.Type().IsRegular() {
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed by another process
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		names, sizes = append(names, e.Name()), append(sizes, info.Size())
+	}
+	return names, sizes, nil
+}
+
+// makeRoom removes the oldest files until so many more bytes fit, and returns
+// the number in the newest name.
+func (c *DiskCache) makeRoom(bytes int64) (last int64, err error) {
+	names, sizes, err := c.list()
+	if err != nil {
+		return 0, err
+	}
+	total := bytes
+	for i, name := range names {
+		total += sizes[i]
+		var n int64
+		if _, err := fmt.Sscanf(name, "%d-", &n); err == nil {
+			last = max(last, n)
+		}
+	}
+	for i := 0; i < len(names) && total > c.config.MaxBytes; i++ {
+		if s := c.segments[c.ids[names[i]]]; s != nil {
+			if s == c.current {
+				c.current = nil
+			}
+			c.forget(s)
+		}
+		if err = os.Remove(filepath.Join(c.config.Dir, names[i])); err == nil || errors.Is(err, fs.ErrNotExist) {
+			total -= sizes[i]
+		}
+	}
+	if total > c.config.MaxBytes && err != nil {
+		return 0, err
+	}
+	return last, nil
+}
+
+// refresh brings the index up to what is on disk. At first a newer record
+// replaces an older one of the same key, which may be a damaged one; later, what
+// a run has used stays what it uses.
+func (c *DiskCache) refresh(first bool) error {
+	names, sizes, err := c.list()
+	if err != nil {
+		return err
+	}
+	there := make(map[string]bool, len(names))
+	for i, name := range names {
+		there[name] = true
+		id, ok := c.ids[name]
+		if !ok {
+			id = c.add(&segment{name: name})
+		}
+		s := c.segments[id]
+		if s.own || sizes[i] <= s.scanned {
+			continue
+		}
+		err := c.reopen(s)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = s.scan(sizes[i], func(key cacheKey, offset int64, components int) {
+				if _, ok := c.index[key.short()]; (first || !ok) && offset <= math.MaxUint32 {
+					c.index[key.short()] = place{id, uint32(offset), uint32(components)}
+				}
+			})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for name, id := range c.ids {
+		if s := c.segments[id]; !there[name] && s != c.current {
+			c.forget(s)
+		}
+	}
+	return nil
+}
+
+func (c *DiskCache) add(s *segment) uint32 {
+	c.nextID++
+	c.segments[c.nextID], c.ids[s.name] = s, c.nextID
+	return c.nextID
+}
+
+// forget drops a file; what the index has of it is dropped when it is looked up.
+func (c *DiskCache) forget(s *segment) {
+	c.shut(s)
+	delete(c.segments, c.ids[s.name])
+	delete(c.ids, s.name)
+}
+
+// reopen opens a file to read from, and closes others where many are open.
+func (c *DiskCache) reopen(s *segment) (err error) {
+	if s.file != nil {
+		return nil
+	}
+	for _, other := range c.segments {
+		if c.open < mostOpenFiles {
+			break
+		}
+		if other != c.current {
+			c.shut(other)
+		}
+	}
+	s.file, err = os.Open(filepath.Join(c.config.Dir, s.name))
+	if err != nil {
+		s.file = nil
+		return err
+	}
+	c.open++
+	return nil
+}
+
+func (c *DiskCache) shut(s *segment) error {
+	if s.file == nil {
+		return nil
+	}
+	err := s.file.Close()
+	s.file = nil
+	c.open--
 	return err
 }
