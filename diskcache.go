@@ -71,9 +71,9 @@ type DiskCache struct {
 
 // DiskCacheStats counts what a [DiskCache] did since it was opened.
 type DiskCacheStats struct {
-	// Hits is the number of texts whose vector was found, Misses of those sent to
-	// the embedder (a text that is twice in a call counts once there, as a hit the
-	// second time).
+	// Hits is the number of texts whose vector was found, Misses that of vectors
+	// that the embedder returned. A missing text that is twice in a call is
+	// embedded once.
 	Hits, Misses int
 	// Vectors is the number of vectors within reach.
 	Vectors int

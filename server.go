@@ -256,6 +256,9 @@ func (s *Server) plan(r role) (*call, error) {
 		if c.key == "" && s.KeyVariable != "" {
 			return refuse("the environment variable %s is empty; set it to the API key, or KeyVariable to NoKey", c.variable)
 		}
+		if strings.ContainsFunc(c.key, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return refuse("the API key in the environment variable %s has a line break or another control character", c.variable)
+		}
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
