@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -704,4 +706,61 @@ func FuzzServerAnswer(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestServerAnswers has answers in the shape that each server documents, with
+// all that is not read.
+func TestServerAnswers(t *testing.T) {
+	want := [][]float32{{0.25, -1}, {3e-05, 0.1}}
+	for _, test := range []struct {
+		server   string
+		protocol Protocol
+		body     string
+	}{
+		{"OpenAI", OpenAI, `{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.25,-1.0]},{"object":"embedding","index":1,"embedding":[3e-05,0.1]}],"model":"text-embedding-3-small","usage":{"prompt_tokens":8,"total_tokens":8}}`},
+		{"vLLM", OpenAI, `{"id":"embd-1","object":"list","created":1747000000,"model":"m","data":[{"index":0,"object":"embedding","embedding":[0.25,-1.0]},{"index":1,"object":"embedding","embedding":[3e-05,0.1]}],"usage":{"prompt_tokens":8,"total_tokens":8,"completion_tokens":0,"prompt_tokens_details":null}}`},
+		{"llama.cpp", OpenAI, `{"model":"m","object":"list","usage":{"prompt_tokens":8,"total_tokens":8},"data":[{"embedding":[0.25,-1.0],"index":0,"object":"embedding"},{"embedding":[3e-05,0.10000000149011612],"index":1,"object":"embedding"}]}`},
+		{"LM Studio", OpenAI, "{\n  \"object\": \"list\",\n  \"data\": [\n    {\"object\": \"embedding\", \"embedding\": [\n 0.25,\n -1 ], \"index\": 0},\n {\"object\": \"embedding\", \"embedding\": [3e-05, 0.1], \"index\": 1}\n  ],\n  \"model\": \"m\",\n  \"usage\": {\"prompt_tokens\": 0, \"total_tokens\": 0}\n}\n"},
+		{"a server that leaves out the indices", OpenAI, `{"data":[{"embedding":[0.25,-1]},{"embedding":[3e-05,0.1]}]}`},
+		{"a server that answers in another order", OpenAI, `{"data":[{"index":1,"embedding":[3e-05,0.1]},{"index":0,"embedding":[0.25,-1]}]}`},
+		{"Ollama", Ollama, `{"model":"all-minilm","embeddings":[[0.25,-1],[0.00003,0.1]],"total_duration":14143917,"load_duration":1019500,"prompt_eval_count":8}`},
+		{"Text Embeddings Inference", TextEmbeddingsInference, `[[0.25,-1.0],[0.00003,0.1]]`},
+	} {
+		got, err := test.protocol.wire().decode([]byte(test.body), 2)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v\n%s", test.server, err, diff)
+		}
+	}
+}
+
+// TestServersDocument compares the table in docs/servers.md with the code.
+func TestServersDocument(t *testing.T) {
+	raw, err := os.ReadFile("docs/servers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests, err := os.ReadFile("server_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := os.ReadFile("diskcache_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range regexp.MustCompile(`Test(Server|DiskCache)\w+`).FindAllString(string(raw), -1) {
+		if !strings.Contains(string(tests)+string(more), "func "+name+"(") {
+			t.Errorf("%s is not there", name)
+		}
+	}
+	for p, name := range []string{"`OpenAI` (default)", "`Ollama`", "`TextEmbeddingsInference`"} {
+		w := Protocol(p).wire()
+		key := "none"
+		if w.keyVariable != "" {
+			key = "`" + w.keyVariable + "`"
+		}
+		row := regexp.MustCompile(fmt.Sprintf("(?m)^\\| %s \\| [^|]+ \\| `%s` \\| %d \\| %s \\|", regexp.QuoteMeta(name), w.path, w.texts, key))
+		if !row.Match(raw) {
+			t.Errorf("no row %s", row)
+		}
+	}
 }
