@@ -399,8 +399,20 @@ func TestDiskCacheLimit(t *testing.T) {
 	if n := e.texts.Load(); n != 10 {
 		t.Errorf("%d of the oldest 10 are gone", n)
 	}
+	if n := c.Stats().Vectors; n > 520 {
+		t.Errorf("%d vectors within reach", n)
+	}
 	c.Close()
 	// A lower limit holds from the next opening on.
+	large, err := OpenDiskCache(DiskCacheConfig{Dir: dir, Embedder: e, Identity: "x", MaxBytes: 8 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustEmbed(t, large, texts)
+	large.Close()
+	if n := openCache(t, dir, e, "x").Stats().Vectors; n < 100 || n > 520 {
+		t.Errorf("%d vectors after the limit was lowered", n)
+	}
 	if _, err := os.Stat(filepath.Join(dir, "notes.txt")); err != nil {
 		t.Error(err)
 	}

@@ -151,7 +151,7 @@ var errNoVector = errors.New("where a vector should be there is no array of numb
 func (v *jsonVector) UnmarshalJSON(raw []byte) error {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) < 2 || raw[0] != '[' {
-		return fmt.Errorf("%w but %q", errNoVector, excerpt(string(raw)))
+		return errNoVector
 	}
 	raw = bytes.TrimSpace(raw[1 : len(raw)-1])
 	*v = make([]float32, 0, bytes.Count(raw, []byte{','})+1)
@@ -161,9 +161,9 @@ func (v *jsonVector) UnmarshalJSON(raw []byte) error {
 		x, err := strconv.ParseFloat(string(item), 32)
 		switch {
 		case string(item) == "null", string(item) == `"NaN"`, errors.Is(err, strconv.ErrRange):
-			return fmt.Errorf("%w: component %d is %s", ErrNotFinite, len(*v)+1, item)
+			return fmt.Errorf("%w: component %d is %s", ErrNotFinite, len(*v)+1, excerpt(string(item)))
 		case err != nil:
-			return fmt.Errorf("%w: component %d is %q", errNoVector, len(*v)+1, excerpt(string(item)))
+			return fmt.Errorf("%w: component %d", errNoVector, len(*v)+1) // not its text: it may hold a part of the key
 		}
 		*v = append(*v, float32(x))
 	}

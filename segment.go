@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -255,10 +256,12 @@ func (c *DiskCache) add(s *segment) uint32 {
 	return c.nextID
 }
 
-// forget drops a file; what the index has of it is dropped when it is looked up.
+// forget drops a file that is gone.
 func (c *DiskCache) forget(s *segment) {
 	c.shut(s)
-	delete(c.segments, c.ids[s.name])
+	id := c.ids[s.name]
+	maps.DeleteFunc(c.index, func(_ [16]byte, p place) bool { return p.segment == id })
+	delete(c.segments, id)
 	delete(c.ids, s.name)
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -252,6 +253,8 @@ func TestServerBadInput(t *testing.T) {
 		change func(s *Server)
 	}{
 		{"no key or a wrong one", failure{status: 401, body: `{"error":{"message":"Incorrect API key provided: ` + secret + `"}}`}, nil, []string{"status 401 Unauthorized", "check the API key in the environment variable TEST_KEY", "Incorrect API key", "[key]"}, 1, nil, nil},
+		{"the key as JSON, a URL and a PHP script write it", failure{status: 401, body: "sk-very\\/secret+key and sk-very%2Fsecret%2Bkey"}, nil, []string{"[key] and [key]"}, 1, nil, nil},
+		{"https where the server speaks http", failure{status: 0}, nil, []string{"no answer", "http:// or https://"}, 0, nil, func(s *Server) { s.URL = "https" + strings.TrimPrefix(s.URL, "http") }},
 		{"no key although the server wants one", failure{status: 401}, nil, []string{"status 401", "Server.KeyVariable"}, 1, nil, func(s *Server) { s.KeyVariable = NoKey }},
 		{"no key in the default variable", failure{status: 403}, nil, []string{"status 403", "set the environment variable OPENAI_API_KEY"}, 1, nil, func(s *Server) { s.KeyVariable = "" }},
 		{"no such path or model", failure{status: 404, body: `{"error":"model not found"}`}, nil, []string{"status 404 Not Found", "path of Server.URL", `model "m"`, "model not found", "OpenAI"}, 1, nil, nil},
@@ -316,7 +319,7 @@ func TestServerBadInput(t *testing.T) {
 				t.Fatalf("vectors %v, error %v; want an error and nothing else", vectors, err)
 			}
 			var e *ServerError
-			if !errors.As(err, &e) || !strings.HasPrefix(e.URL, "http://127.0.0.1:") || e.Status != test.status {
+			if !errors.As(err, &e) || !strings.HasPrefix(strings.Replace(e.URL, "https", "http", 1), "http://127.0.0.1:") || e.Status != test.status {
 				t.Errorf("%#v is no ServerError with URL and status %d", err, test.status)
 			}
 			for _, want := range append(test.wants, ErrEmbedder) {
@@ -349,7 +352,7 @@ func checkMessage(t *testing.T, err error) {
 	t.Helper()
 	text := err.Error()
 	if !strings.HasPrefix(text, "eci: ") || strings.Count(text, "eci: ") != 1 || strings.Count(text, ErrEmbedder.Error()) != 1 ||
-		strings.Contains(text, secret) || strings.Contains(text, "\n") {
+		strings.Contains(text, secret) || strings.Contains(text, `sk-very\/`) || strings.Contains(text, "sk-very%2F") || strings.Contains(text, "\n") {
 		t.Errorf("message %q", text)
 	}
 }
@@ -763,4 +766,18 @@ func TestServersDocument(t *testing.T) {
 			t.Errorf("no row %s", row)
 		}
 	}
+}
+
+// TestServerCertificate: a certificate nobody signed is not tried again.
+func TestServerCertificate(t *testing.T) {
+	server := httptest.NewUnstartedServer(nil)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	var e *ServerError
+	_, err := (&Server{URL: server.URL, Model: "m", KeyVariable: NoKey, clock: newFakeClock().clock()}).EmbedQuery(t.Context(), "q")
+	if !errors.As(err, &e) || e.Attempts != 1 || !strings.Contains(err.Error(), "the server's certificate") {
+		t.Errorf("error %v", err)
+	}
+	checkMessage(t, err)
 }

@@ -3,6 +3,7 @@ package eci
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -134,10 +135,14 @@ func (c *call) lost(ctx context.Context, status int, err error) *ServerError {
 	}
 	e := &ServerError{URL: c.shown, Status: status, Err: c.clean(err), again: true}
 	var dial *net.OpError
+	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		e.Err = fmt.Errorf("nothing within Server.Timeout, %v: %w", c.timeout, context.DeadlineExceeded)
 		e.Try = "raise Timeout, lower BatchTexts or Concurrency, or see whether the server hangs"
+	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &certificate):
+		e.Try = "check whether Server.URL should begin with http:// or https://, and the server's certificate"
+		e.again = false
 	case errors.As(err, &dial) && dial.Op == "dial":
 		e.Try = "see whether the server runs there, and check host and port of Server.URL"
 		e.again = c.answered()
@@ -226,12 +231,16 @@ func (c *call) excerpt(body []byte) string {
 	return text
 }
 
-// scrub takes the key out of a text.
+// scrub takes the key out of a text, also as a URL or as JSON has it.
 func (c *call) scrub(text string) string {
 	if c.key == "" {
 		return text
 	}
-	return strings.NewReplacer(c.key, "[key]", url.QueryEscape(c.key), "[key]").Replace(text)
+	forms := []string{c.key, "[key]", url.QueryEscape(c.key), "[key]", strings.ReplaceAll(c.key, "/", `\/`), "[key]"}
+	if quoted, err := json.Marshal(c.key); err == nil {
+		forms = append(forms, strings.Trim(string(quoted), `"`), "[key]")
+	}
+	return strings.NewReplacer(forms...).Replace(text)
 }
 
 // clean is an error without the key.
