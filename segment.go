@@ -93,9 +93,10 @@ type segment struct {
 	own     bool     // written by this process, which indexes what it writes
 }
 
-// scan calls found with the place of every whole record after scanned.
-func (s *segment) scan(size int64, found func(key cacheKey, offset int64, components int)) error {
-	in := bufio.NewReaderSize(io.NewSectionReader(s.file, s.scanned, size-s.scanned), 1<<16)
+// scan calls found with the place of every whole record after scanned in the
+// size bytes of the file.
+func (s *segment) scan(file io.ReaderAt, size int64, found func(key cacheKey, offset int64, components int)) error {
+	in := bufio.NewReaderSize(io.NewSectionReader(file, s.scanned, size-s.scanned), 1<<16)
 	if s.scanned == 0 {
 		magic := make([]byte, len(segmentMagic))
 		if _, err := io.ReadFull(in, magic); err != nil {
@@ -232,7 +233,7 @@ func (c *DiskCache) refresh(first bool) error {
 			continue
 		}
 		if err == nil {
-			err = s.scan(sizes[i], func(key cacheKey, offset int64, components int) {
+			err = s.scan(s.file, sizes[i], func(key cacheKey, offset int64, components int) {
 				if _, ok := c.index[key.short()]; (first || !ok) && offset <= math.MaxUint32 {
 					c.index[key.short()] = place{id, uint32(offset), uint32(components)}
 				}
