@@ -152,32 +152,44 @@ func (v *vectorSource) call(ctx context.Context, r role, texts []string) ([][]fl
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	want := len(texts)
-	var vectors [][]float32
-	var err error
-	batch, ok := v.embedder.(QueryBatchEmbedder)
-	switch {
-	case r == documentRole:
-		vectors, err = v.embedder.EmbedDocuments(ctx, texts)
-	case ok:
-		vectors, err = batch.EmbedQueries(ctx, texts)
-	default:
-		for _, text := range texts {
-			var one []float32
-			if one, err = v.embedder.EmbedQuery(ctx, text); err != nil {
-				break
-			}
-			vectors = append(vectors, one)
-		}
-	}
+	want, first := len(texts), texts[0]
+	vectors, err := embedTexts(ctx, v.embedder, r, texts)
 	if err != nil {
-		return nil, fmt.Errorf("%w on %d texts of role %s, the first %q: %w", ErrEmbedder, want, r, excerpt(texts[0]), err)
+		return nil, fmt.Errorf("%w on %d texts of role %s, the first %q: %w", ErrEmbedder, want, r, excerpt(first), bareError{err})
 	}
 	if len(vectors) != want {
 		return nil, fmt.Errorf("%w: %d for %d texts of role %s", ErrEmbedderCount, len(vectors), want, r)
 	}
 	return vectors, nil
 }
+
+// embedTexts calls the method for texts of one role.
+func embedTexts(ctx context.Context, e Embedder, r role, texts []string) ([][]float32, error) {
+	if r == documentRole {
+		return e.EmbedDocuments(ctx, texts)
+	}
+	if batch, ok := e.(QueryBatchEmbedder); ok {
+		return batch.EmbedQueries(ctx, texts)
+	}
+	vectors := make([][]float32, len(texts))
+	for i, text := range texts {
+		var err error
+		if vectors[i], err = e.EmbedQuery(ctx, text); err != nil {
+			return nil, err
+		}
+	}
+	return vectors, nil
+}
+
+// bareError is an error without "eci: embedder failed: ", for a sentence that
+// says so already.
+type bareError struct{ error }
+
+func (e bareError) Error() string {
+	return strings.TrimPrefix(strings.TrimPrefix(e.error.Error(), "eci: "), ErrEmbedder.Error()+": ")
+}
+
+func (e bareError) Unwrap() error { return e.error }
 
 // excerpt shortens a text for an error message.
 func excerpt(text string) string {
