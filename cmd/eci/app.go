@@ -31,6 +31,8 @@ type app struct {
 	output   output
 	quiet    bool
 	color    string
+	// forceProgress shows progress where there is no terminal, for tests.
+	forceProgress bool
 }
 
 // run executes one command line and returns the exit code.
@@ -137,6 +139,6 @@ func (a *app) root() *cobra.Command {
 	root.MarkFlagsMutuallyExclusive("json", "csv", "markdown")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
 	flags.StringVar(&a.color, "color", "auto", "colour: auto, always or never")
-	root.AddCommand(a.rank())
+	root.AddCommand(a.rank(), a.lint(), a.explain(), a.agree())
 	return root
 }

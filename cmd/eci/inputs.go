@@ -14,8 +14,11 @@ import (
 
 // inputs are the flags that say what is read and how it is scored.
 type inputs struct {
+	serverFlags
+
 	demo    bool
 	vectors string
+	scored  bool // the command has the flags of a Sem
 
 	budget            int
 	seed              uint64
@@ -31,6 +34,7 @@ type inputs struct {
 
 func (in *inputs) register(c *cobra.Command) {
 	in.reading(c.Flags())
+	in.serverFlags.register(c.Flags())
 	in.scoring(c.Flags())
 }
 
@@ -41,6 +45,7 @@ func (in *inputs) reading(flags *pflag.FlagSet) {
 }
 
 func (in *inputs) scoring(flags *pflag.FlagSet) {
+	in.scored = true
 	flags.IntVar(&in.budget, "budget", 0, "triples scored of every source: 0 for the smallest source's count, -1 for all")
 	flags.Uint64Var(&in.seed, "seed", 0, "seed of the sample")
 	flags.IntVar(&in.groups, "groups", 32, "jackknife groups of queries")
@@ -78,6 +83,21 @@ func (o *opened) find(name string) (eci.Source, error) {
 	return eci.Source{}, usage("there is no source %q; there are %s", name, strings.Join(names, ", "))
 }
 
+// only is the source of a name, which may be empty where there is one source.
+func (o *opened) only(name string) (eci.Source, error) {
+	if name == "" && len(o.sources) == 1 {
+		return o.sources[0], nil
+	}
+	if name == "" {
+		var names []string
+		for _, s := range o.sources {
+			names = append(names, s.Name)
+		}
+		return eci.Source{}, usage("--source NAME is needed: one of %s", strings.Join(names, ", "))
+	}
+	return o.find(name)
+}
+
 // open opens the sources and vectors that the flags name.
 func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, error) {
 	o := &opened{}
@@ -94,6 +114,9 @@ func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, er
 	}
 	if err == nil && o.sem == nil {
 		o.sem = &eci.Sem{}
+	}
+	if err == nil {
+		err = in.serverFlags.open(o)
 	}
 	if err == nil {
 		err = in.settings(o.sem)
@@ -152,6 +175,9 @@ func (in *inputs) settings(sem *eci.Sem) error {
 			return usage("--skip %s: it is one of malformed, empty-text, missing-vector, bad-vector", word)
 		}
 		sem.Skip |= policy
+	}
+	if !in.scored {
+		return nil
 	}
 	if in.groups == 0 || in.epsilon2 == 0 || in.consistency == 0 || in.near == 0 {
 		return usage("--groups, --epsilon2 and temperatures must be above 0")

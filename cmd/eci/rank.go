@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -48,6 +49,9 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 	}
 	defer o.Close()
 	var scorer eci.Scorer = o.sem
+	m := a.meter()
+	defer m.stop()
+	o.sem.Progress = m.report()
 	if f.race {
 		scorer = &eci.Race{Sem: *o.sem}
 	}
@@ -55,6 +59,7 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 	if err != nil {
 		return err
 	}
+	m.stop()
 	r, err := rankResult(ranking)
 	if err != nil {
 		return err
@@ -73,6 +78,14 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 		return err
 	}
 	return f.check(ranking)
+}
+
+// rankWith ranks and shows how far it is.
+func (a *app) rankWith(ctx context.Context, o *opened, sem *eci.Sem) (*eci.Ranking, error) {
+	m := a.meter()
+	defer m.stop()
+	sem.Progress = m.report()
+	return eci.Rank(ctx, sem, o.sources...)
 }
 
 // check is --require-best.
