@@ -155,9 +155,9 @@ func (r *run) artefact(rows []*checked) (*Artefact, error) {
 
 // unit writes the unit vector of one side to dst.
 func (c *checked) unit(dst []float64, side int) {
-	v := c.row.vectors[side]
-	for k, x := range v.data {
-		dst[k] = float64(x) * v.inverse
+	inverse := c.row.inverse[side]
+	for k, x := range c.row.vectors[side].data {
+		dst[k] = float64(x) * inverse
 	}
 }
 

@@ -110,7 +110,7 @@ func (s *checkSample) offer(row *batchRow, hash uint64) {
 	c := &checked{row: *row, hash: hash, order: s.seen, query: row.rec.queryKey()}
 	c.row.factors = nil
 	for k, v := range row.vectors {
-		c.row.vectors[k] = &vector{slices.Clone(v.data), v.inverse}
+		c.row.vectors[k] = &vector{slices.Clone(v.data)}
 	}
 	c.row.rec.QueryVector, c.row.rec.PositiveVector, c.row.rec.NegativeVector = c.row.vectors[0].data, c.row.vectors[1].data, c.row.vectors[2].data
 	c.row.evidence.Record = &c.row.rec
@@ -203,7 +203,10 @@ func (r *run) documents(ctx context.Context) ([]document, error) {
 					return nil, err
 				}
 				if v != nil && v.data != nil {
-					v = &vector{slices.Clone(v.data), v.inverse}
+					if _, err := inverseNorm(v.data); err != nil {
+						continue
+					}
+					v = &vector{slices.Clone(v.data)}
 				} else if v != nil { // to be embedded
 					v = texts.add(at.text)
 				}
