@@ -60,10 +60,7 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 		return err
 	}
 	m.stop()
-	r, err := rankResult(ranking)
-	if err != nil {
-		return err
-	}
+	r := rankResult(ranking)
 	if f.html != "" {
 		data, err := report.Collect(ctx, o.sem, ranking, o.sources...)
 		if err != nil {
@@ -107,7 +104,7 @@ func (f *rankFlags) check(r *eci.Ranking) error {
 }
 
 // rankResult is a ranking for printing.
-func rankResult(r *eci.Ranking) (result, error) {
+func rankResult(r *eci.Ranking) result {
 	out := result{value: r}
 	first := r.Ranked[0]
 	line := fmt.Sprintf("%d triples of each source", r.Budget)
@@ -136,18 +133,7 @@ func rankResult(r *eci.Ranking) (result, error) {
 	for _, n := range r.Notes {
 		out.notes = append(out.notes, "note: "+n)
 	}
-	if len(r.Ranked) > 1 {
-		hybrids, err := r.Hybrids(2)
-		if err != nil {
-			return out, err
-		}
-		mixture, err := r.Mixture()
-		if err != nil {
-			return out, err
-		}
-		out.notes = append(out.notes, "best hybrid: "+hybrids[0].String(), "best mixture: "+mixture.String())
-	}
-	return out, nil
+	return out
 }
 
 // lead is the lead over the stronger control.

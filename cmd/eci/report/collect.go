@@ -58,6 +58,15 @@ const (
 	suspectScore  = 0.3
 )
 
+// hybridSize is the most members of the hybrids that a page shows: the number of
+// subsets grows fast.
+func hybridSize(sources int) int {
+	if sources > 6 {
+		return 2
+	}
+	return min(3, sources)
+}
+
 // Collect gathers what a page shows beyond the ranking itself: hybrids and
 // mixture from the matrices; distributions, suspects and sweeps from two readings
 // of each source under the ranking's calibration; and what a linter finds. sem is
@@ -67,7 +76,7 @@ func Collect(ctx context.Context, sem *eci.Sem, ranking *eci.Ranking, sources ..
 	data := Data{Ranking: ranking}
 	var err error
 	if len(ranking.Ranked) > 1 && ranking.Ranked[0].Matrix != nil {
-		if data.Hybrids, err = ranking.Hybrids(min(3, len(ranking.Ranked))); err != nil {
+		if data.Hybrids, err = ranking.Hybrids(hybridSize(len(ranking.Ranked))); err != nil {
 			return data, err
 		}
 		if data.Mixture, err = ranking.Mixture(); err != nil {

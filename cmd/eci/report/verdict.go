@@ -109,11 +109,16 @@ func rivals(r *eci.Ranking) string {
 func why(best, second eci.Ranked) (string, []contrast) {
 	var rows []contrast
 	var gains, costs []string
+	greatest, words := 0.0, "" // the greatest gain, for when all are small
 	compare := func(name, more, less string, a, b float64, digits int) {
 		rows = append(rows, contrast{name, fmt.Sprintf("%.*f", digits, a), fmt.Sprintf("%.*f", digits, b), a > b})
 		figures := fmt.Sprintf(" (%.*f against %.*f)", digits, a, digits, b)
 		switch {
-		case more == "" || max(a, b) <= 0 || math.Abs(a-b) < 0.05*max(a, b):
+		case more == "" || max(a, b) <= 0:
+		case math.Abs(a-b) < 0.05*max(a, b):
+			if relative := (a - b) / max(a, b); relative > greatest {
+				greatest, words = relative, more+figures
+			}
 		case a > b:
 			gains = append(gains, more+figures)
 		default:
@@ -135,6 +140,9 @@ func why(best, second eci.Ranked) (string, []contrast) {
 	}
 	compare("unique negatives", "", "", best.Baselines["unique"], second.Baselines["unique"], 2)
 	compare("1 − overlap", "", "", best.Baselines["disjoint"], second.Baselines["disjoint"], 2)
+	if len(gains) == 0 && words != "" {
+		gains = []string{words}
+	}
 	var b strings.Builder
 	if len(gains) > 0 {
 		fmt.Fprintf(&b, "Beside %s it has %s.", second.Source, list(gains, "and"))
