@@ -131,7 +131,7 @@ type curve struct {
 	Points bool
 }
 
-// curves plots lines; logarithmic is for the y axis, whose values must then be
+// curves plots lines; logarithmic is for both axes, whose values must then be
 // above 0.
 func curves(lines []curve, x, y string, logarithmic bool, low, high float64, f figure) (figure, error) {
 	p := newPlot(x, y)
@@ -140,6 +140,7 @@ func curves(lines []curve, x, y string, logarithmic bool, low, high float64, f f
 	p.Y.Padding = 6
 	if logarithmic {
 		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, powerTicks{}
+		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, countTicks{}
 	}
 	grid(p, false, true)
 	for i := len(lines) - 1; i >= 0; i-- { // the best on top

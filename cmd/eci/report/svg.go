@@ -149,6 +149,21 @@ func (powerTicks) Ticks(low, high float64) []plot.Tick {
 	return ticks
 }
 
+// countTicks are 1, 2, 5, 10, 20 and so on, on a logarithmic axis.
+type countTicks struct{}
+
+func (countTicks) Ticks(low, high float64) []plot.Tick {
+	var ticks []plot.Tick
+	for power := 1.0; power <= high; power *= 10 {
+		for _, by := range []float64{1, 2, 5} {
+			if v := by * power; v >= low && v <= high {
+				ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprint(v)})
+			}
+		}
+	}
+	return ticks
+}
+
 func superscript(k int) string {
 	return strings.Map(func(r rune) rune {
 		if r == '-' {

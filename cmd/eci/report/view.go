@@ -88,9 +88,13 @@ type spreadRow struct {
 }
 
 type checkRow struct {
-	Name, Shuffled, Random, AUC string
-	Weak, Flagged               bool
+	Name, AUC        string
+	Shuffled, Random estimate
+	Weak, Flagged    bool
 }
+
+// estimate is a value with its interval, in words.
+type estimate struct{ Value, Interval string }
 
 type tellRow struct{ Name, Place, Margin, Negative string }
 
@@ -365,7 +369,7 @@ func (v *view) controls(d Data) error {
 	}
 	var rows []whisker
 	for _, s := range d.Ranking.Ranked {
-		row := checkRow{Name: clean(s.Source), Shuffled: "–", Random: "–", AUC: "–"}
+		row := checkRow{Name: clean(s.Source), AUC: "–"}
 		if s.Controls != nil {
 			row.Shuffled, row.Random = against(s.Controls.Shuffled), against(s.Controls.Random)
 		}
@@ -396,11 +400,11 @@ func (v *view) controls(d Data) error {
 	return err
 }
 
-func against(c eci.Control) string {
+func against(c eci.Control) estimate {
 	if c.Triples == 0 {
-		return "–"
+		return estimate{Value: "–"}
 	}
-	return fmt.Sprintf("%s (%s to %s)", signed(c.Difference), signed(c.Low), signed(c.High))
+	return estimate{signed(c.Difference), signed(c.Low) + " to " + signed(c.High)}
 }
 
 // place says where a row is; the file only where the source is not named after it.
