@@ -104,12 +104,12 @@ func compareScan(t *testing.T, line []byte) {
 
 func TestScanSaysWhere(t *testing.T) {
 	for line, says := range map[string]string{
-		`{"a":1,}`:       "'}' in column 8, where a field name",
-		`{"a" 1}`:        "'1' in column 6, where a colon",
-		`{"a":"b`:        "ends after column 7, where a closing quote",
+		`{"a":1,}`:        "'}' in column 8, where a field name",
+		`{"a" 1}`:         "'1' in column 6, where a colon",
+		`{"a":"b`:         "ends after column 7, where a closing quote",
 		"{\"a\":\"\tb\"}": "control characters must be escaped",
-		`["q","p"]`:      "where an object should be",
-		`{"a":“b”}`:      "'“' in column 6",
+		`["q","p"]`:       "where an object should be",
+		`{"a":“b”}`:       "'“' in column 6",
 	} {
 		err := new(jsonObject).parse([]byte(line))
 		if err == nil || !strings.Contains(err.Error(), says) {
