@@ -200,7 +200,7 @@ func (c *opener) inspect(path string) (*input, error) {
 // error arose.
 func (in *input) detect(s *stream) (row int, err error) {
 	head, err := s.Peek(bufferSize)
-	if err != nil && err != io.EOF {
+	if err != nil && err != io.EOF && len(head) == 0 {
 		return 1, err
 	}
 	text := bytes.TrimSpace(bytes.TrimPrefix(head, utf8BOM))

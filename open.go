@@ -99,8 +99,8 @@ func (s *stream) decode(raw io.Reader, decoders map[string]func(io.Reader) (io.R
 		}
 		s.packed = m.name
 		s.closers = append(s.closers, out)
-		s.Reader = bufio.NewReaderSize(&decoded{out, m.kind}, bufferSize)
-		if head, err = s.Peek(512); err != nil && err != io.EOF {
+		s.Reader = bufio.NewReaderSize(&decoded{r: out, kind: m.kind}, bufferSize)
+		if head, err = s.Peek(512); err != nil && err != io.EOF && len(head) == 0 {
 			return err
 		}
 		break
@@ -133,14 +133,16 @@ func checkText(head []byte) error {
 type decoded struct {
 	r    io.Reader
 	kind string
+	err  error // stays, so that what came before it can be read first
 }
 
-func (d *decoded) Read(p []byte) (int, error) {
-	n, err := d.r.Read(p)
-	if err != nil && err != io.EOF {
-		err = brokenData(d.kind, err)
+func (d *decoded) Read(p []byte) (n int, err error) {
+	if d.err == nil {
+		if n, d.err = d.r.Read(p); d.err != nil && d.err != io.EOF {
+			d.err = brokenData(d.kind, d.err)
+		}
 	}
-	return n, err
+	return n, d.err
 }
 
 func brokenData(kind string, err error) error {
