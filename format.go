@@ -153,7 +153,7 @@ func unknownText(line string) error {
 // mixed adds to a missing field that the row has the fields of another format.
 func mixed(err error, want Format, o *jsonObject) error {
 	if got := formatOf(o); errors.Is(err, ErrMissingField) && got != FormatAuto && got != want && !(got.flat() && want.flat()) {
-		return fmt.Errorf("%w: the row looks like %s, the file is read as %s: split files of mixed formats", err, got, want)
+		return fmt.Errorf("%w: the row looks like %s, the file is read as %s; split files of mixed formats", err, got, want)
 	}
 	return err
 }
