@@ -127,27 +127,37 @@ func (l *jsonList) read() ([]byte, error) {
 		return nil, fmt.Errorf("%w: %q where an object of the JSON list should begin", ErrFormat, c)
 	}
 	l.element = append(l.element[:0], c)
-	for depth, quoted := 1, false; depth > 0; {
-		if c, err = l.r.ReadByte(); err != nil {
+	for depth, quoted, escaped := 1, false, false; depth > 0; {
+		chunk, err := l.r.Peek(max(1, l.r.Buffered()))
+		if len(chunk) == 0 {
 			return nil, cutShort(err)
 		}
-		if l.element = append(l.element, c); len(l.element) > maxLine {
+		i := 0
+		for i < len(chunk) && depth > 0 {
+			if quoted && !escaped {
+				i = skipPlain(chunk, i)
+				if i == len(chunk) {
+					break
+				}
+			}
+			switch c := chunk[i]; {
+			case escaped:
+				escaped = false
+			case c == '"':
+				quoted = !quoted
+			case quoted:
+				escaped = c == '\\'
+			case c == '{' || c == '[':
+				depth++
+			case c == '}' || c == ']':
+				depth--
+			}
+			i++
+		}
+		if l.element = append(l.element, chunk[:i]...); len(l.element) > maxLine {
 			return nil, fmt.Errorf("%w: an element of more than %d MB", ErrFormat, maxLine>>20)
 		}
-		switch {
-		case c == '"':
-			quoted = !quoted
-		case quoted && c == '\\':
-			if c, err = l.r.ReadByte(); err != nil {
-				return nil, cutShort(err)
-			}
-			l.element = append(l.element, c)
-		case quoted:
-		case c == '{' || c == '[':
-			depth++
-		case c == '}' || c == ']':
-			depth--
-		}
+		l.r.Discard(i)
 	}
 	return l.element, nil
 }

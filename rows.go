@@ -183,21 +183,24 @@ func (d *rowDecoder) documents(o *jsonObject, dst []passage, names []string, idN
 // appendDocuments appends one document or a list of them.
 func (d *rowDecoder) appendDocuments(dst []passage, name string, raw []byte) ([]passage, error) {
 	if raw[0] != '[' {
-		p, err := d.document(raw)
+		p, _, err := d.document(raw, 0)
 		if err != nil {
 			return dst, fmt.Errorf("%w: field %q: %w", ErrMalformed, name, err)
 		}
 		return append(dst, p), nil
 	}
-	err := eachElement(raw, func(k int, element []byte) error {
-		p, err := d.document(element)
+	i := skipSpace(raw, 1)
+	for k := 1; raw[i] != ']'; k++ {
+		p, end, err := d.document(raw, i)
 		if err != nil {
-			return fmt.Errorf("%w: field %q: element %d: %w", ErrMalformed, name, k, err)
+			return dst, fmt.Errorf("%w: field %q: element %d: %w", ErrMalformed, name, k, err)
 		}
 		dst = append(dst, p)
-		return nil
-	})
-	return dst, err
+		if i = skipSpace(raw, end); raw[i] == ',' {
+			i = skipSpace(raw, i+1)
+		}
+	}
+	return dst, nil
 }
 
 var (
@@ -205,36 +208,42 @@ var (
 	documentText = []string{"text", "contents", "passage"}
 )
 
-// document reads a text, an id, or an object with id, title and text.
-func (d *rowDecoder) document(raw []byte) (p passage, err error) {
-	switch c := raw[0]; {
+// document reads the validated value at raw[i], a text, an id, or an object with
+// id, title and text, and returns where it ends.
+func (d *rowDecoder) document(raw []byte, i int) (p passage, end int, err error) {
+	o := &d.element
+	if raw[i] == '{' {
+		end, err = o.restart().scan(raw, i, 1)
+	} else {
+		end, err = skipValue(raw, i, 1)
+	}
+	if err != nil {
+		return p, end, err
+	}
+	switch c := raw[i]; {
 	case c == '"' && !d.shape.ids:
-		return passage{text: stringOf(raw)}, nil
+		return passage{text: stringOf(raw[i:end])}, end, nil
 	case c == '"':
-		return passage{id: stringOf(raw), bare: true}, nil
+		return passage{id: stringOf(raw[i:end]), bare: true}, end, nil
 	case c == '-' || c-'0' <= 9:
 		if !d.shape.ids {
-			return p, fmt.Errorf("it is a number, not a text")
+			return p, end, fmt.Errorf("it is a number, not a text")
 		}
-		return passage{id: string(raw), bare: true}, nil
+		return passage{id: string(raw[i:end]), bare: true}, end, nil
 	case c != '{':
-		return p, fmt.Errorf("it is neither a text nor an object")
-	}
-	o := &d.element
-	if err := o.parse(raw); err != nil {
-		return p, err
+		return p, end, fmt.Errorf("it is neither a text nor an object")
 	}
 	if p.id, err = idField(o, documentIDs...); err != nil {
-		return p, err
+		return p, end, err
 	}
 	if p.bare = !hasValue(o, documentText); p.bare {
 		if p.id == "" || !d.corpus {
-			return p, missing(o, documentText...)
+			return p, end, missing(o, documentText...)
 		}
-		return p, nil
+		return p, end, nil
 	}
 	p.text, err = titledText(o)
-	return p, err
+	return p, end, err
 }
 
 // titledText is what encoders are given: title + " " + text, where there is a

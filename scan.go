@@ -26,7 +26,7 @@ const maxDepth = 10000
 // parse validates the whole line, which must hold one object and nothing else.
 // Like encoding/json it takes null for an object without fields.
 func (o *jsonObject) parse(line []byte) error {
-	o.fields, o.names = o.fields[:0], o.names[:0]
+	o.restart()
 	i := skipSpace(line, 0)
 	var err error
 	switch {
@@ -47,6 +47,12 @@ func (o *jsonObject) parse(line []byte) error {
 		return fmt.Errorf("%w: not a JSON object: %w", ErrMalformed, err)
 	}
 	return nil
+}
+
+// restart forgets the fields.
+func (o *jsonObject) restart() *jsonObject {
+	o.fields, o.names = o.fields[:0], o.names[:0]
+	return o
 }
 
 // get returns the raw value of a field: the last one of that name, as
