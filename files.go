@@ -174,7 +174,7 @@ func (c *opener) inspect(path string) (*input, error) {
 		return nil, &RowError{File: path, Row: row, Err: err}
 	}
 	switch {
-	case in.shape.ids && in.format == FormatTevatronIDs:
+	case in.format == FormatTevatronIDs && c.Queries == "":
 		// The query's text stands in the row.
 		if c.Corpus == "" {
 			return nil, fmt.Errorf("eci: %s: %w: its rows hold ids of documents: set Files.Corpus to the file with their texts", path, ErrMissingField)
