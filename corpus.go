@@ -118,7 +118,6 @@ func (t *textFile) scan(s *stream, fn func(id, text string, row int, offset int6
 
 // sort orders the index and looks for an id that is given twice.
 func (t *textFile) sort() error {
-	t.index = slices.Clip(t.index)
 	slices.SortFunc(t.index, func(a, b textOffset) int {
 		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.offset, b.offset))
 	})
