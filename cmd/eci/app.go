@@ -139,6 +139,6 @@ func (a *app) root() *cobra.Command {
 	root.MarkFlagsMutuallyExclusive("json", "csv", "markdown")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
 	flags.StringVar(&a.color, "color", "auto", "colour: auto, always or never")
-	root.AddCommand(a.rank(), a.lint(), a.explain(), a.agree())
+	root.AddCommand(a.rank(), a.lint(), a.mix(), a.selecting(), a.explain(), a.agree(), a.convert())
 	return root
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"example.com/eci"
+	"example.com/eci/formats"
 	"example.com/eci/testdata/demo"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -15,6 +17,9 @@ import (
 // inputs are the flags that say what is read and how it is scored.
 type inputs struct {
 	serverFlags
+
+	files  eci.Files
+	format string
 
 	demo    bool
 	vectors string
@@ -41,6 +46,15 @@ func (in *inputs) register(c *cobra.Command) {
 func (in *inputs) reading(flags *pflag.FlagSet) {
 	flags.BoolVar(&in.demo, "demo", false, "the five sources and vectors of the demo that comes with eci")
 	flags.StringVar(&in.vectors, "vectors", "", "`directory` with queries.npy, queries.ids, corpus.npy and corpus.ids")
+	flags.StringVar(&in.format, "format", "", "format of the files (default found from their content): "+strings.Join(formatNames, ", "))
+	flags.StringVar(&in.files.Corpus, "corpus", "", "`file` with the texts of documents, for rows that hold ids")
+	flags.StringVar(&in.files.Queries, "queries", "", "`file` with the texts of queries")
+	flags.StringVar(&in.files.Qrels, "qrels", "", "`file` or folder of relevance judgements, for TREC runs")
+	flags.StringVar(&in.files.BEIR, "beir", "", "`folder` in BEIR's layout, for --corpus, --queries and --qrels at once")
+	flags.StringVar(&in.files.Fields.Query, "query-field", "", "`name` of the query's field or column, in a format of your own")
+	flags.StringVar(&in.files.Fields.Positive, "positive-field", "", "`name` of the positive's")
+	flags.StringVar(&in.files.Fields.Negative, "negative-field", "", "`name` of the negative's, without a number behind it")
+	flags.IntVar(&in.files.MaxNegatives, "max-negatives", 0, "first so many negatives of a row or query; 0 for all")
 	flags.StringSliceVar(&in.skip, "skip", nil, "leave out and count bad rows: malformed, empty-text, missing-vector, bad-vector")
 }
 
@@ -107,6 +121,8 @@ func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, er
 		return nil, usage("--demo takes no files")
 	case in.demo:
 		err = o.openDemo()
+	case in.format != "" && !slices.Contains(formatNames, in.format):
+		return nil, usage("--format %s: it is one of %s", in.format, strings.Join(formatNames, ", "))
 	case len(files) == 0:
 		return nil, usage("give the files of the sources, or --demo")
 	default:
@@ -130,8 +146,11 @@ func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, er
 
 func (in *inputs) openFiles(o *opened, files []string) error {
 	o.sem = &eci.Sem{}
-	for _, f := range files {
-		o.sources = append(o.sources, eci.JSONL(f))
+	in.files.Format = eci.Format(in.format)
+	in.files.Decoders = formats.Decoders()
+	var err error
+	if o.sources, err = in.files.Sources(files...); err != nil {
+		return err
 	}
 	if in.vectors != "" {
 		vectors, err := eci.OpenVectors(in.vectors)
@@ -159,6 +178,20 @@ func (o *opened) openDemo() error {
 	}
 	return err
 }
+
+// formatNames are the words of --format, and writtenFormats those that can be
+// written.
+var (
+	formatNames = []string{
+		string(eci.FormatRecord), string(eci.FormatTriplet), string(eci.FormatNTuple), string(eci.FormatMultiSource),
+		string(eci.FormatFlagEmbedding), string(eci.FormatTevatron), string(eci.FormatTevatronIDs), string(eci.FormatNeMo),
+		string(eci.FormatDPR), string(eci.FormatTriplesTSV), string(eci.FormatTripleIDsTSV), string(eci.FormatRun),
+	}
+	writtenFormats = []string{
+		string(eci.FormatRecord), string(eci.FormatTriplet), string(eci.FormatNTuple),
+		string(eci.FormatFlagEmbedding), string(eci.FormatTevatron),
+	}
+)
 
 // policies are the words of --skip.
 var policies = map[string]eci.Skip{

@@ -323,7 +323,7 @@ func ranksOf(r *eci.Ranking) map[string]int {
 // spectrum plots the eigenvalues of M.
 func (v *view) spectrum(d Data) error {
 	var lines []curve
-	low, high, last := math.Inf(1), 0.0, 1.0
+	low, high := math.Inf(1), 0.0
 	var words []string
 	for i, s := range d.Ranking.Ranked {
 		v.Legend = append(v.Legend, legendItem{clean(s.Source), fmt.Sprintf("line-%d", i%seriesCount+1), []string{"", "6 3", "2 2"}[i/seriesCount%3]})
@@ -340,11 +340,13 @@ func (v *view) spectrum(d Data) error {
 		high = max(high, values[0])
 		xy := make(plotter.XYs, 0, len(values))
 		for k, l := range values {
-			if l < values[0]*1e-6 {
+			// What a direction adds to S is about a l/2 for small l; below 0.01/a it
+			// is nothing to look at.
+			c := s.Matrix.Config()
+			if k > 0 && l < 0.01*c.Epsilon2/float64(c.Dimension) {
 				break
 			}
 			xy = append(xy, plotter.XY{X: float64(k + 1), Y: l})
-			last = max(last, float64(k+1))
 		}
 		low = min(low, xy[len(xy)-1].Y)
 		lines = append(lines, curve{XY: xy, Rank: i})
@@ -354,9 +356,9 @@ func (v *view) spectrum(d Data) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	f, err := curves(lines, "eigenvalue, largest first", "", true, max(low, high*1e-5)*0.7, high*1.5, figure{ID: "plot-spectrum",
+	f, err := curves(lines, "eigenvalue, largest first", "", true, low*0.8, high*1.3, figure{ID: "plot-spectrum",
 		Title:    "Spectrum of the information matrix",
-		Caption:  "Eigenvalues of M on a logarithmic scale. A line that stays high for longer carries information in more directions; a steep one repeats itself.",
+		Caption:  "Eigenvalues of M on logarithmic scales, down to where they no longer matter to S. A line that stays high for longer carries information in more directions; a steep one repeats itself.",
 		Describe: strings.Join(words, "; ")})
 	v.Spectrum = &f
 	return err
