@@ -4,10 +4,12 @@ go 1.25.0
 
 require (
 	example.com/eci v0.0.0
+	github.com/google/go-cmp v0.7.0
 	github.com/jedib0t/go-pretty/v6 v6.8.3
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9
+	golang.org/x/net v0.57.0
 	golang.org/x/term v0.45.0
 	gonum.org/v1/plot v0.17.0
 )
