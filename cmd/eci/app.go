@@ -78,7 +78,7 @@ func (a *app) exit(ctx context.Context, err error) int {
 		return exitCheck
 	}
 	code, message := exitError, strings.TrimPrefix(err.Error(), "eci: ")
-	if errors.As(err, &bad) || errors.Is(err, eci.ErrSettings) || errors.Is(err, eci.ErrSourceName) || strings.HasPrefix(message, "unknown command") {
+	if errors.As(err, &bad) || errors.Is(err, eci.ErrSettings) || errors.Is(err, eci.ErrSourceName) || strings.HasPrefix(message, "unknown command") || strings.HasPrefix(message, "if any flags in the group") {
 		code = exitUsage
 	}
 	fmt.Fprintln(a.err, "eci: "+clean(message))
@@ -130,6 +130,12 @@ func (a *app) root() *cobra.Command {
 		Example:       "  eci rank --demo\n  eci rank --vectors vectors --html report.html bm25.jsonl dense.jsonl",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+	}
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if a.color != "auto" && a.color != "always" && a.color != "never" {
+			return usage("--color %s: it is auto, always or never", a.color)
+		}
+		return nil
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage("%w (%s)", err, c.CommandPath())

@@ -43,6 +43,9 @@ negatives taken blindly, and whether negatives can be told without the query.`,
 
 func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 	ctx := c.Context()
+	if f.confidence < 0 || f.confidence > 1 {
+		return usage("--confidence %v: a probability lies in [0, 1]", f.confidence)
+	}
 	o, err := f.open(ctx, a, files)
 	if err != nil {
 		return err
