@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"testing"
 
+	"example.com/eci"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -41,7 +42,6 @@ func TestGolden(t *testing.T) {
 		args string
 	}{
 		{"rank", "rank --demo"},
-		{"rank-race", "rank --demo --race"},
 		{"lint", "lint --demo --severity warning"},
 		{"mix", "mix --demo"},
 		{"explain", "explain --demo --source contaminated --top 2"},
@@ -62,6 +62,10 @@ func TestGolden(t *testing.T) {
 			})
 		}
 	}
+	t.Run("race", func(t *testing.T) {
+		_, out, _ := eciRun(t.Context(), "rank", "--demo", "--race")
+		golden(t, "rank-race.txt", out)
+	})
 	for _, args := range []string{
 		"select --demo --source llm --count 3",
 		"select --demo --source llm --count 3 --by leverage --to triplet",
@@ -323,7 +327,7 @@ func TestDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eci, dir := binary(t), t.TempDir()
+	command, dir := binary(t), t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "outcomes.json"), outcomes, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -340,13 +344,13 @@ func TestDocs(t *testing.T) {
 			now.WriteString(line)
 			continue
 		}
-		command, ok := strings.CutPrefix(line, "$ ")
+		words, ok := strings.CutPrefix(line, "$ ")
 		if !ok {
 			continue // what the page shows; written anew
 		}
-		shell := exec.CommandContext(t.Context(), "sh", "-c", command)
+		shell := exec.CommandContext(t.Context(), "sh", "-c", words)
 		shell.Dir = dir
-		shell.Env = append(os.Environ(), "PATH="+filepath.Dir(eci)+string(os.PathListSeparator)+os.Getenv("PATH"))
+		shell.Env = append(os.Environ(), "PATH="+filepath.Dir(command)+string(os.PathListSeparator)+os.Getenv("PATH"))
 		out, _ := shell.CombinedOutput() // the page shows exit codes where they matter
 		now.WriteString(line)
 		now.Write(out)
@@ -368,8 +372,8 @@ func TestDocs(t *testing.T) {
 
 // TestProcess checks what only a process shows: a closed pipe, an interrupt.
 func TestProcess(t *testing.T) {
-	eci := binary(t)
-	out, err := exec.CommandContext(t.Context(), "sh", "-c", `"$0" convert --demo | head -1 | cut -c1-12`, eci).CombinedOutput()
+	program := binary(t)
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", `"$0" convert --demo | head -1 | cut -c1-12`, program).CombinedOutput()
 	if err != nil || string(out) != "{\"query_id\":\n" {
 		t.Errorf("into head: %v %q", err, out)
 	}
@@ -391,7 +395,7 @@ func TestProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	report := filepath.Join(dir, "report.html")
-	command := exec.CommandContext(t.Context(), eci, "rank", row, "--server", server.URL, "--model", "m", "--cache", filepath.Join(dir, "cache"), "--html", report)
+	command := exec.CommandContext(t.Context(), program, "rank", row, "--server", server.URL, "--model", "m", "--cache", filepath.Join(dir, "cache"), "--html", report)
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
 	if err := command.Start(); err != nil {
@@ -482,17 +486,32 @@ func TestTerminal(t *testing.T) {
 	if (&app{out: os.Stdout, color: "auto"}).coloured() {
 		t.Error("colour in spite of NO_COLOR")
 	}
-	var stderr bytes.Buffer
-	a := &app{out: io.Discard, err: &stderr, forceProgress: true, color: "never"}
-	root := a.root()
-	root.SetArgs([]string{"rank", "--demo"})
-	if err := root.ExecuteContext(t.Context()); err != nil {
-		t.Fatal(err)
+	if (&app{err: io.Discard}).meter().report() != nil {
+		t.Error("progress where there is no terminal")
 	}
-	for _, want := range []string{"triples/", "score "} {
-		if !strings.Contains(stderr.String(), want) {
-			t.Errorf("progress without %q: %q", want, stderr.String())
+	var stderr bytes.Buffer
+	m := (&app{err: &stderr, forceProgress: true}).meter()
+	m.report()(eci.Progress{Stage: "score", Source: "bm25", Triples: 50, Total: 120})
+	if bar := stderr.String(); !strings.Contains(bar, "score bm25") || !strings.Contains(bar, "50/120") || !strings.Contains(bar, "triples/s") {
+		t.Errorf("progress: %q", bar)
+	}
+	m.stop()
+	if !strings.HasSuffix(stderr.String(), " \r") {
+		t.Errorf("the line is not cleared: %q", stderr.String())
+	}
+	n := 0
+	for range m.watch("read", []eci.Source{{Name: "s", Triples: func(yield func(eci.Triple, error) bool) {
+		for range 600 {
+			if !yield(&eci.Record{}, nil) {
+				return
+			}
 		}
+	}}})[0].Triples {
+		n++
+	}
+	m.stop()
+	if n != 600 || !strings.Contains(stderr.String(), "read s") {
+		t.Errorf("%d triples watched: %q", n, stderr.String())
 	}
 }
 
