@@ -34,7 +34,6 @@ type inputs struct {
 	skip              []string
 	calibrateOn       []string
 	epsilon2, floor   float64
-	batch             int
 }
 
 func (in *inputs) register(c *cobra.Command) {

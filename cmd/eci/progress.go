@@ -10,10 +10,9 @@ import (
 // meter shows on standard error how far a run is, with rate and remaining time. A
 // meter of a run that is quiet or piped shows nothing.
 type meter struct {
-	a      *app
-	bar    *progressbar.ProgressBar
-	title  string
-	before int
+	a     *app
+	bar   *progressbar.ProgressBar
+	title string
 }
 
 func (a *app) meter() *meter { return &meter{a: a} }
