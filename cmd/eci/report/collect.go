@@ -75,7 +75,8 @@ func hybridSize(sources int) int {
 func Collect(ctx context.Context, sem *eci.Sem, ranking *eci.Ranking, sources ...eci.Source) (Data, error) {
 	data := Data{Ranking: ranking}
 	var err error
-	if len(ranking.Ranked) > 1 && ranking.Ranked[0].Matrix != nil {
+	// A race's matrices are of different numbers of triples.
+	if len(ranking.Ranked) > 1 && ranking.Ranked[0].Matrix != nil && ranking.Race == nil {
 		if data.Hybrids, err = ranking.Hybrids(hybridSize(len(ranking.Ranked))); err != nil {
 			return data, err
 		}

@@ -399,6 +399,9 @@ func TestVerdict(t *testing.T) {
 		{"lint errors of the best source warn", "In 12.0% of its rows the negative is its own positive", func(d *report.Data) {
 			d.Lint.Findings = append(d.Lint.Findings, eci.Finding{Kind: eci.LintNegativeIsPositive, Severity: eci.SeverityError, Source: "llm", Count: 14, Share: 0.12})
 		}},
+		{"a race makes no checks", "Neither the controls nor the artefact check were made", func(d *report.Data) {
+			best(d).Controls, best(d).Artefact = nil, nil
+		}},
 		{"mixing by numbers only", "there it is the number of triples that pays", func(*report.Data) {}},
 	} {
 		if got := lead(test.change); !strings.Contains(got, test.want) {

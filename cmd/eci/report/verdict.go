@@ -75,6 +75,9 @@ func warnings(best eci.Ranked, lint *eci.LintReport) []string {
 			}
 		}
 	}
+	if best.Controls == nil && best.Artefact == nil && best.Matrix != nil {
+		out = append(out, "Neither the controls nor the artefact check were made, as in a race: whether it beats negatives taken blindly, and whether these can be told without the query, is not known.")
+	}
 	for _, f := range lintErrors(lint, best.Source) {
 		out = append(out, fmt.Sprintf("In %s of its rows %s (%s).", share(f.Share), gloss[f.Kind], f.Kind))
 	}

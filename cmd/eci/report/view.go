@@ -19,6 +19,7 @@ type view struct {
 
 	Verdict  verdict
 	Scope    string // what was compared
+	Ranked   string // the caption of the ranking
 	Overview figure
 	Ranking  []rankRow
 	Headings []string // of the components
@@ -114,6 +115,14 @@ func newView(d Data) (*view, error) {
 		v.Title = "Which hard negatives to train on"
 	}
 	v.Scope = fmt.Sprintf("%d sources, %d triples of each", len(r.Ranked), r.Budget)
+	v.Ranked = "Sources, best first. Every source is scored on the same number of triples; scores are comparable within this table only."
+	switch {
+	case r.Race != nil:
+		v.Scope = fmt.Sprintf("a race of %d sources, %d triples of the longest in it", len(r.Ranked), r.Budget)
+		v.Ranked = "Sources, best first. The scores of sources that the race dropped are projected to the number of triples of the others."
+	case len(r.Ranked) == 1:
+		v.Scope = fmt.Sprintf("1 source, %d triples", r.Budget)
+	}
 	if m := r.Ranked[0].Matrix; m != nil {
 		v.Scope += fmt.Sprintf(", %d dimensions", m.Config().Dimension)
 	}
@@ -146,7 +155,11 @@ func (v *view) overview(d Data) error {
 		}
 		rows = append(rows, whisker{s.Source, s.Value, low, high, colour, math.NaN()})
 		words[i] = fmt.Sprintf("%s %.2f (%.2f to %.2f)", clean(s.Source), s.Value, low, high)
-		v.Ranking = append(v.Ranking, rankedRow(s, i == 0))
+		row := rankedRow(s, i == 0)
+		if len(r.Ranked) == 1 {
+			row.Probability = "–"
+		}
+		v.Ranking = append(v.Ranking, row)
 	}
 	var err error
 	v.Overview, err = whiskers(rows, "effective information S, nats", false, figure{
