@@ -178,7 +178,7 @@ def pipeline(q):
 
         def shard(k):
             total = np.zeros((d, d))
-            c = np.empty((d, d), dtype=np.float32)
+            c = np.zeros((d, d), dtype=np.float32)
             out = np.empty((BLOCK, d), dtype=np.float32)
             t = np.empty((CHUNK, d), dtype=np.float32)
             for first, n in blocks[k::shards]:
@@ -292,7 +292,7 @@ def rank(q):
         best = 0.0
         for rows in sources:
             sums = np.zeros((groups, d, d))
-            c = np.empty((d, d), dtype=np.float32)
+            c = np.zeros((d, d), dtype=np.float32)
             out, t = np.empty((BLOCK, d), dtype=np.float32), np.empty((CHUNK, d), dtype=np.float32)
             sizes = np.zeros(groups)
             # Rows of one group side by side, so that one ssyrk takes many.

@@ -71,7 +71,7 @@ func (c *comparison) files() error {
 		defer w.close()
 		contenders = append(contenders, contender{side.name, w, side.q})
 	}
-	out, err := interleave(contenders, runs)
+	out, err := interleave(contenders, 0, runs)
 	if err != nil {
 		return err
 	}

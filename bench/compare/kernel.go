@@ -147,7 +147,7 @@ func (c *comparison) kernel() error {
 			for _, threads := range []int{1, 2} {
 				q := request{Kind: "kernel", Dir: c.dir, Dimension: d, Threads: threads}
 				contenders := []contender{{"Go", goSide, q}, {"NumPy", numpy, q}}
-				out, err := interleave(contenders, c.runs)
+				out, err := interleave(contenders, 1, c.runs)
 				if err != nil {
 					return err
 				}

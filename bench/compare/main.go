@@ -150,28 +150,29 @@ type contender struct {
 
 // measured are the medians of a contender's runs.
 type measured struct {
-	wall, cpu, best float64 // seconds; best is the least processor time
-	last            reply
+	wall, cpu float64 // seconds
+	last      reply
 }
 
-// interleave runs every contender in turn, once for warming and then runs times.
-func interleave(contenders []contender, runs int) ([]measured, error) {
+// interleave runs every contender in turn, warm times for nothing and then runs
+// times.
+func interleave(contenders []contender, warm, runs int) ([]measured, error) {
 	walls, cpus := make([][]float64, len(contenders)), make([][]float64, len(contenders))
 	out := make([]measured, len(contenders))
-	for run := range runs + 1 {
+	for run := range warm + runs {
 		for i, c := range contenders {
 			r, err := c.worker.ask(c.request)
 			if err != nil {
 				return nil, fmt.Errorf("compare: %s: %w", c.name, err)
 			}
-			if run > 0 || runs == 1 && len(contenders) == 1 {
+			if run >= warm {
 				walls[i], cpus[i] = append(walls[i], r.Wall), append(cpus[i], r.CPU)
 			}
 			out[i].last = r
 		}
 	}
 	for i := range out {
-		out[i].wall, out[i].cpu, out[i].best = median(walls[i]), median(cpus[i]), slices.Min(cpus[i])
+		out[i].wall, out[i].cpu = median(walls[i]), median(cpus[i])
 	}
 	return out, nil
 }

@@ -178,7 +178,7 @@ func (c *comparison) pipeline() error {
 			if n > 100_000 {
 				runs = max(1, (runs+1)/2)
 			}
-			out, err := interleave(contenders, runs)
+			out, err := interleave(contenders, 1, runs)
 			if err != nil {
 				return err
 			}
