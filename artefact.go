@@ -73,12 +73,11 @@ func (r *run) artefact(rows []*checked) (*Artefact, error) {
 	sums := make([][2][]float64, artefactFolds)
 	parallel(artefactFolds, func(lo, hi int) {
 		for f := lo; f < hi; f++ {
-			x := make([]float64, d)
 			for class := range 2 {
 				sums[f][class] = make([]float64, d)
 				for _, c := range folds[f] {
+					x := moments.row(f)
 					c.unit(x, 1+class)
-					narrow(moments.fastRow(f), x, 1)
 					for k, v := range x {
 						sums[f][class][k] += v
 					}
@@ -156,9 +155,9 @@ func (r *run) artefact(rows []*checked) (*Artefact, error) {
 
 // unit writes the unit vector of one side to dst.
 func (c *checked) unit(dst []float64, side int) {
-	v := c.row.vectors[side]
-	for k, x := range v.data {
-		dst[k] = float64(x) * v.inverse
+	inverse := c.row.inverse[side]
+	for k, x := range c.row.vectors[side].data {
+		dst[k] = float64(x) * inverse
 	}
 }
 

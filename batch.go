@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+
+	"example.com/eci/internal/dots"
 )
 
 // batch is a run of consecutive triples with what is needed to weigh them. Its
@@ -23,6 +25,7 @@ type batchRow struct {
 	rec         Record
 	group       int
 	vectors     [3]*vector   // query, positive, negative
+	inverse     [3]float64   // 1/norm of each
 	features    [3]*features // the same
 	evidence    Evidence
 	factors     []float64
@@ -135,26 +138,15 @@ func (b *batch) reset() {
 	}
 }
 
-// resolve finds the vectors of every row and drops the rows that the policy
-// leaves out.
+// resolve finds the vectors of every row, takes their similarities and drops the
+// rows that the policy leaves out.
 func (r *run) resolve(ctx context.Context, source Source, b *batch, skipped map[string]int) error {
-	kept := 0
 	for i := range b.rows {
-		row := &b.rows[i]
-		err := r.find(b, row)
-		if err == nil {
-			b.rows[kept], b.rows[i] = b.rows[i], b.rows[kept]
-			kept++
-			continue
-		}
-		if policy, reason := skipReason(err); policy&r.Skip != 0 {
-			skipped[reason]++
-			continue
-		}
-		return source.wrap(&row.rec, err)
+		b.rows[i].err = r.find(b, &b.rows[i])
 	}
-	b.rows = b.rows[:kept]
-	b.done += kept
+	if err := r.keep(source, b, skipped); err != nil {
+		return err
+	}
 	for k := range b.pending {
 		p := &b.pending[k]
 		if err := r.vectors.embed(ctx, role(k), p.texts, p.into); err != nil {
@@ -167,6 +159,35 @@ func (r *run) resolve(ctx context.Context, source Source, b *batch, skipped map[
 	if r.dimension != r.vectors.dimension {
 		return source.wrap(nil, fmt.Errorf("%w: vectors have %d components, the calibration %d", ErrDimension, r.vectors.dimension, r.dimension))
 	}
+	b.similarities()
+	if err := r.keep(source, b, skipped); err != nil {
+		return err
+	}
+	b.done += len(b.rows)
+	for i := range b.rows { // rows have moved
+		b.rows[i].evidence.Record = &b.rows[i].rec
+	}
+	return nil
+}
+
+// keep drops rows with an error that the policy covers, and returns the first
+// other one.
+func (r *run) keep(source Source, b *batch, skipped map[string]int) error {
+	kept := 0
+	for i := range b.rows {
+		row := &b.rows[i]
+		if row.err == nil {
+			b.rows[kept], b.rows[i] = b.rows[i], b.rows[kept]
+			kept++
+			continue
+		}
+		policy, reason := skipReason(row.err)
+		if policy&r.Skip == 0 {
+			return source.wrap(&row.rec, row.err)
+		}
+		skipped[reason]++
+	}
+	b.rows = b.rows[:kept]
 	return nil
 }
 
@@ -218,37 +239,47 @@ func (r *run) findOne(b *batch, at side) (*vector, error) {
 
 // accept checks a vector and gives it a place in the batch.
 func (b *batch) accept(source *vectorSource, data []float32) (*vector, error) {
-	inverse, err := source.accept(data)
-	if err != nil {
+	if err := source.accept(data); err != nil {
 		return nil, err
 	}
 	if len(b.vectors) == cap(b.vectors) {
 		// Earlier rows point into the full slab, which lives on with them.
 		b.vectors = make([]vector, 0, 3*triplesPerBatch)
 	}
-	b.vectors = append(b.vectors, vector{data, inverse})
+	b.vectors = append(b.vectors, vector{data})
 	return &b.vectors[len(b.vectors)-1], nil
 }
 
-// similarities fills cosines and margin of every row.
+// similarities fills inverse norms, cosines and margin of every row, or the error
+// of a vector that has no direction, in one pass over the three vectors.
 func (b *batch) similarities() {
 	parallel(len(b.rows), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			row := &b.rows[i]
-			q, p, n := row.vectors[0], row.vectors[1], row.vectors[2]
+			q, p, n := row.vectors[0].data, row.vectors[1].data, row.vectors[2].data
+			qq, pp, nn, qp, qn := dots.Five(q, p, n)
+			for k, square := range [...]float64{qq, pp, nn} {
+				// Squares of finite float32 neither overflow nor vanish in float64.
+				switch {
+				case math.IsNaN(square) || math.IsInf(square, 0):
+					row.err = fmt.Errorf("%s: %w", sideNames[k], ErrNotFinite)
+				case square == 0:
+					row.err = fmt.Errorf("%s: %w", sideNames[k], ErrZeroVector)
+				}
+				row.inverse[k] = 1 / math.Sqrt(square)
+			}
 			e := &row.evidence
 			*e = Evidence{Record: &row.rec}
-			e.PositiveSimilarity = dot(q.data, p.data) * q.inverse * p.inverse
-			e.NegativeSimilarity = dot(q.data, n.data) * q.inverse * n.inverse
+			e.PositiveSimilarity = qp * row.inverse[0] * row.inverse[1]
+			e.NegativeSimilarity = qn * row.inverse[0] * row.inverse[2]
 			e.Margin = e.PositiveSimilarity - e.NegativeSimilarity
-			row.rec.QueryVector, row.rec.PositiveVector, row.rec.NegativeVector = q.data, p.data, n.data
+			row.rec.QueryVector, row.rec.PositiveVector, row.rec.NegativeVector = q, p, n
 		}
 	})
 }
 
 // weigh fills evidence, factors and weight of every row.
 func (r *run) weigh(source Source, b *batch) error {
-	b.similarities()
 	r.lexical(b)
 	if err := r.weighRows(b); err != nil {
 		for i := range b.rows {

@@ -8,7 +8,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+
+	"example.com/eci/internal/syrk"
 )
 
 // Controls compare a source with negatives that took no mining: a source that
@@ -107,7 +110,7 @@ func (s *checkSample) offer(row *batchRow, hash uint64) {
 	c := &checked{row: *row, hash: hash, order: s.seen, query: row.rec.queryKey()}
 	c.row.factors = nil
 	for k, v := range row.vectors {
-		c.row.vectors[k] = &vector{slices.Clone(v.data), v.inverse}
+		c.row.vectors[k] = &vector{slices.Clone(v.data)}
 	}
 	c.row.rec.QueryVector, c.row.rec.PositiveVector, c.row.rec.NegativeVector = c.row.vectors[0].data, c.row.vectors[1].data, c.row.vectors[2].data
 	c.row.evidence.Record = &c.row.rec
@@ -200,7 +203,10 @@ func (r *run) documents(ctx context.Context) ([]document, error) {
 					return nil, err
 				}
 				if v != nil && v.data != nil {
-					v = &vector{slices.Clone(v.data), v.inverse}
+					if _, err := inverseNorm(v.data); err != nil {
+						continue
+					}
+					v = &vector{slices.Clone(v.data)}
 				} else if v != nil { // to be embedded
 					v = texts.add(at.text)
 				}
@@ -345,31 +351,50 @@ func (r *run) control(rows []*checked, substitutes []*document) (Control, error)
 	return Control{Triples: len(own), Value: its.score, Difference: g.Value, StandardError: g.StandardError, Low: g.Low, High: g.High, Probability: g.Probability}, nil
 }
 
-// valueOf scores weighed rows, with the linearised jackknife.
+// valueOf scores weighed rows, with the linearised jackknife. It does what
+// [information.combine] does for a matrix, without keeping a matrix for every
+// group.
 func (r *run) valueOf(rows []batchRow) (combination, error) {
-	m, err := NewMatrix(MatrixConfig{Dimension: r.dimension, Groups: r.Groups, Epsilon2: r.Epsilon2})
+	d := r.dimension
+	triples, ends := make([]int, r.Groups), make([]int, r.Groups)
+	for i := range rows {
+		triples[rows[i].group]++
+	}
+	end := 0
+	for g, n := range triples {
+		ends[g] = end
+		end += n
+	}
+	residuals := make([]float64, len(rows)*d) // by group
+	for i := range rows {
+		at := &ends[rows[i].group]
+		rows[i].residual(residuals[*at*d:(*at+1)*d], math.Sqrt(rows[i].weight))
+		*at++
+	}
+	gram := func(sum, rows []float64) {
+		scratch := scratches.Get().(*scratch)
+		defer scratches.Put(scratch)
+		syrk.Accumulate64(sum, d, rows, len(rows)/d, &scratch.syrk64)
+	}
+	sum := make([]float64, d*d)
+	gram(sum, residuals)
+	for k := range sum {
+		sum[k] /= float64(len(rows))
+	}
+	f, err := invert(d, r.Epsilon2, sum)
 	if err != nil {
 		return combination{}, err
 	}
-	byGroup := make([][]int, r.Groups)
-	for i := range rows {
-		byGroup[rows[i].group] = append(byGroup[rows[i].group], i)
-	}
+	slopes := make([]float64, r.Groups)
 	parallel(r.Groups, func(lo, hi int) {
+		scratch := make([]float64, d*d)
 		for g := lo; g < hi; g++ {
-			for _, i := range byGroup[g] {
-				rows[i].fastResidual(m.fastRow(g))
-			}
-			m.groups[g].flush(r.dimension)
+			clear(scratch)
+			gram(scratch, residuals[(ends[g]-triples[g])*d:ends[g]*d])
+			slopes[g] = f.slope(scratch)
 		}
 	})
-	mean := make([]float64, r.dimension*r.dimension)
-	meanOf(mean, []float64{1}, []*Matrix{m})
-	f, err := invert(r.dimension, r.Epsilon2, mean)
-	if err != nil {
-		return combination{}, err
-	}
-	return f.combine([]float64{1}, []*Matrix{m}), nil
+	return f.jackknife(f.linearise(slopes, triples), triples), nil
 }
 
 // String says in words how a source fares against a control.

@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// vector is one embedding with the inverse of its norm.
+// vector is one embedding; its data may come later than its place.
 type vector struct {
-	data    []float32
-	inverse float64
+	data []float32
 }
 
 // role says how a text is embedded.
@@ -42,18 +41,19 @@ func newVectorSource(s *Sem) *vectorSource {
 	return v
 }
 
-// accept checks dimension, finiteness and norm.
-func (v *vectorSource) accept(data []float32) (inverse float64, err error) {
+// accept checks the dimension. Finiteness and norm are checked where all three
+// vectors of a triple are gone through, see [batch.similarities].
+func (v *vectorSource) accept(data []float32) error {
 	if len(data) == 0 {
-		return 0, fmt.Errorf("%w: it is empty", ErrDimension)
+		return fmt.Errorf("%w: it is empty", ErrDimension)
 	}
 	if v.dimension == 0 {
 		v.dimension = len(data)
 	}
 	if len(data) != v.dimension {
-		return 0, fmt.Errorf("%w: %d components, others have %d; were all made with one encoder?", ErrDimension, len(data), v.dimension)
+		return fmt.Errorf("%w: %d components, others have %d; were all made with one encoder?", ErrDimension, len(data), v.dimension)
 	}
-	return inverseNorm(data)
+	return nil
 }
 
 // lookup appends the vector that tables hold for an id to dst.
@@ -83,7 +83,9 @@ func (v *vectorSource) check(rec *Record) error {
 			err = v.none(at)
 		}
 		if err == nil {
-			_, err = v.accept(data)
+			if err = v.accept(data); err == nil {
+				_, err = inverseNorm(data)
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", sideNames[k], err)
@@ -135,12 +137,15 @@ func (v *vectorSource) embed(ctx context.Context, r role, texts []string, into [
 		}
 		v.embedded += len(copies)
 		for i, data := range vectors {
-			inverse, err := v.accept(data)
+			err := v.accept(data)
+			if err == nil {
+				_, err = inverseNorm(data)
+			}
 			if err != nil {
 				return fmt.Errorf("%w: %s %q: %w", ErrEmbedder, r, excerpt(texts[start+i]), err)
 			}
 			// The embedder may reuse its slices.
-			*into[start+i] = vector{append([]float32(nil), data...), inverse}
+			into[start+i].data = append([]float32(nil), data...)
 			v.cache[r].put(texts[start+i], into[start+i], int64(4*len(data)+48))
 		}
 	}
@@ -152,32 +157,44 @@ func (v *vectorSource) call(ctx context.Context, r role, texts []string) ([][]fl
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	want := len(texts)
-	var vectors [][]float32
-	var err error
-	batch, ok := v.embedder.(QueryBatchEmbedder)
-	switch {
-	case r == documentRole:
-		vectors, err = v.embedder.EmbedDocuments(ctx, texts)
-	case ok:
-		vectors, err = batch.EmbedQueries(ctx, texts)
-	default:
-		for _, text := range texts {
-			var one []float32
-			if one, err = v.embedder.EmbedQuery(ctx, text); err != nil {
-				break
-			}
-			vectors = append(vectors, one)
-		}
-	}
+	want, first := len(texts), texts[0]
+	vectors, err := embedTexts(ctx, v.embedder, r, texts)
 	if err != nil {
-		return nil, fmt.Errorf("%w on %d texts of role %s, the first %q: %w", ErrEmbedder, want, r, excerpt(texts[0]), err)
+		return nil, fmt.Errorf("%w on %d texts of role %s, the first %q: %w", ErrEmbedder, want, r, excerpt(first), bareError{err})
 	}
 	if len(vectors) != want {
 		return nil, fmt.Errorf("%w: %d for %d texts of role %s", ErrEmbedderCount, len(vectors), want, r)
 	}
 	return vectors, nil
 }
+
+// embedTexts calls the method for texts of one role.
+func embedTexts(ctx context.Context, e Embedder, r role, texts []string) ([][]float32, error) {
+	if r == documentRole {
+		return e.EmbedDocuments(ctx, texts)
+	}
+	if batch, ok := e.(QueryBatchEmbedder); ok {
+		return batch.EmbedQueries(ctx, texts)
+	}
+	vectors := make([][]float32, len(texts))
+	for i, text := range texts {
+		var err error
+		if vectors[i], err = e.EmbedQuery(ctx, text); err != nil {
+			return nil, err
+		}
+	}
+	return vectors, nil
+}
+
+// bareError is an error without "eci: embedder failed: ", for a sentence that
+// says so already.
+type bareError struct{ error }
+
+func (e bareError) Error() string {
+	return strings.TrimPrefix(strings.TrimPrefix(e.error.Error(), "eci: "), ErrEmbedder.Error()+": ")
+}
+
+func (e bareError) Unwrap() error { return e.error }
 
 // excerpt shortens a text for an error message.
 func excerpt(text string) string {

@@ -178,23 +178,18 @@ func (p *parts) equal(members []int) (weights []float64, matrices []*Matrix) {
 
 // combine is the infinitesimal jackknife of S of a mixture.
 func (f *information) combine(weights []float64, matrices []*Matrix) combination {
-	c := combination{score: f.logDet}
-	without := make([]float64, len(matrices[0].groups))
-	triples := make([]int, len(without))
-	for j := range without {
-		without[j] = f.logDet
-	}
+	changes := make([]float64, len(matrices[0].groups))
+	triples := make([]int, len(changes))
 	for s, m := range matrices {
 		for j, change := range f.linearised(m) {
-			without[j] += weights[s] * change
+			changes[j] += weights[s] * change
 			triples[j] += m.groups[j].triples
 		}
 	}
-	c.jackknife, c.ok = newJackknife(f.logDet, without, triples)
-	return c
+	return f.jackknife(changes, triples)
 }
 
-// gain compares a combination with the best of its members.
+// gainOver compares a combination with the best of its members.
 func gainOver(name string, c, single combination, atBudget float64) Gain {
 	g := Gain{Over: name, Value: c.score - single.score, AtBudget: atBudget - single.score}
 	if !c.ok || !single.ok {

@@ -3,10 +3,6 @@ package eci
 import (
 	"fmt"
 	"math"
-
-	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
-	"gonum.org/v1/gonum/lapack/lapack64"
 )
 
 // information is I + a M with its factorisation: what the derivatives of S need.
@@ -41,18 +37,9 @@ func (f *information) precision(m []float64) {
 func invert(d int, epsilon2 float64, m []float64) (*information, error) {
 	f := &information{d: d, scale: float64(d) / epsilon2, inverse: m}
 	f.precision(m)
-	factor, ok := lapack64.Potrf(blas64.Symmetric{N: d, Stride: d, Data: m, Uplo: blas.Upper})
-	if !ok {
-		return nil, fmt.Errorf("eci: matrix: %w", ErrSingular)
-	}
-	for i := range d {
-		f.logDet += math.Log(factor.Data[i*d+i])
-	}
-	if _, ok := lapack64.Potri(factor); !ok || math.IsNaN(f.logDet) || math.IsInf(f.logDet, 0) {
-		return nil, fmt.Errorf("eci: matrix: %w", ErrSingular)
-	}
-	f.logDet = max(0, f.logDet)
-	return f, nil
+	var err error
+	f.logDet, err = invertUpper(m, d)
+	return f, err
 }
 
 // slope returns <W, B> a/2 for the upper triangle of a symmetric B: the
@@ -94,14 +81,21 @@ func dot64(x, y []float64) float64 {
 // where the exact jackknife needs a factorisation for every group. Groups that
 // are empty, or all there is, change nothing.
 func (f *information) linearised(m *Matrix) []float64 {
-	slopes := make([]float64, len(m.groups))
-	n, all := m.Triples(), 0.0
+	slopes, triples := make([]float64, len(m.groups)), m.GroupTriples()
 	for j := range m.groups {
 		slopes[j] = f.slope(m.groups[j].sum)
-		all += slopes[j]
 	}
-	for j := range m.groups {
-		k := m.groups[j].triples
+	return f.linearise(slopes, triples)
+}
+
+// linearise turns the slopes in the directions B_j into the changes, in place.
+func (f *information) linearise(slopes []float64, triples []int) []float64 {
+	n, all := 0, 0.0
+	for j, s := range slopes {
+		n += triples[j]
+		all += s
+	}
+	for j, k := range triples {
 		if k == 0 || k == n {
 			slopes[j] = 0
 			continue
@@ -109,6 +103,16 @@ func (f *information) linearised(m *Matrix) []float64 {
 		slopes[j] = (float64(k)*all/float64(n) - slopes[j]) / float64(n-k)
 	}
 	return slopes
+}
+
+// jackknife takes the changes of S by group.
+func (f *information) jackknife(changes []float64, triples []int) combination {
+	c := combination{score: f.logDet}
+	for j := range changes {
+		changes[j] += f.logDet
+	}
+	c.jackknife, c.ok = newJackknife(f.logDet, changes, triples)
+	return c
 }
 
 // mean writes the upper triangle of sum_s weights[s] M_s to dst, d x d.

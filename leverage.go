@@ -111,7 +111,7 @@ const leverageRows = 32
 // norm before scaling.
 func (row *batchRow) residual(dst []float64, scale float64) float64 {
 	q, p, n := row.vectors[0], row.vectors[1], row.vectors[2]
-	return residual(dst, q.data, p.data, n.data, q.inverse, p.inverse, n.inverse, row.evidence.Margin, scale)
+	return residual(dst, q.data, p.data, n.data, row.inverse[0], row.inverse[1], row.inverse[2], row.evidence.Margin, scale)
 }
 
 // fastResidual writes sqrt(w) r to dst, rounded to float32, and returns |r|^2.
@@ -119,13 +119,13 @@ func (row *batchRow) fastResidual(dst []float32) (square float64) {
 	q, p, n := row.vectors[0], row.vectors[1], row.vectors[2]
 	scale := math.Sqrt(row.weight)
 	if scale < leastScale { // too small to tell |r| from it
-		square = dots.Residual(dst, q.data, p.data, n.data, row.evidence.Margin*q.inverse, p.inverse, n.inverse)
+		square = dots.Residual(dst, q.data, p.data, n.data, row.evidence.Margin*row.inverse[0], row.inverse[1], row.inverse[2])
 		for k := range dst {
 			dst[k] *= float32(scale)
 		}
 		return square
 	}
-	square = dots.Residual(dst, q.data, p.data, n.data, scale*row.evidence.Margin*q.inverse, scale*p.inverse, scale*n.inverse)
+	square = dots.Residual(dst, q.data, p.data, n.data, scale*row.evidence.Margin*row.inverse[0], scale*row.inverse[1], scale*row.inverse[2])
 	return square / row.weight
 }
 

@@ -8,9 +8,6 @@ import (
 
 	"example.com/eci/internal/chol"
 	"example.com/eci/internal/syrk"
-	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
-	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -31,7 +28,7 @@ const (
 	defaultEpsilon2 = 0.5
 	maxGroups       = 1 << 12
 	maxDimension    = 1 << 15
-	blockRows       = 64
+	blockRows       = 192
 )
 
 func (c MatrixConfig) withDefaults() (MatrixConfig, error) {
@@ -138,12 +135,20 @@ func (m *Matrix) row(group int) []float64 {
 	if len(g.block) == blockRows*d {
 		g.flush(d)
 	}
-	if g.block == nil {
-		g.block = make([]float64, 0, blockRows*d)
-	}
+	g.block = grown(g.block, d, blockRows)
 	g.triples++
-	g.block = g.block[:len(g.block)+d]
 	return g.block[len(g.block)-d:]
+}
+
+// grown returns rows with one more of length d, in storage that doubles up to
+// most rows.
+func grown[T float32 | float64](rows []T, d, most int) []T {
+	if len(rows) == cap(rows) {
+		more := make([]T, len(rows), max(d, min(2*cap(rows), most*d)))
+		copy(more, rows)
+		rows = more
+	}
+	return rows[:len(rows)+d]
 }
 
 // fastRow is row for float32 blocks.
@@ -152,17 +157,13 @@ func (m *Matrix) fastRow(group int) []float32 {
 	if len(g.fast) == syrk.MaxRows*d {
 		g.flush(d)
 	}
-	if g.fast == nil {
-		g.fast = make([]float32, 0, syrk.MaxRows*d)
-	}
+	g.fast = grown(g.fast, d, syrk.MaxRows)
 	g.triples++
-	g.fast = g.fast[:len(g.fast)+d]
 	return g.fast[len(g.fast)-d:]
 }
 
-// flush adds the pending rows to the sum. gonum's transposed Dsyrk adds row
-// after row with vectorised axpy, so the result of float64 rows does not depend
-// on where blocks begin.
+// flush adds the pending rows to the sum. Float64 rows are added one after the
+// other, so their sum does not depend on where blocks begin.
 func (g *matrixGroup) flush(d int) {
 	if len(g.block) == 0 && len(g.fast) == 0 {
 		return
@@ -170,24 +171,22 @@ func (g *matrixGroup) flush(d int) {
 	if g.sum == nil {
 		g.sum = make([]float64, d*d)
 	}
-	if rows := len(g.block) / d; rows > 0 {
-		blas64.Syrk(blas.Trans, 1,
-			blas64.General{Rows: rows, Cols: d, Stride: d, Data: g.block},
-			1, blas64.Symmetric{N: d, Stride: d, Data: g.sum, Uplo: blas.Upper})
-	}
-	if rows := len(g.fast) / d; rows > 0 {
-		scratch := syrkScratch.Get().(*syrk.Scratch)
-		syrk.Accumulate(g.sum, d, g.fast, rows, scratch)
-		syrkScratch.Put(scratch)
-	}
+	scratch := scratches.Get().(*scratch)
+	defer scratches.Put(scratch)
+	syrk.Accumulate64(g.sum, d, g.block, len(g.block)/d, &scratch.syrk64)
+	syrk.Accumulate(g.sum, d, g.fast, len(g.fast)/d, &scratch.syrk)
 	g.block, g.fast = g.block[:0], g.fast[:0]
 }
 
-// Working memory of the kernels, one for each goroutine at work.
-var (
-	syrkScratch = sync.Pool{New: func() any { return new(syrk.Scratch) }}
-	cholScratch = sync.Pool{New: func() any { return new(chol.Scratch) }}
-)
+// scratch is the working memory of the kernels.
+type scratch struct {
+	syrk   syrk.Scratch
+	syrk64 syrk.Scratch64
+	chol   chol.Scratch
+}
+
+// scratches holds one for each goroutine at work.
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // flush brings all groups up to date.
 func (m *Matrix) flush() {
@@ -201,9 +200,9 @@ func (m *Matrix) flush() {
 // halfLogDet is half the log-determinant of the symmetric matrix in the upper
 // triangle of a, which it overwrites.
 func halfLogDet(a []float64, d int) (float64, error) {
-	scratch := cholScratch.Get().(*chol.Scratch)
-	defer cholScratch.Put(scratch)
-	half, ok := chol.LogDet(a, d, scratch)
+	scratch := scratches.Get().(*scratch)
+	defer scratches.Put(scratch)
+	half, ok := chol.LogDet(a, d, &scratch.chol)
 	if !ok || math.IsNaN(half) || math.IsInf(half, 0) {
 		return 0, fmt.Errorf("eci: matrix: %w", ErrSingular)
 	}
@@ -401,24 +400,26 @@ func (m *Matrix) EffectiveDimension() (float64, error) {
 	}
 	m.precision(sum, n)
 	d := m.config.Dimension
-	factor, ok := lapack64.Potrf(blas64.Symmetric{N: d, Stride: d, Data: sum, Uplo: blas.Upper})
+	if _, err := invertUpper(sum, d); err != nil {
+		return 0, err
+	}
+	var trace float64 // of (I + a M)^-1
 	for i := range d {
-		ok = ok && !math.IsInf(sum[i*d+i], 0)
-	}
-	// tr((I + aM)^-1) is the squared Frobenius norm of the inverse factor.
-	if !ok || !lapack64.Trtri(factor) {
-		return 0, fmt.Errorf("eci: matrix: %w", ErrSingular)
-	}
-	var trace float64
-	for i := range d {
-		for _, x := range sum[i*d+i : (i+1)*d] {
-			trace += x * x
-		}
-	}
-	if math.IsNaN(trace) || math.IsInf(trace, 0) {
-		return 0, fmt.Errorf("eci: matrix: %w", ErrSingular)
+		trace += sum[i*d+i]
 	}
 	return max(0, float64(d)-trace), nil
+}
+
+// invertUpper replaces the upper triangle of a by that of its inverse and returns
+// half its log-determinant.
+func invertUpper(a []float64, d int) (float64, error) {
+	scratch := scratches.Get().(*scratch)
+	defer scratches.Put(scratch)
+	half, ok := chol.Inverse(a, d, &scratch.chol)
+	if !ok || math.IsNaN(half) || math.IsInf(half, 0) {
+		return 0, fmt.Errorf("eci: matrix: %w", ErrSingular)
+	}
+	return max(0, half), nil
 }
 
 // Spectrum returns the eigenvalues of M in descending order, length d; negative

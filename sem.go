@@ -359,7 +359,6 @@ func (r *run) scales(ctx context.Context, sources []Source) (*Calibration, error
 		delete(named, source.Name)
 		cal.Sources = append(cal.Sources, source.Name)
 		err := r.batches(ctx, source, make(map[string]int), func(b *batch) error {
-			b.similarities()
 			for i := range b.rows {
 				e := &b.rows[i].evidence
 				margin.add(e.Margin)

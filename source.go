@@ -73,6 +73,25 @@ func checkSources(sources []Source) error {
 // caller truncates the arena they are appended to. Rows that the policy leaves
 // out are counted in skipped.
 func (s Source) each(ctx context.Context, skip Skip, skipped map[string]int, arena *[]float32, fn func(rec *Record) error) error {
+	return s.walk(ctx, arena, func(rec *Record, err error) error {
+		if err == nil {
+			err = rec.check()
+		}
+		if err == nil {
+			err = fn(rec)
+		}
+		if policy, reason := skipReason(err); policy&skip != 0 {
+			skipped[reason]++
+			return nil
+		}
+		return err
+	})
+}
+
+// walk reads a source once and calls fn with every row as it is, or with the
+// error that stands in its place. An error that fn returns ends the reading and
+// is given its place.
+func (s Source) walk(ctx context.Context, arena *[]float32, fn func(rec *Record, err error) error) error {
 	var rec Record
 	row := 0
 	for t, err := range s.Triples {
@@ -87,18 +106,10 @@ func (s Source) each(ctx context.Context, skip Skip, skipped map[string]int, are
 		}
 		if err == nil {
 			*arena = rec.fill(t, row, *arena)
-			err = rec.check()
 		} else {
 			rec = Record{Row: row}
 		}
-		if err == nil {
-			err = fn(&rec)
-		}
-		if err != nil {
-			if policy, reason := skipReason(err); policy&skip != 0 {
-				skipped[reason]++
-				continue
-			}
+		if err := fn(&rec, err); err != nil {
 			return s.wrap(&rec, err)
 		}
 	}

@@ -51,7 +51,34 @@ func run(ctx context.Context, dir string, asJSON bool, files []string) error {
 		return out.Encode(ranking)
 	}
 	fmt.Print(ranking)
-	return combine(ranking)
+	if err := combine(ranking); err != nil {
+		return err
+	}
+	return lint(ctx, vectors, sources)
+}
+
+// lint prints one line for each rule that holds as a warning or an error.
+func lint(ctx context.Context, vectors eci.Vectors, sources []eci.Source) error {
+	report, err := (&eci.Linter{Vectors: vectors}).Lint(ctx, sources...)
+	if err != nil {
+		return err
+	}
+	lines := make(map[eci.LintKind]string)
+	var kinds []eci.LintKind // worst first
+	for _, f := range report.Findings {
+		if f.Severity == eci.SeverityInfo {
+			continue
+		}
+		if lines[f.Kind] == "" {
+			kinds = append(kinds, f.Kind)
+			lines[f.Kind] = fmt.Sprintf("lint: %s: %s:", f.Severity, f.Kind)
+		}
+		lines[f.Kind] += fmt.Sprintf(" %s %.0f%%", f.Source, 100*f.Share)
+	}
+	for _, kind := range kinds {
+		fmt.Println(lines[kind])
+	}
+	return nil
 }
 
 // combine prints the best hybrid of two sources and the best mixture.

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"example.com/eci"
+	"example.com/eci/testdata/demo"
+)
+
+// TestGradient against central differences of the loss, for every number of ways
+// and with two rows of one query, whose positives must not repel each other.
+func TestGradient(t *testing.T) {
+	const d, r, n = 7, 3, 4
+	for _, ways := range []int{1, 2, 4} {
+		random := rand.New(rand.NewPCG(1, uint64(ways)))
+		a := newAdapter(d, r, random)
+		for i := range a.params {
+			a.params[i] = random.NormFloat64() / 2
+		}
+		b := a.newBatch(n)
+		copy(b.query, []int{0, 0, 2, 3})
+		for i := range n {
+			for role := range 3 {
+				v := row(b.x, role*n+i)
+				for k := range v {
+					v[k] = random.NormFloat64()
+				}
+				norm := math.Sqrt(dot(v, v))
+				for k := range v {
+					v[k] /= norm
+				}
+			}
+		}
+		gradient, ignored := make([]float64, len(a.params)), make([]float64, len(a.params))
+		a.loss(b, ways, 0.5, gradient)
+		for i, g := range gradient {
+			const h = 1e-5
+			kept := a.params[i]
+			a.params[i] = kept + h
+			up := a.loss(b, ways, 0.5, ignored)
+			a.params[i] = kept - h
+			down := a.loss(b, ways, 0.5, ignored)
+			a.params[i] = kept
+			if want := (up - down) / (2 * h); math.Abs(g-want) > 1e-8*max(1, math.Abs(want)) {
+				t.Fatalf("ways %d, parameter %d: gradient %v, finite difference %v", ways, i, g, want)
+			}
+		}
+	}
+}
+
+// TestLossByHand: two triples, the frozen adapter, vectors along the axes. With
+// ways 1 the loss of each is ln(1 + exp((0-1)/T)); with ways 2 the other's
+// positive, at similarity 0, comes in as well.
+func TestLossByHand(t *testing.T) {
+	a := newAdapter(4, 1, rand.New(rand.NewPCG(1, 1)))
+	b := a.newBatch(2)
+	x, y, z := []float64{1, 0, 0, 0}, []float64{0, 1, 0, 0}, []float64{0, 0, 1, 0}
+	b.set(0, 0, x, x, z)
+	b.set(1, 1, y, y, z)
+	gradient := make([]float64, len(a.params))
+	for ways, others := range map[int]float64{1: 1, 2: 2} {
+		if got, want := a.loss(b, ways, 0.5, gradient), math.Log(1+others*math.Exp(-2)); math.Abs(got-want) > 1e-15 {
+			t.Errorf("ways %d: loss %v, want %v", ways, got, want)
+		}
+	}
+}
+
+func TestNDCGByHand(t *testing.T) {
+	l := math.Log2
+	for _, row := range []struct {
+		reason  string
+		ranking []int
+		gains   map[int]float64
+		want    float64
+	}{
+		{"perfect", []int{3, 1}, map[int]float64{3: 1}, 1},
+		{"second", []int{1, 3}, map[int]float64{3: 1}, 1 / l(3)},
+		{"not found", []int{1, 2}, map[int]float64{3: 1}, 0},
+		{"none relevant", []int{1, 2}, nil, 0},
+		{"graded, in the wrong order", []int{1, 2}, map[int]float64{1: 1, 2: 2}, (1 + 2/l(3)) / (2 + 1/l(3))},
+		{"more relevant than places", []int{5, 6, 9}, map[int]float64{5: 1, 6: 1, 7: 1, 8: 1}, (1 + 1/l(3)) / (1 + 1/l(3) + 1/l(4))},
+		{"below the cutoff", []int{1, 2, 4, 3}, map[int]float64{3: 1}, 0},
+	} {
+		if got := ndcg(row.ranking, row.gains, 3); math.Abs(got-row.want) > 1e-15 {
+			t.Errorf("%s: %v, want %v", row.reason, got, row.want)
+		}
+	}
+}
+
+// TestTopTwin: against sorting everything.
+func TestTopTwin(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		scores := make([]float64, random.IntN(20))
+		order := make([]int, len(scores))
+		for i := range scores {
+			scores[i], order[i] = float64(random.IntN(6)), i
+		}
+		slices.SortStableFunc(order, func(a, b int) int { return int(scores[b] - scores[a]) })
+		k := random.IntN(12)
+		if got := top(scores, k); !slices.Equal(got, order[:min(k, len(order))]) {
+			t.Fatalf("top %d of %v: %v, want %v", k, scores, got, order)
+		}
+	}
+}
+
+func TestPairedByHand(t *testing.T) {
+	// Differences 1, 2, 3: mean 2, variance 1.
+	mean, standardError := paired([]float64{2, 4, 6}, []float64{1, 2, 3})
+	if mean != 2 || math.Abs(standardError-1/math.Sqrt(3)) > 1e-15 {
+		t.Error(mean, standardError)
+	}
+}
+
+// short is a training of a second or two.
+var short = settings{ways: 8, rank: 8, batch: 16, steps: 20, rate: 1e-3, temperature: 0.05, folds: 2, seeds: 2}
+
+// TestUntrainedIsFrozen: without a step there is no gain, and nDCG@10 of the demo
+// is what its frozen vectors give.
+func TestUntrainedIsFrozen(t *testing.T) {
+	c, err := open(demo.Files, "vectors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	still := short
+	still.steps = 0
+	trained, frozen, err := c.measure(t.Context(), still, func(int, int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, values := range trained {
+		for q := range values {
+			if math.Abs(values[q]-frozen[q]) > 1e-12 {
+				t.Errorf("source %d, query %d: %v, frozen %v", i, q, values[q], frozen[q])
+			}
+		}
+	}
+	if mean, _ := paired(frozen, make([]float64, len(frozen))); mean < 0.5 || mean > 0.9 {
+		t.Errorf("nDCG@10 %v", mean)
+	}
+}
+
+// TestRunIsDeterministic: the same bytes on one core and on all, tables of every
+// source, and outcomes that the library reads back.
+func TestRunIsDeterministic(t *testing.T) {
+	save := filepath.Join(t.TempDir(), "outcomes.json")
+	once := func() string {
+		var out strings.Builder
+		alone := short
+		alone.ways = 1
+		if err := run(t.Context(), &out, io.Discard, demo.Files, "vectors", nil, []settings{short, alone}, 1, save); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := os.ReadFile(save)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.String() + string(raw)
+	}
+	first := once()
+	old := runtime.GOMAXPROCS(1)
+	second := once()
+	runtime.GOMAXPROCS(old)
+	if first != second {
+		t.Errorf("differs:\n%s\n%s", first, second)
+	}
+	for _, word := range []string{"contaminated", "llm", "disjoint", "hard negative alone", "7 other queries"} {
+		if !strings.Contains(first, word) {
+			t.Errorf("no %q in\n%s", word, first)
+		}
+	}
+	f, err := os.Open(save)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if outcomes, err := eci.ReadOutcomes(save, f, "ways1"); err != nil || len(outcomes) != 5 {
+		t.Error(outcomes, err)
+	}
+}
+
+// TestOpenErrors: what is missing from a folder is named.
+func TestOpenErrors(t *testing.T) {
+	for _, row := range []struct{ reason, file, content, says string }{
+		{"bad score", "qrels.tsv", "q1\td1\tx\n", "qrels.tsv, row 1"},
+		{"two columns", "qrels.tsv", "q1\td1\n", "tabs"},
+		{"unknown document", "qrels.tsv", "q1\tnone\t1\n", `"none" is not in corpus.jsonl`},
+		{"nothing relevant", "qrels.tsv", "q1\td1\t0\n", "no query"},
+		{"no id", "corpus.jsonl", "{}\n", "corpus.jsonl, row 1: no _id"},
+		{"not JSON", "queries.jsonl", "\n[\n", "queries.jsonl, row 2"},
+		{"triples without ids", "sources/bm25.jsonl", `{"query":"a","positive":"b","negative":"c"}`, "need ids"},
+		{"no vector", "corpus.jsonl", `{"_id":"d1"}` + "\n" + `{"_id":"new"}`, `"new"`},
+	} {
+		files := fstest.MapFS{}
+		for _, name := range []string{"corpus.jsonl", "queries.jsonl", "qrels.tsv", "sources/bm25.jsonl", "vectors/corpus.npy", "vectors/corpus.ids", "vectors/queries.npy", "vectors/queries.ids"} {
+			raw, err := demo.Files.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files[name] = &fstest.MapFile{Data: raw}
+		}
+		if row.reason == "no vector" {
+			files["qrels.tsv"] = &fstest.MapFile{Data: []byte("q1\td1\t1\n")}
+		}
+		files[row.file] = &fstest.MapFile{Data: []byte(row.content)}
+		if _, err := open(files, "vectors"); err == nil || !strings.Contains(err.Error(), row.says) {
+			t.Errorf("%s: %v", row.reason, err)
+		}
+	}
+	bad := short
+	bad.ways = 3
+	if err := run(t.Context(), io.Discard, io.Discard, demo.Files, "vectors", nil, []settings{bad}, 0, ""); err == nil {
+		t.Error("3 ways in a batch of 16")
+	}
+	if err := run(t.Context(), io.Discard, io.Discard, demo.Files, "vectors", []string{"none"}, []settings{short}, 0, ""); err == nil {
+		t.Error("a source that is not there")
+	}
+}

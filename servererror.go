@@ -1,0 +1,264 @@
+package eci
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ServerError is a request of a [Server] that failed. It wraps ErrEmbedder and
+// Err.
+type ServerError struct {
+	// URL is the endpoint without user and query.
+	URL string
+	// Status is the HTTP status of the last answer, 0 where none came.
+	Status int
+	// Body is the beginning of the last answer, without the API key.
+	Body string
+	// Attempts is how often the request was sent.
+	Attempts int
+	// Err is the cause; nil where Status is.
+	Err error
+	// Try is what may help.
+	Try string
+
+	again bool          // sending it again may help
+	wait  time.Duration // for so long, if the server said so
+}
+
+// Error names URL, status, cause, the answer's beginning and what to try.
+func (e *ServerError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "eci: %v: %s: ", ErrEmbedder, e.URL)
+	switch {
+	case e.Status == 0:
+		b.WriteString("no answer")
+	default:
+		fmt.Fprintf(&b, "status %d %s", e.Status, http.StatusText(e.Status))
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	if e.Body != "" {
+		fmt.Fprintf(&b, ": %q", e.Body)
+	}
+	if e.Attempts > 1 {
+		fmt.Fprintf(&b, " (attempt %d)", e.Attempts)
+	}
+	if e.Try != "" {
+		fmt.Fprintf(&b, "; %s", e.Try)
+	}
+	return b.String()
+}
+
+// Unwrap returns ErrEmbedder and the cause.
+func (e *ServerError) Unwrap() []error {
+	if e.Err == nil {
+		return []error{ErrEmbedder}
+	}
+	return []error{ErrEmbedder, e.Err}
+}
+
+// request is the body for texts, with their prefix.
+func (c *call) request(texts []string) ([]byte, error) {
+	prefixed := make([]string, len(texts))
+	for i, text := range texts {
+		prefixed[i] = c.prefix + text
+	}
+	return json.Marshal(c.Protocol.wire().request(c.Server, prefixed))
+}
+
+// try sends a request once.
+func (c *call) try(ctx context.Context, body []byte, want int) ([][]float32, *ServerError) {
+	select {
+	case c.underway <- struct{}{}:
+		defer func() { <-c.underway }()
+	case <-ctx.Done():
+		return nil, &ServerError{}
+	}
+	if c.turn(ctx) != nil {
+		return nil, &ServerError{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	if err != nil {
+		return nil, c.lost(ctx, 0, err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Accept", "application/json")
+	if c.key != "" {
+		request.Header.Set("Authorization", "Bearer "+c.key)
+	}
+	answer, err := c.client.Do(request)
+	if err != nil {
+		return nil, c.lost(ctx, 0, err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		// What cannot be read of it is not missed.
+		beginning, _ := io.ReadAll(io.LimitReader(answer.Body, 64<<10))
+		return nil, c.refused(answer, beginning)
+	}
+	most := int64(want+1) << 20
+	content, err := io.ReadAll(io.LimitReader(answer.Body, most+1))
+	if err != nil {
+		return nil, c.lost(ctx, answer.StatusCode, err)
+	}
+	var vectors [][]float32
+	if int64(len(content)) > most {
+		err = fmt.Errorf("an answer of more than %d bytes for %d texts", most, want)
+	} else if vectors, err = c.Protocol.wire().decode(content, want); err == nil {
+		err = c.accept(vectors)
+	}
+	if err != nil {
+		return nil, c.useless(answer, content, err)
+	}
+	return vectors, nil
+}
+
+// lost explains a request that no whole answer came to.
+func (c *call) lost(ctx context.Context, status int, err error) *ServerError {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		err = outer.Err // its text repeats the URL, query and all
+	}
+	e := &ServerError{URL: c.shown, Status: status, Err: c.clean(err), again: true}
+	var dial *net.OpError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		e.Err = fmt.Errorf("nothing within Server.Timeout, %v: %w", c.timeout, context.DeadlineExceeded)
+		e.Try = "raise Timeout, lower BatchTexts or Concurrency, or see whether the server hangs"
+	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &certificate):
+		e.Try = "check whether Server.URL should begin with http:// or https://, and the server's certificate"
+		e.again = false
+	case errors.As(err, &dial) && dial.Op == "dial":
+		e.Try = "see whether the server runs there, and check host and port of Server.URL"
+		e.again = c.answered()
+	default:
+		e.Try = "the connection was lost: see the server's log, or lower BatchTexts"
+		if status != 0 {
+			e.Try = "the answer broke off: see the log of the server and of proxies before it"
+		}
+	}
+	return e
+}
+
+// refused explains an answer that is not 200.
+func (c *call) refused(answer *http.Response, body []byte) *ServerError {
+	e := &ServerError{URL: c.shown, Status: answer.StatusCode, Body: c.excerpt(body)}
+	e.wait = retryAfter(answer.Header.Get("Retry-After"), c.clock.now())
+	switch status := answer.StatusCode; {
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		switch {
+		case c.key != "":
+			e.Try = fmt.Sprintf("check the API key in the environment variable %s", c.variable)
+		case c.variable != "" && c.variable != NoKey:
+			e.Try = fmt.Sprintf("set the environment variable %s to the API key", c.variable)
+		default:
+			e.Try = "name the environment variable that holds the API key in Server.KeyVariable"
+		}
+	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
+		e.Try = fmt.Sprintf("check the path of Server.URL, Protocol (%v) and whether the server has the model %q", c.Protocol, c.Model)
+	case status == http.StatusRequestEntityTooLarge:
+		e.Try = "shorten the text"
+		if c.Protocol.wire().truncates {
+			e.Try += " or set Server.Truncate"
+		}
+	case status == http.StatusTooManyRequests:
+		e.again = true
+		e.Try = "lower Server.Rate or Concurrency"
+		if e.wait > longestWait {
+			e.Try = fmt.Sprintf("the server asks to wait %v: go on then, or raise the quota", e.wait.Round(time.Second))
+		}
+	case status == http.StatusInternalServerError || status >= 502 && status <= 504:
+		e.again = true
+		e.Try = "see the server's log"
+		if e.wait > longestWait {
+			e.Try = fmt.Sprintf("the server asks to wait %v: go on then", e.wait.Round(time.Second))
+		}
+	case status >= 300 && status < 400:
+		e.Try = "the server redirects: set Server.URL to where it listens itself"
+	case status >= 500:
+		e.Try = "see the server's log"
+	default:
+		e.Try = "check Server.Model, Dimensions and BatchTexts, and whether a text is too long for the encoder"
+	}
+	return e
+}
+
+// useless explains an answer without the vectors asked for.
+func (c *call) useless(answer *http.Response, body []byte, err error) *ServerError {
+	e := &ServerError{URL: c.shown, Status: answer.StatusCode, Err: c.clean(err)}
+	html := bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) || strings.Contains(answer.Header.Get("Content-Type"), "html")
+	switch {
+	case html:
+		e.Err = errors.New("the answer is a web page, not JSON")
+		e.Try = "check host and path of Server.URL: a proxy or a web interface answers there"
+	case errors.Is(err, ErrNotFinite), errors.Is(err, ErrZeroVector):
+		e.Try = "see the server's log: encoders in half precision overflow on some texts"
+		return e
+	case errors.Is(err, ErrDimension):
+		e.Try = "see whether the server changed its model, and check Server.Dimensions"
+		return e
+	case errors.Is(err, ErrEmbedderCount):
+		e.Try = fmt.Sprintf("check Server.Protocol (%v), or lower BatchTexts", c.Protocol)
+	default:
+		e.Try = fmt.Sprintf("check Server.Protocol (%v) and the path of Server.URL", c.Protocol)
+	}
+	e.Body = c.excerpt(body)
+	return e
+}
+
+// excerpt is the beginning of an answer without the key.
+func (c *call) excerpt(body []byte) string {
+	const most = 200
+	text := strings.Join(strings.Fields(c.scrub(string(body))), " ")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "..."
+	}
+	return text
+}
+
+// scrub takes the key out of a text, also as a URL or as JSON has it.
+func (c *call) scrub(text string) string {
+	if c.key == "" {
+		return text
+	}
+	forms := []string{c.key, "[key]", url.QueryEscape(c.key), "[key]", strings.ReplaceAll(c.key, "/", `\/`), "[key]"}
+	if quoted, err := json.Marshal(c.key); err == nil {
+		forms = append(forms, strings.Trim(string(quoted), `"`), "[key]")
+	}
+	return strings.NewReplacer(forms...).Replace(text)
+}
+
+// clean is an error without the key.
+func (c *call) clean(err error) error {
+	if text := err.Error(); c.scrub(text) != text {
+		return errors.New(c.scrub(text))
+	}
+	return err
+}
+
+// retryAfter reads the header in seconds or as a date; 0 means it says nothing.
+func retryAfter(header string, now time.Time) time.Duration {
+	header = strings.TrimSpace(header)
+	if seconds, err := strconv.Atoi(header); err == nil {
+		return time.Duration(min(max(seconds, 0), 1e6)) * time.Second
+	}
+	if at, err := http.ParseTime(header); err == nil {
+		return max(at.Sub(now), 0)
+	}
+	return 0
+}
