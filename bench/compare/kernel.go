@@ -76,8 +76,8 @@ func (s *session) kernel(q request) (reply, error) {
 	}
 	var trace float64
 	r, err := timed(func() error {
-		sums := shards(q.Threads, d, kernelRows, func(sum []float64, scratch *syrk.Scratch, first, n int) {
-			syrk.Accumulate(sum, d, rows[first*d:], n, scratch)
+		sums := shards(q.Threads, d, kernelRows, func() func(first, n int) []float32 {
+			return func(first, n int) []float32 { return rows[first*d:] }
 		})
 		for i := range d {
 			trace += sums[i*d+i]
@@ -89,8 +89,9 @@ func (s *session) kernel(q request) (reply, error) {
 }
 
 // shards hands out blocks of rows, in order, to workers with a matrix each, and
-// returns the sum of the matrices.
-func shards(threads, d, rows int, add func(sum []float64, scratch *syrk.Scratch, first, n int)) []float64 {
+// returns the sum of the matrices. Every worker has a function of its own that
+// gives n rows from the first.
+func shards(threads, d, rows int, worker func() func(first, n int) []float32) []float64 {
 	const block = syrk.MaxRows
 	sums := make([][]float64, threads)
 	var wait sync.WaitGroup
@@ -100,8 +101,10 @@ func shards(threads, d, rows int, add func(sum []float64, scratch *syrk.Scratch,
 			defer wait.Done()
 			sum := make([]float64, d*d)
 			var scratch syrk.Scratch
+			get := worker()
 			for first := t * block; first < rows; first += threads * block {
-				add(sum, &scratch, first, min(block, rows-first))
+				n := min(block, rows-first)
+				syrk.Accumulate(sum, d, get(first, n), n, &scratch)
 			}
 			sums[t] = sum
 		}()

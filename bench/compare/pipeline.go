@@ -45,14 +45,15 @@ func (s *session) pipeline(q request) (reply, error) {
 	var value float64
 	ok := true
 	r, err := timed(func() error {
-		sum := shards(q.Threads, d, q.Triples, func(sum []float64, scratch *syrk.Scratch, first, n int) {
-			rows := make([]float32, n*d)
-			for i := range n {
-				at := (first + i) % q.Pool * d
-				x, y, z := v[0][at:at+d], v[1][at:at+d], v[2][at:at+d]
-				residual(rows[i*d:][:d], x, y, z, q.Scales)
+		sum := shards(q.Threads, d, q.Triples, func() func(first, n int) []float32 {
+			rows := make([]float32, syrk.MaxRows*d)
+			return func(first, n int) []float32 {
+				for i := range n {
+					at := (first + i) % q.Pool * d
+					residual(rows[i*d:][:d], v[0][at:at+d], v[1][at:at+d], v[2][at:at+d], q.Scales)
+				}
+				return rows
 			}
-			syrk.Accumulate(sum, d, rows, n, scratch)
 		})
 		a := float64(d) / q.Epsilon2 / float64(q.Triples)
 		for k := range sum {
