@@ -84,7 +84,7 @@ func mustEmbed(t testing.TB, c *DiskCache, texts []string) [][]float32 {
 
 func TestDiskCache(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "directory")
-	texts := append(numbered(700), numbered(10)...) // ten are there twice
+	texts := append(someTexts(700), someTexts(10)...) // ten are there twice
 	want := vectorsOf("", texts)
 	e := new(countingEncoder)
 	for run := range 3 {
@@ -259,9 +259,9 @@ func (e fixedEncoder) EmbedQuery(context.Context, string) ([]float32, error) {
 // TestDiskCacheAnotherModel: the model behind a name changed its dimension.
 func TestDiskCacheAnotherModel(t *testing.T) {
 	dir := t.TempDir()
-	mustEmbed(t, openCache(t, dir, new(countingEncoder), "x"), numbered(3))
+	mustEmbed(t, openCache(t, dir, new(countingEncoder), "x"), someTexts(3))
 	c := openCache(t, dir, &countingEncoder{components: 5}, "x")
-	_, err := c.EmbedDocuments(t.Context(), numbered(4))
+	_, err := c.EmbedDocuments(t.Context(), someTexts(4))
 	if !errors.Is(err, ErrDimension) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "Identity") {
 		t.Errorf("error %v", err)
 	}
@@ -282,7 +282,7 @@ func segmentFiles(t testing.TB, dir string) []string {
 // embedded again, and kept.
 func TestDiskCacheCrash(t *testing.T) {
 	dir := t.TempDir()
-	texts := numbered(4)
+	texts := someTexts(4)
 	want := vectorsOf("", texts)
 	c := openCache(t, dir, new(countingEncoder), "x")
 	mustEmbed(t, c, texts)
@@ -319,7 +319,7 @@ func TestDiskCacheCrash(t *testing.T) {
 // ever returned, and the cache mends itself.
 func TestDiskCacheDamage(t *testing.T) {
 	dir := t.TempDir()
-	texts := numbered(3)
+	texts := someTexts(3)
 	want := vectorsOf("", texts)
 	c := openCache(t, dir, new(countingEncoder), "x")
 	mustEmbed(t, c, texts)
@@ -355,10 +355,10 @@ func TestDiskCacheOfAnotherKey(t *testing.T) {
 	dir := t.TempDir()
 	e := new(countingEncoder)
 	c := openCache(t, dir, e, "x")
-	mustEmbed(t, c, numbered(2))
-	keys := c.keys(documentRole, numbered(2))
+	mustEmbed(t, c, someTexts(2))
+	keys := c.keys(documentRole, someTexts(2))
 	c.index[keys[0].short()] = c.index[keys[1].short()]
-	if diff := cmp.Diff(vectorsOf("", numbered(2)), mustEmbed(t, c, numbered(2))); diff != "" || e.texts.Load() != 3 {
+	if diff := cmp.Diff(vectorsOf("", someTexts(2)), mustEmbed(t, c, someTexts(2))); diff != "" || e.texts.Load() != 3 {
 		t.Errorf("%d embedded\n%s", e.texts.Load(), diff)
 	}
 }
@@ -371,7 +371,7 @@ func TestDiskCacheLimit(t *testing.T) {
 	}
 	e := &countingEncoder{components: 500}
 	c := openCache(t, dir, e, "x")
-	texts := numbered(2000)
+	texts := someTexts(2000)
 	for start := 0; start < len(texts); start += 10 {
 		mustEmbed(t, c, texts[start:start+10])
 		var total int64
@@ -422,7 +422,7 @@ func TestDiskCacheLimit(t *testing.T) {
 // TestDiskCacheManyFiles has more files than are kept open.
 func TestDiskCacheManyFiles(t *testing.T) {
 	dir := t.TempDir()
-	texts := numbered(mostOpenFiles + 20)
+	texts := someTexts(mostOpenFiles + 20)
 	for i := range texts {
 		c := openCache(t, dir, new(countingEncoder), "x")
 		mustEmbed(t, c, texts[i:i+1])
@@ -460,11 +460,11 @@ func TestDiskCacheKeepsPartOfAFailure(t *testing.T) {
 	t.Run("an embedder that fails in its third call", func(t *testing.T) {
 		dir := t.TempDir()
 		c := openCache(t, dir, &countingEncoder{failAfter: 600}, "x")
-		if _, err := c.EmbedDocuments(t.Context(), numbered(1000)); !errors.Is(err, errEncoder) || !errors.Is(err, ErrEmbedder) {
+		if _, err := c.EmbedDocuments(t.Context(), someTexts(1000)); !errors.Is(err, errEncoder) || !errors.Is(err, ErrEmbedder) {
 			t.Fatalf("error %v", err)
 		}
 		e := new(countingEncoder)
-		mustEmbed(t, openCache(t, dir, e, "x"), numbered(1000))
+		mustEmbed(t, openCache(t, dir, e, "x"), someTexts(1000))
 		if n := e.texts.Load(); n != 1000-2*textsPerCall {
 			t.Errorf("%d embedded again, want %d", n, 1000-2*textsPerCall)
 		}
@@ -472,7 +472,7 @@ func TestDiskCacheKeepsPartOfAFailure(t *testing.T) {
 	t.Run("queries one by one", func(t *testing.T) {
 		dir := t.TempDir()
 		c := openCache(t, dir, &countingEncoder{failAfter: 7}, "x")
-		if _, err := c.EmbedQueries(t.Context(), numbered(10)); !errors.Is(err, errEncoder) {
+		if _, err := c.EmbedQueries(t.Context(), someTexts(10)); !errors.Is(err, errEncoder) {
 			t.Fatalf("error %v", err)
 		}
 		if n := c.Stats().Vectors; n != 7 {
@@ -491,12 +491,12 @@ func TestDiskCacheKeepsPartOfAFailure(t *testing.T) {
 		})
 		s := &Server{URL: server.URL, Model: "m", KeyVariable: NoKey, BatchTexts: 10, Concurrency: 1}
 		c := openCache(t, t.TempDir(), s, "")
-		if _, err := c.EmbedDocuments(t.Context(), numbered(100)); !errors.Is(err, ErrEmbedder) {
+		if _, err := c.EmbedDocuments(t.Context(), someTexts(100)); !errors.Is(err, ErrEmbedder) {
 			t.Fatalf("error %v", err)
 		} else {
 			checkMessage(t, err)
 		}
-		mustEmbed(t, c, numbered(100))
+		mustEmbed(t, c, someTexts(100))
 		if n := asked.Load(); n != 11 || c.Stats().Misses != 100 {
 			t.Errorf("%d requests, want 5 and the 6 that were missing; %+v", n, c.Stats())
 		}
@@ -508,7 +508,7 @@ func TestDiskCacheConcurrent(t *testing.T) {
 	dir := t.TempDir()
 	e := new(countingEncoder)
 	caches := []*DiskCache{openCache(t, dir, e, "x"), openCache(t, dir, e, "x")}
-	texts := numbered(300)
+	texts := someTexts(300)
 	want := vectorsOf("", texts)
 	var wait sync.WaitGroup
 	for g := range 8 {
@@ -658,7 +658,7 @@ func TestDiskCacheInARanking(t *testing.T) {
 // that is read is one that was written.
 func FuzzSegment(f *testing.F) {
 	good := []byte(segmentMagic)
-	for _, text := range numbered(2) {
+	for _, text := range someTexts(2) {
 		good = appendRecord(good, cacheKey{byte(len(good))}, vectorOf(text))
 	}
 	f.Add(good)
@@ -692,7 +692,7 @@ func BenchmarkDiskCache(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer c.Close()
-	texts := numbered(10000)
+	texts := someTexts(10000)
 	b.Run("write", func(b *testing.B) {
 		for i := range b.N {
 			c.config.Identity = fmt.Sprint(i)

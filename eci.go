@@ -34,9 +34,9 @@
 //
 // [Rank] takes a [Scorer] (usually a [Sem]) and two or more [Source] values and
 // returns a [Ranking]: scores with jackknife intervals, the probability of being
-// best, and paired differences. Triples come from files ([JSONL]) or from any
-// iterator over the caller's own row type ([SourceOf]); vectors from the triples
-// themselves, from .npy files ([OpenVectors]) or from an [Embedder].
+// best, and paired differences. Triples come from files ([Files], [JSONL]) or
+// from any iterator over the caller's own row type ([SourceOf]); vectors from the
+// triples themselves, from files ([OpenVectors]) or from an [Embedder].
 //
 // # Invariants
 //

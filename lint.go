@@ -122,8 +122,8 @@ func normalise(text string) string { return strings.Join(strings.Fields(strings.
 
 // Prefixes keep ids of queries, ids of documents and texts apart.
 const (
-	queryIDs    = "query id\x00"
-	documentIDs = "document id\x00"
+	queryPrefix    = "query id\x00"
+	documentPrefix = "document id\x00"
 )
 
 // lintRun is what is known over all sources.
@@ -162,9 +162,9 @@ func newLintRun(l *Linter) *lintRun {
 	}
 	for query, documents := range l.Relevant {
 		for _, document := range documents {
-			key := keyOf(documentIDs + document)
+			key := keyOf(documentPrefix + document)
 			r.positives[key] = struct{}{}
-			r.pairs[pairKey(keyOf(queryIDs+query), key)] = struct{}{}
+			r.pairs[pairKey(keyOf(queryPrefix+query), key)] = struct{}{}
 		}
 	}
 	return r
@@ -299,7 +299,7 @@ func (s *lintSource) findings() []Finding {
 func queryKeys(rec *Record) []lintKey {
 	keys := []lintKey{keyOf(rec.QueryText)}
 	if rec.QueryID != "" {
-		keys = append(keys, keyOf(queryIDs+rec.QueryID))
+		keys = append(keys, keyOf(queryPrefix+rec.QueryID))
 	}
 	return keys
 }
@@ -308,7 +308,7 @@ func queryKeys(rec *Record) []lintKey {
 func documentKeys(id, text string) []lintKey {
 	keys := []lintKey{keyOf(normalise(text))}
 	if id != "" {
-		keys = append(keys, keyOf(documentIDs+id))
+		keys = append(keys, keyOf(documentPrefix+id))
 	}
 	return keys
 }
@@ -316,10 +316,10 @@ func documentKeys(id, text string) []lintKey {
 // survey is the first reading of a row: what later rows are compared with.
 func (s *lintSource) survey(rec *Record) error {
 	s.duplicate(rec)
-	s.identity(queryIDs, rec.QueryID, rec.QueryText, rec)
-	s.identity(documentIDs, rec.PositiveID, rec.PositiveText, rec)
+	s.identity(queryPrefix, rec.QueryID, rec.QueryText, rec)
+	s.identity(documentPrefix, rec.PositiveID, rec.PositiveText, rec)
 	if rec.NegativeID != rec.PositiveID || rec.NegativeText != rec.PositiveText {
-		s.identity(documentIDs, rec.NegativeID, rec.NegativeText, rec)
+		s.identity(documentPrefix, rec.NegativeID, rec.NegativeText, rec)
 	}
 	for _, document := range documentKeys(rec.PositiveID, rec.PositiveText) {
 		s.positives[document] = struct{}{}

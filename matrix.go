@@ -142,9 +142,9 @@ func (m *Matrix) row(group int) []float64 {
 
 // grown returns rows with one more of length d, in storage that doubles up to
 // most rows.
-func grown[T float32 | float64](rows []T, d, most int) []T {
+func grown(rows []float64, d, most int) []float64 {
 	if len(rows) == cap(rows) {
-		more := make([]T, len(rows), max(d, min(2*cap(rows), most*d)))
+		more := make([]float64, len(rows), max(d, min(2*cap(rows), most*d)))
 		copy(more, rows)
 		rows = more
 	}
@@ -157,7 +157,10 @@ func (m *Matrix) fastRow(group int) []float32 {
 	if len(g.fast) == syrk.MaxRows*d {
 		g.flush(d)
 	}
-	g.fast = grown(g.fast, d, syrk.MaxRows)
+	if g.fast == nil {
+		g.fast = make([]float32, 0, syrk.MaxRows*d)
+	}
+	g.fast = g.fast[:len(g.fast)+d]
 	g.triples++
 	return g.fast[len(g.fast)-d:]
 }

@@ -6,25 +6,15 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"regexp"
 	"strconv"
-
-	"golang.org/x/exp/mmap"
 )
 
 // NPY is a two-dimensional array in NumPy's .npy format, versions 1 to 3:
 // little-endian float16, float32 or float64 ('<f2', '<f4', '<f8'), C order,
 // shape (N, d). Other types, Fortran order and other shapes are refused with
 // ErrFormat. It is safe for concurrent use.
-type NPY struct {
-	name       string
-	data       io.ReaderAt
-	close      func() error
-	start      int64 // offset of the first component
-	rows, cols int
-	size       int // bytes of a component: 2, 4 or 8
-}
+type NPY struct{ array }
 
 // The header is a Python dict; NumPy writes its three keys in this order, other
 // writers in any.
@@ -36,14 +26,9 @@ var (
 
 // OpenNPY memory-maps an .npy file. Close releases it.
 func OpenNPY(path string) (*NPY, error) {
-	if info, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("eci: %w", err)
-	} else if info.IsDir() {
-		return nil, fmt.Errorf("eci: %s: %w: is a directory", path, ErrFormat)
-	}
-	r, err := mmap.Open(path)
+	r, err := openMapped(path)
 	if err != nil {
-		return nil, fmt.Errorf("eci: %w", err)
+		return nil, err
 	}
 	n, err := NewNPY(path, r, int64(r.Len()))
 	if err != nil {
@@ -93,14 +78,14 @@ func NewNPY(name string, r io.ReaderAt, size int64) (*NPY, error) {
 	if descr == nil || fortran == nil || shape == nil {
 		return bad("want a two-dimensional array, header is %q", bytes.TrimSpace(header))
 	}
-	a := &NPY{name: name, data: r, start: start + length}
+	a := &NPY{array{name: name, data: r, start: start + length}}
 	switch string(descr[1]) {
 	case "<f2":
-		a.size = 2
+		a.kind = halfFloat
 	case "<f4":
-		a.size = 4
+		a.kind = singleFloat
 	case "<f8":
-		a.size = 8
+		a.kind = doubleFloat
 	default:
 		return bad("type %q; save it as float32 with .astype('<f4')", descr[1])
 	}
@@ -109,84 +94,12 @@ func NewNPY(name string, r io.ReaderAt, size int64) (*NPY, error) {
 	}
 	rows, err1 := strconv.ParseInt(string(shape[1]), 10, 64)
 	cols, err2 := strconv.ParseInt(string(shape[2]), 10, 64)
-	if err1 != nil || err2 != nil || cols < 1 || cols > maxDimension || rows > math.MaxInt64/cols/int64(a.size) {
+	if err1 != nil || err2 != nil || cols < 1 || cols > maxDimension || rows > math.MaxInt64/cols/8 {
 		return bad("shape (%s, %s) is out of range", shape[1], shape[2])
 	}
-	if want := a.start + rows*cols*int64(a.size); want != size {
+	if want := a.start + rows*cols*int64(a.kind.bytes()); want != size {
 		return bad("shape (%d, %d) needs %d bytes, the file has %d: %w", rows, cols, want, size, io.ErrUnexpectedEOF)
 	}
 	a.rows, a.cols = int(rows), int(cols)
 	return a, nil
-}
-
-func orEOF(err error) error {
-	if err == nil || err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-// Rows returns N.
-func (a *NPY) Rows() int { return a.rows }
-
-// Dimension returns d, the length of a row.
-func (a *NPY) Dimension() int { return a.cols }
-
-// AppendRow appends row i (0..N-1) to dst as float32 and returns the extended
-// slice. float64 components are rounded to the nearest float32.
-func (a *NPY) AppendRow(dst []float32, i int) ([]float32, error) {
-	if i < 0 || i >= a.rows {
-		return dst, fmt.Errorf("eci: %s: %w: row %d of %d", a.name, ErrMissingVector, i, a.rows)
-	}
-	var buffer [4096]byte
-	offset := a.start + int64(i)*int64(a.cols)*int64(a.size)
-	for left := a.cols * a.size; left > 0; {
-		chunk := buffer[:min(left, len(buffer))]
-		if n, err := a.data.ReadAt(chunk, offset); n < len(chunk) {
-			return dst, &RowError{File: a.name, Row: i + 1, Err: fmt.Errorf("%w: %w", ErrFormat, orEOF(err))}
-		}
-		switch a.size {
-		case 2:
-			for ; len(chunk) > 0; chunk = chunk[2:] {
-				dst = append(dst, float16(binary.LittleEndian.Uint16(chunk)))
-			}
-		case 4:
-			for ; len(chunk) > 0; chunk = chunk[4:] {
-				dst = append(dst, math.Float32frombits(binary.LittleEndian.Uint32(chunk)))
-			}
-		case 8:
-			for ; len(chunk) > 0; chunk = chunk[8:] {
-				dst = append(dst, float32(math.Float64frombits(binary.LittleEndian.Uint64(chunk))))
-			}
-		}
-		read := min(left, len(buffer))
-		left -= read
-		offset += int64(read)
-	}
-	return dst, nil
-}
-
-// Close releases the file; the array must not be used afterwards.
-func (a *NPY) Close() error {
-	if a.close == nil {
-		return nil
-	}
-	return a.close()
-}
-
-// float16 widens an IEEE 754 half.
-func float16(h uint16) float32 {
-	sign := uint32(h>>15) << 31
-	exponent, fraction := uint32(h>>10&0x1f), uint32(h&0x3ff)
-	switch {
-	case exponent == 0x1f: // infinity or NaN
-		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
-	case exponent == 0: // zero or subnormal: fraction * 2^-24
-		v := float32(fraction) / (1 << 24)
-		if sign != 0 {
-			v = -v
-		}
-		return v
-	}
-	return math.Float32frombits(sign | (exponent+112)<<23 | fraction<<13)
 }

@@ -343,9 +343,7 @@ type textKey struct {
 // distinct notes the texts of the current band of a source.
 func (r *raced) distinct(ctx context.Context, source Source, seen map[textKey]struct{}) error {
 	admit := r.admission(r.samples[source.Name])
-	var arena []float32
-	return source.each(ctx, r.Skip, make(map[string]int), &arena, func(rec *Record) error {
-		arena = arena[:0]
+	return source.each(ctx, r.Skip, make(map[string]int), nil, func(rec *Record) error {
 		if admit(rec) && r.band.holds(rec) {
 			for _, at := range rec.sides() {
 				seen[textKey{at.role, fingerprintOf(at.text)}] = struct{}{}

@@ -45,11 +45,11 @@ func (r *Record) Vectors() (query, positive, negative []float32) {
 // Location returns the file and the 1-based row the record was read from.
 func (r *Record) Location() (file string, row int) { return r.File, r.Row }
 
-// fill copies what a Triple offers into r. Strings are immutable and so copied
-// by reference; vectors are appended to arena, because the caller may reuse its
-// slices. It returns the grown arena. row is the position to report when the
-// triple has none of its own.
-func (r *Record) fill(t Triple, row int, arena []float32) []float32 {
+// fill takes over what a Triple offers. Strings are immutable; vectors are
+// appended to arena, because the caller may reuse its slices, unless arena is nil:
+// then they are the caller's. row is the position to report when the triple has
+// none of its own.
+func (r *Record) fill(t Triple, row int, arena *[]float32) {
 	*r = Record{QueryText: t.Query(), PositiveText: t.Positive(), NegativeText: t.Negative(), Row: row}
 	if t, ok := t.(Identified); ok {
 		r.QueryID, r.PositiveID, r.NegativeID = t.IDs()
@@ -60,18 +60,18 @@ func (r *Record) fill(t Triple, row int, arena []float32) []float32 {
 		}
 	}
 	if t, ok := t.(Embedded); ok {
-		q, p, n := t.Vectors()
-		keep := func(v []float32) []float32 {
-			if v == nil {
-				return nil
-			}
-			start := len(arena)
-			arena = append(arena, v...)
-			return arena[start:len(arena):len(arena)]
+		r.QueryVector, r.PositiveVector, r.NegativeVector = t.Vectors()
+		if arena == nil {
+			return
 		}
-		r.QueryVector, r.PositiveVector, r.NegativeVector = keep(q), keep(p), keep(n)
+		for _, v := range [...]*[]float32{&r.QueryVector, &r.PositiveVector, &r.NegativeVector} {
+			if *v != nil {
+				start := len(*arena)
+				*arena = append(*arena, *v...)
+				*v = (*arena)[start:len(*arena):len(*arena)]
+			}
+		}
 	}
-	return arena
 }
 
 // check reports an empty text.

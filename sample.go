@@ -53,14 +53,12 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 		s := &sample{histogram: make([]uint32, 1<<histogramBits)}
 		r.samples[source.Name] = s
 		skipped := make(map[string]int)
-		var arena []float32
-		err := source.each(ctx, r.Skip, skipped, &arena, func(rec *Record) error {
+		err := source.each(ctx, r.Skip, skipped, nil, func(rec *Record) error {
 			if r.Skip&(SkipMissingVector|SkipBadVector) != 0 {
 				if err := r.vectors.check(rec); err != nil {
 					return err
 				}
 			}
-			arena = arena[:0]
 			p, n := fingerprintOf(rec.PositiveText), fingerprintOf(rec.NegativeText)
 			count(rec.PositiveText, p)
 			count(rec.NegativeText, n)
@@ -120,9 +118,7 @@ func (r *run) refine(ctx context.Context, source Source, s *sample) error {
 		bin++
 	}
 	var hashes []uint64
-	var arena []float32
-	err := source.each(ctx, r.Skip, make(map[string]int), &arena, func(rec *Record) error {
-		arena = arena[:0]
+	err := source.each(ctx, r.Skip, make(map[string]int), nil, func(rec *Record) error {
 		if h := r.hashOf(rec); h>>(64-histogramBits) == uint64(bin) {
 			hashes = append(hashes, h)
 		}

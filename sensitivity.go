@@ -189,9 +189,7 @@ func countPositives(ctx context.Context, base Sem, sources []Source) (*Lexicon, 
 	}
 	lexicon, seen := NewLexicon(tokenizer), make(map[fingerprint]struct{})
 	for _, source := range sources {
-		var arena []float32
-		err := source.each(ctx, base.Skip, make(map[string]int), &arena, func(rec *Record) error {
-			arena = arena[:0]
+		err := source.each(ctx, base.Skip, make(map[string]int), nil, func(rec *Record) error {
 			f := fingerprintOf(rec.PositiveText)
 			if _, ok := seen[f]; !ok {
 				seen[f] = struct{}{}

@@ -97,7 +97,7 @@ func serve(t testing.TB, handle http.HandlerFunc) *httptest.Server {
 	return server
 }
 
-func numbered(n int) []string {
+func someTexts(n int) []string {
 	texts := make([]string, n)
 	for i := range texts {
 		texts[i] = fmt.Sprintf("text <%d> & \"é\"", i)
@@ -158,7 +158,7 @@ func TestServerProtocols(t *testing.T) {
 			s.URL, s.Model = server.URL+s.URL, "model"
 			s.KeyVariable = NoKey
 			s.QueryPrefix, s.DocumentPrefix = "query: ", "passage: "
-			texts := numbered(150)
+			texts := someTexts(150)
 			want := slices.Clone(texts)
 			got, err := s.EmbedDocuments(t.Context(), texts)
 			if diff := cmp.Diff(vectorsOf("passage: ", texts), got); err != nil || diff != "" {
@@ -310,11 +310,11 @@ func TestServerBadInput(t *testing.T) {
 				test.change(s)
 			}
 			for range test.answers {
-				if _, err := s.EmbedDocuments(t.Context(), numbered(2)); err != nil {
+				if _, err := s.EmbedDocuments(t.Context(), someTexts(2)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			vectors, err := s.EmbedDocuments(t.Context(), numbered(2))
+			vectors, err := s.EmbedDocuments(t.Context(), someTexts(2))
 			if err == nil || vectors != nil {
 				t.Fatalf("vectors %v, error %v; want an error and nothing else", vectors, err)
 			}
@@ -340,7 +340,7 @@ func TestServerBadInput(t *testing.T) {
 				t.Errorf("waits: %s", diff)
 			}
 			// As a run tells it.
-			_, err = newVectorSource(&Sem{Embedder: s}).call(t.Context(), documentRole, numbered(2))
+			_, err = newVectorSource(&Sem{Embedder: s}).call(t.Context(), documentRole, someTexts(2))
 			checkMessage(t, (&RowError{Source: "a", Err: err}))
 		})
 	}
@@ -506,7 +506,7 @@ func TestServerConcurrency(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 2 { // the limit is for all calls together
 		wait.Go(func() {
-			texts := numbered(20)
+			texts := someTexts(20)
 			got, err := s.EmbedDocuments(t.Context(), texts)
 			if diff := cmp.Diff(vectorsOf("", texts), got); err != nil || diff != "" {
 				t.Errorf("%v\n%s", err, diff)
@@ -526,7 +526,7 @@ func TestServerRate(t *testing.T) {
 	})
 	fake := newFakeClock()
 	s := &Server{URL: server.URL, Model: "m", KeyVariable: NoKey, BatchTexts: 1, Concurrency: 1, Rate: 4, clock: fake.clock()}
-	if _, err := s.EmbedDocuments(t.Context(), numbered(5)); err != nil {
+	if _, err := s.EmbedDocuments(t.Context(), someTexts(5)); err != nil {
 		t.Fatal(err)
 	}
 	quarter := time.Second / 4
@@ -554,7 +554,7 @@ func TestServerRecovers(t *testing.T) {
 	})
 	fake := newFakeClock()
 	s := &Server{URL: server.URL, Model: "m", KeyVariable: NoKey, BatchTexts: 3, Concurrency: 1, clock: fake.clock()}
-	texts := numbered(10)
+	texts := someTexts(10)
 	got, err := s.EmbedDocuments(t.Context(), texts)
 	if diff := cmp.Diff(vectorsOf("", texts), got); err != nil || diff != "" {
 		t.Fatalf("%v\n%s", err, diff)
@@ -602,7 +602,7 @@ func TestServerCancel(t *testing.T) {
 					return sleep(ctx, d)
 				}, rand.Float64}
 			}
-			_, err := s.EmbedDocuments(ctx, numbered(9))
+			_, err := s.EmbedDocuments(ctx, someTexts(9))
 			if !errors.Is(err, context.Canceled) || !errors.Is(err, ErrEmbedder) || !strings.Contains(err.Error(), server.URL) {
 				t.Errorf("error %v", err)
 			}
@@ -684,7 +684,7 @@ func TestServerInARanking(t *testing.T) {
 // error.
 func FuzzServerAnswer(f *testing.F) {
 	for _, seed := range []string{
-		openAIAnswer(numbered(2)), `{"embeddings":[[1,2],[3,4]]}`, `[[1,2],[3,4]]`, `[[1,NaN]]`, `[[1,nan]]`, `[[nul`, `{"data":[{"index":9}]}`,
+		openAIAnswer(someTexts(2)), `{"embeddings":[[1,2],[3,4]]}`, `[[1,2],[3,4]]`, `[[1,NaN]]`, `[[1,nan]]`, `[[nul`, `{"data":[{"index":9}]}`,
 		`[[1e39,1],[ ]]`, `[["NaN"],[,]]`, `<html>`, ``, `{"data":[{"index":1,"embedding":[1]},{"index":0,"embedding":[ -2 ]}]}`,
 	} {
 		f.Add([]byte(seed), uint8(0))

@@ -70,7 +70,8 @@ func checkSources(sources []Source) error {
 
 // each reads a source once, row by row, and calls fn with every triple that
 // passes the text checks. rec is valid until fn returns, its vectors until the
-// caller truncates the arena they are appended to. Rows that the policy leaves
+// caller truncates the arena they are appended to; without an arena they are the
+// triple's own, valid until fn returns. Rows that the policy leaves
 // out are counted in skipped.
 func (s Source) each(ctx context.Context, skip Skip, skipped map[string]int, arena *[]float32, fn func(rec *Record) error) error {
 	return s.walk(ctx, arena, func(rec *Record, err error) error {
@@ -105,7 +106,7 @@ func (s Source) walk(ctx context.Context, arena *[]float32, fn func(rec *Record,
 			err = fmt.Errorf("%w: the iterator yielded a nil triple", ErrMalformed)
 		}
 		if err == nil {
-			*arena = rec.fill(t, row, *arena)
+			rec.fill(t, row, arena)
 		} else {
 			rec = Record{Row: row}
 		}

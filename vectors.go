@@ -3,10 +3,12 @@ package eci
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -25,13 +27,13 @@ type Vectors interface {
 type VectorTable struct {
 	name string
 	rows map[string]int
-	data *NPY
+	data VectorArray
 }
 
 // NewVectorTable joins an array with its ids, one a row. It refuses, with
 // ErrRowCount, ids that differ in number from the rows, and, with ErrMalformed,
 // an empty id or one given twice.
-func NewVectorTable(name string, ids []string, data *NPY) (*VectorTable, error) {
+func NewVectorTable(name string, ids []string, data VectorArray) (*VectorTable, error) {
 	if len(ids) != data.Rows() {
 		return nil, fmt.Errorf("eci: %s: %w: %d ids, %d rows", name, ErrRowCount, len(ids), data.Rows())
 	}
@@ -69,55 +71,95 @@ type VectorFiles struct {
 	Queries, Documents *VectorTable
 }
 
-// OpenVectors opens queries.npy, queries.ids, corpus.npy and corpus.ids in a
-// directory. The arrays are memory-mapped; Close releases them.
+// OpenVectors opens the vectors of queries and of documents in a directory, of
+// each the first of these that is there (corpus likewise):
+//
+//	queries.npy          with queries.ids, one id a line
+//	queries.safetensors  with queries.ids
+//	queries.jsonl        {"id":"q1","vector":[0.1,-0.2]}, or .jsonl.gz; see ReadVectorLines
+//
+// The arrays are memory-mapped; Close releases them. JSONL is read into memory.
 func OpenVectors(dir string) (*VectorFiles, error) {
-	return openVectors(func(stem string) (*VectorTable, error) {
-		return OpenVectorTable(filepath.Join(dir, stem+".npy"), filepath.Join(dir, stem+".ids"))
+	return openVectors(dir, os.DirFS(dir), func(name string) (VectorArray, error) {
+		path := filepath.Join(dir, name)
+		if strings.HasSuffix(name, ".npy") {
+			return asArray(OpenNPY(path))
+		}
+		return asArray(OpenSafetensors(path))
 	})
 }
 
 // ReadVectors reads the files that [OpenVectors] opens from a file system, such
 // as an embedded one, into memory.
 func ReadVectors(fsys fs.FS) (*VectorFiles, error) {
-	return openVectors(func(stem string) (*VectorTable, error) {
-		raw, err := fs.ReadFile(fsys, stem+".npy")
+	return openVectors("", fsys, func(name string) (VectorArray, error) {
+		raw, err := fs.ReadFile(fsys, name)
 		if err != nil {
 			return nil, fmt.Errorf("eci: %w", err)
 		}
-		data, err := NewNPY(stem+".npy", bytes.NewReader(raw), int64(len(raw)))
-		if err != nil {
-			return nil, err
+		if strings.HasSuffix(name, ".npy") {
+			return asArray(NewNPY(name, bytes.NewReader(raw), int64(len(raw))))
 		}
-		f, err := fsys.Open(stem + ".ids")
-		if err != nil {
-			return nil, fmt.Errorf("eci: %w", err)
-		}
-		defer f.Close()
-		ids, err := readIDs(stem+".ids", f)
-		if err != nil {
-			return nil, err
-		}
-		return NewVectorTable(stem+".ids", ids, data)
+		return asArray(NewSafetensors(name, bytes.NewReader(raw), int64(len(raw))))
 	})
 }
 
-func openVectors(open func(stem string) (*VectorTable, error)) (*VectorFiles, error) {
-	// A file that is not there is the newcomer's first mistake.
-	wanted := func(err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%w; wanted are queries.npy, queries.ids, corpus.npy and corpus.ids in one directory", err)
-		}
-		return err
-	}
-	queries, err := open("queries")
+// asArray keeps a nil pointer from becoming an interface that is not nil.
+func asArray[A VectorArray](a A, err error) (VectorArray, error) {
 	if err != nil {
-		return nil, wanted(err)
+		return nil, err
 	}
-	documents, err := open("corpus")
+	return a, nil
+}
+
+// openTable opens the first kind of file that there is for stem. dir goes in
+// front of the names in errors.
+func openTable(dir string, fsys fs.FS, stem string, open func(name string) (VectorArray, error)) (*VectorTable, error) {
+	for _, extension := range []string{".npy", ".safetensors"} {
+		if _, err := fs.Stat(fsys, stem+extension); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		data, err := open(stem + extension)
+		if err != nil {
+			return nil, err
+		}
+		t, err := withIDs(filepath.Join(dir, stem+".ids"), data, func() (io.ReadCloser, error) { return fsys.Open(stem + ".ids") })
+		if err != nil {
+			data.Close()
+		}
+		return t, err
+	}
+	for _, extension := range []string{".jsonl", ".jsonl.gz"} {
+		if _, err := fs.Stat(fsys, stem+extension); !errors.Is(err, fs.ErrNotExist) {
+			return readVectorLines(filepath.Join(dir, stem+extension), stem+extension, &Files{FS: fsys})
+		}
+	}
+	return nil, fmt.Errorf("eci: %s: %w: want %s.npy or %[3]s.safetensors with %[3]s.ids, one id a line, or %[3]s.jsonl with id and vector (and so for queries and corpus)", cmp.Or(dir, "vectors"), fs.ErrNotExist, stem)
+}
+
+// withIDs joins an array with the ids in a file.
+func withIDs(path string, data VectorArray, open func() (io.ReadCloser, error)) (*VectorTable, error) {
+	f, err := open()
+	if err != nil {
+		return nil, &RowError{File: path, Err: fmt.Errorf("the ids of the vectors, one a line: %w", err)}
+	}
+	defer f.Close()
+	ids, err := readIDs(path, f)
+	if err != nil {
+		return nil, err
+	}
+	return NewVectorTable(path, ids, data)
+}
+
+func openVectors(dir string, fsys fs.FS, open func(name string) (VectorArray, error)) (*VectorFiles, error) {
+	queries, err := openTable(dir, fsys, "queries", open)
+	if err != nil {
+		return nil, err
+	}
+	documents, err := openTable(dir, fsys, "corpus", open)
 	if err != nil {
 		queries.Close()
-		return nil, wanted(err)
+		return nil, err
 	}
 	v := &VectorFiles{Queries: queries, Documents: documents}
 	if q, d := queries.Dimension(), documents.Dimension(); q != d {
@@ -127,29 +169,22 @@ func openVectors(open func(stem string) (*VectorTable, error)) (*VectorFiles, er
 	return v, nil
 }
 
-// OpenVectorTable memory-maps an .npy file and reads its ids, one a line.
-func OpenVectorTable(npyPath, idsPath string) (*VectorTable, error) {
-	data, err := OpenNPY(npyPath)
+// OpenVectorTable memory-maps an .npy or, by its extension, a .safetensors file
+// and reads its ids, one a line.
+func OpenVectorTable(path, idsPath string) (*VectorTable, error) {
+	open := func() (VectorArray, error) { return asArray(OpenNPY(path)) }
+	if strings.EqualFold(filepath.Ext(path), ".safetensors") {
+		open = func() (VectorArray, error) { return asArray(OpenSafetensors(path)) }
+	}
+	data, err := open()
 	if err != nil {
 		return nil, err
 	}
-	t, err := func() (*VectorTable, error) {
-		f, err := openFile(idsPath)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		ids, err := readIDs(idsPath, f)
-		if err != nil {
-			return nil, err
-		}
-		return NewVectorTable(idsPath, ids, data)
-	}()
+	t, err := withIDs(idsPath, data, func() (io.ReadCloser, error) { return os.Open(idsPath) })
 	if err != nil {
 		data.Close()
-		return nil, err
 	}
-	return t, nil
+	return t, err
 }
 
 // AppendQuery appends the vector of a query; see [Vectors].

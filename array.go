@@ -1,0 +1,131 @@
+package eci
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	"golang.org/x/exp/mmap"
+)
+
+// VectorArray is a table of vectors: rows 0 to Rows()-1, each of Dimension()
+// components. [NPY] and [Safetensors] are two. Implementations must be safe for
+// concurrent use.
+type VectorArray interface {
+	Rows() int
+	Dimension() int
+	// AppendRow appends row i to dst and returns the extended slice;
+	// ErrMissingVector, wrapped or not, when there is no such row.
+	AppendRow(dst []float32, i int) ([]float32, error)
+	// Close releases what the array holds; it must not be used afterwards.
+	Close() error
+}
+
+// component is the stored type of a number.
+type component uint8
+
+const (
+	halfFloat component = iota
+	brainFloat
+	singleFloat
+	doubleFloat
+)
+
+// bytes returns the size of a component.
+func (c component) bytes() int { return [...]int{2, 2, 4, 8}[c] }
+
+// array is rows of little-endian floating-point numbers in a file.
+type array struct {
+	name       string
+	data       io.ReaderAt
+	close      func() error
+	start      int64 // offset of the first component
+	rows, cols int
+	kind       component
+}
+
+// openMapped memory-maps a file and refuses a directory.
+func openMapped(path string) (*mmap.ReaderAt, error) {
+	if info, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("eci: %w", err)
+	} else if info.IsDir() {
+		return nil, fmt.Errorf("eci: %s: %w: is a directory", path, ErrFormat)
+	}
+	r, err := mmap.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("eci: %w", err)
+	}
+	return r, nil
+}
+
+// Rows returns N.
+func (a *array) Rows() int { return a.rows }
+
+// Dimension returns d, the length of a row.
+func (a *array) Dimension() int { return a.cols }
+
+// AppendRow appends row i (0..N-1) to dst as float32 and returns the extended
+// slice. float64 components are rounded to the nearest float32.
+func (a *array) AppendRow(dst []float32, i int) ([]float32, error) {
+	if i < 0 || i >= a.rows {
+		return dst, fmt.Errorf("eci: %s: %w: row %d of %d", a.name, ErrMissingVector, i, a.rows)
+	}
+	var buffer [4096]byte
+	size := a.kind.bytes()
+	offset := a.start + int64(i)*int64(a.cols)*int64(size)
+	for left := a.cols * size; left > 0; {
+		chunk := buffer[:min(left, len(buffer))]
+		if n, err := a.data.ReadAt(chunk, offset); n < len(chunk) {
+			return dst, &RowError{File: a.name, Row: i + 1, Err: fmt.Errorf("%w: %w", ErrFormat, orEOF(err))}
+		}
+		left -= len(chunk)
+		offset += int64(len(chunk))
+		for ; len(chunk) > 0; chunk = chunk[size:] {
+			switch a.kind {
+			case halfFloat:
+				dst = append(dst, float16(binary.LittleEndian.Uint16(chunk)))
+			case brainFloat: // the upper half of a float32
+				dst = append(dst, math.Float32frombits(uint32(binary.LittleEndian.Uint16(chunk))<<16))
+			case singleFloat:
+				dst = append(dst, math.Float32frombits(binary.LittleEndian.Uint32(chunk)))
+			case doubleFloat:
+				dst = append(dst, float32(math.Float64frombits(binary.LittleEndian.Uint64(chunk))))
+			}
+		}
+	}
+	return dst, nil
+}
+
+// Close releases the file; the array must not be used afterwards.
+func (a *array) Close() error {
+	if a.close == nil {
+		return nil
+	}
+	return a.close()
+}
+
+// float16 widens an IEEE 754 half.
+func float16(h uint16) float32 {
+	sign := uint32(h>>15) << 31
+	exponent, fraction := uint32(h>>10&0x1f), uint32(h&0x3ff)
+	switch {
+	case exponent == 0x1f: // infinity or NaN
+		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
+	case exponent == 0: // zero or subnormal: fraction * 2^-24
+		v := float32(fraction) / (1 << 24)
+		if sign != 0 {
+			v = -v
+		}
+		return v
+	}
+	return math.Float32frombits(sign | (exponent+112)<<23 | fraction<<13)
+}
+
+func orEOF(err error) error {
+	if err == nil || err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

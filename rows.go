@@ -1,0 +1,359 @@
+package eci
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// row is one query with its documents, as a file has them. The triples of a
+// row are, for each positive in turn, every negative in turn.
+type row struct {
+	query                passage
+	positives, negatives []passage
+	source               string
+}
+
+// passage is a query or a document: a text, or the id of one that is looked up.
+type passage struct {
+	id, text string
+	vector   []float32
+	bare     bool // the text is in a corpus
+	line     int  // where it stands; 0 means the row's own line
+}
+
+// rowDecoder reads the rows of one JSON format. The row that decode returns is
+// valid until it is called again.
+type rowDecoder struct {
+	format  Format
+	shape   shape
+	strict  bool   // texts are strings only, as JSONL documents it
+	queries bool   // a query without text may be looked up by id
+	corpus  bool   // so may a document
+	pick    string // the source to read of a file with several
+
+	// The row's own object, one of its fields, one of its documents.
+	object, inner, element jsonObject
+	row                    row
+}
+
+func (d *rowDecoder) decode(raw []byte) (*row, error) {
+	o := &d.object
+	if err := o.parse(raw); err != nil {
+		return nil, err
+	}
+	d.row = row{positives: d.row.positives[:0], negatives: d.row.negatives[:0]}
+	var err error
+	if d.format.flat() {
+		err = d.flat(o)
+	} else {
+		err = d.lists(o)
+	}
+	if err != nil {
+		return nil, mixed(err, d.format, o)
+	}
+	return &d.row, nil
+}
+
+// flat reads a row whose texts are fields. The fields are looked at in a fixed
+// order, so that of several faults always the same one is reported.
+func (d *rowDecoder) flat(o *jsonObject) (err error) {
+	r := &d.row
+	if err = d.query(o); err != nil {
+		return err
+	}
+	if r.positives, err = d.documents(o, r.positives, d.shape.positive, "positive_id"); err != nil {
+		return err
+	}
+	if r.query.vector, err = vectorField(o, "query_vector"); err != nil {
+		return err
+	}
+	for i := range r.positives {
+		if r.positives[i].vector, err = vectorField(o, "positive_vector"); err != nil {
+			return err
+		}
+	}
+	if !d.strict {
+		if r.source, err = textField(o, "source"); err != nil {
+			return err
+		}
+	}
+	numbers := []int(nil)
+	if !hasValue(o, d.shape.negative) {
+		for _, name := range d.shape.negative {
+			for _, k := range numbered(o, name+"_") {
+				raw, _ := o.get(name + "_" + strconv.Itoa(k))
+				if numbers = append(numbers, k); raw[0] == 'n' && !d.strict {
+					continue // a shorter n-tuple, padded
+				}
+				if r.negatives, err = d.documents(o, r.negatives, []string{name + "_" + strconv.Itoa(k)}, ""); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if len(numbers) > 0 {
+		return nil
+	}
+	names := d.shape.negative
+	if len(names) == 1 {
+		names = []string{names[0], names[0] + "_1"}
+	}
+	if r.negatives, err = d.documents(o, r.negatives, names, "negative_id"); err != nil {
+		return err
+	}
+	for i := range r.negatives {
+		if r.negatives[i].vector, err = vectorField(o, "negative_vector"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lists reads a row with a list of positives and one of negatives, or, in a
+// file of many sources, an object of lists.
+func (d *rowDecoder) lists(o *jsonObject) (err error) {
+	r := &d.row
+	if err = d.query(o); err != nil {
+		return err
+	}
+	if r.positives, err = d.documents(o, r.positives, d.shape.positive, ""); err != nil {
+		return err
+	}
+	if d.format != FormatMultiSource {
+		r.negatives, err = d.documents(o, r.negatives, d.shape.negative, "")
+		return err
+	}
+	name, raw, ok := firstValue(o, d.shape.negative)
+	if !ok {
+		return missing(o, d.shape.negative...)
+	}
+	if raw[0] != '{' {
+		return fmt.Errorf("%w: field %q is not an object with a list for each source", ErrMalformed, name)
+	}
+	if err := d.inner.parse(raw); err != nil {
+		return err
+	}
+	if raw, ok = d.inner.value(d.pick); ok {
+		r.negatives, err = d.appendDocuments(r.negatives, d.pick, raw)
+	}
+	return err
+}
+
+// query reads text and id of the query.
+func (d *rowDecoder) query(o *jsonObject) (err error) {
+	q := &d.row.query
+	if q.id, err = idField(o, d.shape.queryID...); err != nil {
+		return err
+	}
+	if hasValue(o, d.shape.query) || q.id == "" || !d.queries && !d.shape.ids {
+		q.text, err = requiredText(o, d.shape.query...)
+		return err
+	}
+	q.bare = true
+	return nil
+}
+
+// documents appends the documents of the first of the named fields that is
+// there; idName is the field with the id of a single text.
+func (d *rowDecoder) documents(o *jsonObject, dst []passage, names []string, idName string) ([]passage, error) {
+	id := ""
+	if idName != "" {
+		var err error
+		if id, err = idField(o, idName); err != nil {
+			return dst, err
+		}
+	}
+	name, raw, ok := firstValue(o, names)
+	switch {
+	case ok && raw[0] == '"' && !d.shape.ids:
+		return append(dst, passage{id: id, text: stringOf(raw)}), nil
+	case ok && d.strict:
+		return dst, fmt.Errorf("%w: field %q is not a string", ErrMalformed, name)
+	case ok:
+		return d.appendDocuments(dst, name, raw)
+	case id != "" && d.corpus:
+		return append(dst, passage{id: id, bare: true}), nil
+	}
+	return dst, missing(o, names...)
+}
+
+// appendDocuments appends one document or a list of them.
+func (d *rowDecoder) appendDocuments(dst []passage, name string, raw []byte) ([]passage, error) {
+	if raw[0] != '[' {
+		p, _, err := d.document(raw, 0)
+		if err != nil {
+			return dst, fmt.Errorf("%w: field %q: %w", ErrMalformed, name, err)
+		}
+		return append(dst, p), nil
+	}
+	i := skipSpace(raw, 1)
+	for k := 1; raw[i] != ']'; k++ {
+		p, end, err := d.document(raw, i)
+		if err != nil {
+			return dst, fmt.Errorf("%w: field %q: element %d: %w", ErrMalformed, name, k, err)
+		}
+		dst = append(dst, p)
+		if i = skipSpace(raw, end); raw[i] == ',' {
+			i = skipSpace(raw, i+1)
+		}
+	}
+	return dst, nil
+}
+
+var (
+	documentIDs  = []string{"docid", "_id", "id", "pid", "passage_id", "psg_id", "doc_id"}
+	documentText = []string{"text", "contents", "passage"}
+)
+
+// document reads the validated value at raw[i], a text, an id, or an object with
+// id, title and text, and returns where it ends.
+func (d *rowDecoder) document(raw []byte, i int) (p passage, end int, err error) {
+	o := &d.element
+	if raw[i] == '{' {
+		end, err = o.restart().scan(raw, i, 1)
+	} else {
+		end, err = skipValue(raw, i, 1)
+	}
+	if err != nil {
+		return p, end, err
+	}
+	switch c := raw[i]; {
+	case c == '"' && !d.shape.ids:
+		return passage{text: stringOf(raw[i:end])}, end, nil
+	case c == '"':
+		return passage{id: stringOf(raw[i:end]), bare: true}, end, nil
+	case c == '-' || c-'0' <= 9:
+		if !d.shape.ids {
+			return p, end, fmt.Errorf("it is a number, not a text")
+		}
+		return passage{id: string(raw[i:end]), bare: true}, end, nil
+	case c != '{':
+		return p, end, fmt.Errorf("it is neither a text nor an object")
+	}
+	if p.id, err = idField(o, documentIDs...); err != nil {
+		return p, end, err
+	}
+	if p.bare = !hasValue(o, documentText); p.bare {
+		if p.id == "" || !d.corpus {
+			return p, end, missing(o, documentText...)
+		}
+		return p, end, nil
+	}
+	p.text, err = titledText(o)
+	return p, end, err
+}
+
+// titledText is what encoders are given: title + " " + text, where there is a
+// title.
+func titledText(o *jsonObject) (string, error) {
+	title, err := textField(o, "title")
+	if err != nil {
+		return "", err
+	}
+	text, err := textField(o, documentText...)
+	return titled(title, text), err
+}
+
+func titled(title, text string) string {
+	switch {
+	case blank(title):
+		return text
+	case blank(text):
+		return title
+	}
+	return title + " " + text
+}
+
+// numbered returns, in order, the k of the fields prefix0, prefix1 and so on.
+func numbered(o *jsonObject, prefix string) (numbers []int) {
+	for _, f := range o.fields {
+		if len(f.name) > len(prefix) && string(f.name[:len(prefix)]) == prefix {
+			suffix := string(f.name[len(prefix):])
+			if k, err := strconv.Atoi(suffix); err == nil && k >= 0 && strconv.Itoa(k) == suffix && !slices.Contains(numbers, k) {
+				numbers = append(numbers, k)
+			}
+		}
+	}
+	slices.Sort(numbers)
+	return numbers
+}
+
+// firstValue returns the first of the named fields that is there and not null.
+func firstValue(o *jsonObject, names []string) (name string, raw []byte, ok bool) {
+	for _, name := range names {
+		if raw, ok := o.value(name); ok {
+			return name, raw, true
+		}
+	}
+	return "", nil, false
+}
+
+func hasValue(o *jsonObject, names []string) bool {
+	_, _, ok := firstValue(o, names)
+	return ok
+}
+
+// textField returns the first of the named fields that is there, or "".
+func textField(o *jsonObject, names ...string) (string, error) {
+	name, raw, ok := firstValue(o, names)
+	switch {
+	case !ok:
+		return "", nil
+	case raw[0] != '"':
+		return "", fmt.Errorf("%w: field %q is not a string", ErrMalformed, name)
+	}
+	return stringOf(raw), nil
+}
+
+// requiredText is textField that fails where no field is there.
+func requiredText(o *jsonObject, names ...string) (string, error) {
+	if !hasValue(o, names) {
+		return "", missing(o, names...)
+	}
+	return textField(o, names...)
+}
+
+func missing(o *jsonObject, names ...string) error {
+	return fmt.Errorf("%w: want %s, have %s", ErrMissingField, strings.Join(names, " or "), o.nameList())
+}
+
+// nameList lists the fields in alphabetical order.
+func (o *jsonObject) nameList() string {
+	names := make([]string, len(o.fields))
+	for i, f := range o.fields {
+		names[i] = string(f.name)
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ", ")
+}
+
+// idField returns the first of the named ids that is there, a string or a
+// number, or "".
+func idField(o *jsonObject, names ...string) (string, error) {
+	name, raw, ok := firstValue(o, names)
+	switch {
+	case !ok:
+		return "", nil
+	case raw[0] == '"':
+		return stringOf(raw), nil
+	case raw[0] == '-' || raw[0]-'0' <= 9:
+		return string(raw), nil
+	}
+	return "", fmt.Errorf("%w: field %q is neither string nor number", ErrMalformed, name)
+}
+
+// vectorField returns an optional vector.
+func vectorField(o *jsonObject, name string) ([]float32, error) {
+	raw, ok := o.value(name)
+	if !ok {
+		return nil, nil
+	}
+	var v []float32
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return nil, fmt.Errorf("%w: field %q is not a list of numbers", ErrMalformed, name)
+	}
+	return v, nil
+}

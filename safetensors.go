@@ -1,0 +1,100 @@
+package eci
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Safetensors is a two-dimensional tensor of shape (N, d) in a .safetensors
+// file, of type F32, F16 or BF16: the one called "embeddings", or the only one.
+// Others are refused with ErrFormat. It is safe for concurrent use.
+//
+// Byte layout: the length h of the header as a little-endian uint64; h bytes of
+// JSON, {"name":{"dtype":"F32","shape":[N,d],"data_offsets":[begin,end]}}, with
+// offsets counted from byte 8+h; the data, row by row, little-endian.
+type Safetensors struct{ array }
+
+// OpenSafetensors memory-maps a .safetensors file. Close releases it.
+func OpenSafetensors(path string) (*Safetensors, error) {
+	r, err := openMapped(path)
+	if err != nil {
+		return nil, err
+	}
+	s, err := NewSafetensors(path, r, int64(r.Len()))
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	s.close = r.Close
+	return s, nil
+}
+
+// NewSafetensors reads the header of a file of size bytes in all; name is for
+// error messages. The data is read from r when rows are asked for. Nothing is
+// allocated that the header announces before it is checked against size.
+func NewSafetensors(name string, r io.ReaderAt, size int64) (*Safetensors, error) {
+	bad := func(format string, args ...any) (*Safetensors, error) {
+		return nil, fmt.Errorf("eci: %s: %w: "+format, append([]any{name, ErrFormat}, args...)...)
+	}
+	var head [8]byte
+	if n, err := r.ReadAt(head[:], 0); n < len(head) {
+		return bad("%d bytes are too few for a .safetensors header: %w", n, orEOF(err))
+	}
+	length := binary.LittleEndian.Uint64(head[:])
+	// 100 MB is the limit of the format's own reader.
+	if length > 100e6 || int64(length) > size-8 {
+		return bad("header of %d bytes in a file of %d; is this .safetensors?: %w", length, size, io.ErrUnexpectedEOF)
+	}
+	header := make([]byte, length)
+	if n, err := r.ReadAt(header, 8); n < len(header) {
+		return bad("header: %w", orEOF(err))
+	}
+	var tensors map[string]json.RawMessage
+	if err := json.Unmarshal(header, &tensors); err != nil {
+		return bad("the header is not a JSON object: %w", err)
+	}
+	delete(tensors, "__metadata__")
+	const usual = "embeddings"
+	tensor := usual
+	if _, ok := tensors[usual]; !ok {
+		names := slices.Sorted(maps.Keys(tensors))
+		if len(names) != 1 {
+			return bad("%d tensors (%.200s); want one, or one called %q", len(names), strings.Join(names, ", "), usual)
+		}
+		tensor = names[0]
+	}
+	var about struct {
+		Type    string   `json:"dtype"`
+		Shape   []int64  `json:"shape"`
+		Offsets [2]int64 `json:"data_offsets"`
+	}
+	if err := json.Unmarshal(tensors[tensor], &about); err != nil {
+		return bad("tensor %q: %w", tensor, err)
+	}
+	kinds := map[string]component{"F32": singleFloat, "F16": halfFloat, "BF16": brainFloat}
+	kind, ok := kinds[about.Type]
+	if !ok {
+		return bad("tensor %q is of type %q; save it as F32, with .float()", tensor, about.Type)
+	}
+	if len(about.Shape) != 2 {
+		return bad("tensor %q has %d dimensions; want two, vectors and their components", tensor, len(about.Shape))
+	}
+	rows, cols := about.Shape[0], about.Shape[1]
+	if rows < 0 || cols < 1 || cols > maxDimension || rows > math.MaxInt64/cols/8 {
+		return bad("tensor %q: shape (%d, %d) is out of range", tensor, rows, cols)
+	}
+	begin, end, data := about.Offsets[0], about.Offsets[1], size-8-int64(length)
+	if begin < 0 || end < begin || end > data {
+		return bad("tensor %q lies at bytes %d to %d of %d: %w", tensor, begin, end, data, io.ErrUnexpectedEOF)
+	}
+	if want := rows * cols * int64(kind.bytes()); want != end-begin {
+		return bad("tensor %q: shape (%d, %d) of %s needs %d bytes, the tensor has %d", tensor, rows, cols, about.Type, want, end-begin)
+	}
+	return &Safetensors{array{name: name, data: r, start: 8 + int64(length) + begin, rows: int(rows), cols: int(cols), kind: kind}}, nil
+}
