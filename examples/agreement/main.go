@@ -80,7 +80,7 @@ func main() {
 }
 
 // defaults of the training.
-var defaults = settings{rank: 64, batch: 32, steps: 100, rate: 3e-4, temperature: 0.05, folds: 5, seeds: 3}
+var defaults = settings{rank: 32, batch: 32, steps: 100, rate: 3e-4, temperature: 0.05, folds: 5, seeds: 3}
 
 // run ranks the sources, measures what training on them is worth under every
 // settings of the list, and compares.
