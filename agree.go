@@ -430,6 +430,9 @@ func (a *Agreement) note(ranking *Ranking, measured []float64, names []string, v
 	if a.Significant == 0 {
 		say("no two outcomes differ significantly, so there are no pairs to be right about; measure with more queries or seeds")
 	}
+	if n := a.Significant; n > 0 && n < 5 {
+		say("only %d of the pairs of outcomes differ significantly: the share of pairs right and its interval say little", n)
+	}
 	if n := len(a.Sources); n < 10 {
 		say("%d sources are few: the intervals are rough", n)
 	}

@@ -199,6 +199,7 @@ func TestAgreeNotesAndConstants(t *testing.T) {
 	}{
 		{"equal outcomes", outcomesOf(0, 1, 1, 1), "all outcomes are equal"},
 		{"noisy outcomes", outcomesOf(9, 1, 2, 3), "no two outcomes differ significantly"},
+		{"a few pairs", outcomesOf(0, 1, 2, 3), "only 3 of the pairs"},
 		{"a source without outcome", outcomesOf(0, 1, 2, 3), "left out for want of an outcome: d"},
 		{"a raced source", outcomesOf(0, 1, 2, 3), "a race dropped a"},
 		{"few sources", outcomesOf(0, 1, 2, 3), "3 sources are few"},

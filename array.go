@@ -6,6 +6,8 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
+	"unsafe"
 
 	"golang.org/x/exp/mmap"
 )
@@ -60,6 +62,9 @@ func openMapped(path string) (*mmap.ReaderAt, error) {
 	return r, nil
 }
 
+// littleEndian says that this machine stores numbers as the files do.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
 // Rows returns N.
 func (a *array) Rows() int { return a.rows }
 
@@ -72,9 +77,19 @@ func (a *array) AppendRow(dst []float32, i int) ([]float32, error) {
 	if i < 0 || i >= a.rows {
 		return dst, fmt.Errorf("eci: %s: %w: row %d of %d", a.name, ErrMissingVector, i, a.rows)
 	}
-	var buffer [4096]byte
 	size := a.kind.bytes()
 	offset := a.start + int64(i)*int64(a.cols)*int64(size)
+	if a.kind == singleFloat && littleEndian {
+		// The stored bytes are those of the numbers in memory.
+		start := len(dst)
+		dst = slices.Grow(dst, a.cols)[:start+a.cols]
+		raw := unsafe.Slice((*byte)(unsafe.Pointer(&dst[start])), 4*a.cols)
+		if n, err := a.data.ReadAt(raw, offset); n < len(raw) {
+			return dst[:start], &RowError{File: a.name, Row: i + 1, Err: fmt.Errorf("%w: %w", ErrFormat, orEOF(err))}
+		}
+		return dst, nil
+	}
+	var buffer [4096]byte
 	for left := a.cols * size; left > 0; {
 		chunk := buffer[:min(left, len(buffer))]
 		if n, err := a.data.ReadAt(chunk, offset); n < len(chunk) {

@@ -82,6 +82,9 @@ func TestCorpusAgainstMap(t *testing.T) {
 
 // TestCorpusCollisions: ids that share a hash are told apart by their lines.
 func TestCorpusCollisions(t *testing.T) {
+	if UnderRace {
+		t.Skip("long under the race detector, and starts no goroutine of its own")
+	}
 	data, want := corpusLines(60)
 	file, err := new(Files).openTexts(writeFile(t, "c.jsonl", []byte(data)), false)
 	if err != nil {

@@ -80,6 +80,9 @@ func TestFastSameBitsOnAnyNumberOfCores(t *testing.T) {
 // float32 too, with the kernel of this machine (and, with -tags noasm, the
 // portable one).
 func TestFastAgreesWithNumPyReference(t *testing.T) {
+	if UnderRace {
+		t.Skip("long under the race detector, and starts no goroutine of its own")
+	}
 	const dir = "../shared/data/cranfield"
 	raw, err := os.ReadFile(filepath.Join(dir, "expected.json"))
 	if err != nil {

@@ -399,6 +399,9 @@ func TestFilesGoOn(t *testing.T) {
 
 // TestFilesLongLine: 64 MB are the most that one row may take.
 func TestFilesLongLine(t *testing.T) {
+	if eci.UnderRace {
+		t.Skip("long under the race detector, and starts no goroutine of its own")
+	}
 	if testing.Short() {
 		t.Skip("writes 140 MB")
 	}

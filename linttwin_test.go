@@ -154,6 +154,9 @@ func lintTwin(sources map[string][]*eci.Record, order []string) map[string]map[e
 }
 
 func TestLintAgreesWithTwin(t *testing.T) {
+	if eci.UnderRace {
+		t.Skip("long under the race detector, and starts no goroutine of its own")
+	}
 	seen := make(map[eci.LintKind]bool)
 	for seed := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, 3))

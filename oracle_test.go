@@ -28,6 +28,9 @@ type expectation struct {
 }
 
 func TestRankAgreesWithNumPyReference(t *testing.T) {
+	if eci.UnderRace {
+		t.Skip("long under the race detector, and starts no goroutine of its own")
+	}
 	const dir = "../shared/data/cranfield"
 	raw, err := os.ReadFile(filepath.Join(dir, "expected.json"))
 	if err != nil {

@@ -106,6 +106,9 @@ func TestSuspectsOfContaminated(t *testing.T) {
 
 // TestSuspectsAgreeWithTwin: the formula in float64 with maps, over nasty rows.
 func TestSuspectsAgreeWithTwin(t *testing.T) {
+	if eci.UnderRace {
+		t.Skip("long under the race detector, and starts no goroutine of its own")
+	}
 	word := regexp.MustCompile(`[\p{L}\p{Nd}]+`)
 	for seed := range uint64(8) {
 		rows := nasty(seed, 60, 2+int(seed)*3)

@@ -79,8 +79,11 @@ func main() {
 	}
 }
 
-// defaults of the training.
-var defaults = settings{rank: 64, batch: 32, steps: 100, rate: 3e-4, temperature: 0.05, folds: 5, seeds: 3}
+// defaults of the training. They were chosen on Cranfield, where they give gains of
+// the sign and size of a larger training. The agreement with any score moves with
+// them when the outcomes hardly differ, as in-batch outcomes do: try others before
+// you believe a tau.
+var defaults = settings{rank: 32, batch: 32, steps: 100, rate: 3e-4, temperature: 0.05, folds: 5, seeds: 3}
 
 // run ranks the sources, measures what training on them is worth under every
 // settings of the list, and compares.

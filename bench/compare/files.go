@@ -1,0 +1,230 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+
+	"example.com/eci"
+)
+
+// rank ranks the generated sources from their files.
+func (s *session) rank(q request) (reply, error) {
+	var value float64
+	s.arrays = nil // they would count as memory of the ranking
+	r, err := timed(func() error {
+		vectors, err := eci.OpenVectors(q.Dir)
+		if err != nil {
+			return err
+		}
+		defer vectors.Close()
+		var sources []eci.Source
+		for k := range q.Sources {
+			sources = append(sources, eci.JSONL(filepath.Join(q.Dir, fmt.Sprintf("source%d.jsonl", k))))
+		}
+		ranking, err := eci.Rank(context.Background(), &eci.Sem{Vectors: vectors, NoChecks: !q.Checks, Groups: q.Groups, Epsilon2: q.Epsilon2}, sources...)
+		if err == nil {
+			value = ranking.Best().Value
+		}
+		return err
+	})
+	r.Value = value
+	return r, err
+}
+
+// shape is the size of generated files.
+type shape struct {
+	queries, documents, words int
+	sources, triples          int // triples of each source
+}
+
+// files compares a whole ranking.
+func (c *comparison) files() error {
+	size := shape{queries: 5000, documents: 40_000, words: 60, sources: 9, triples: 20_000}
+	dir := c.path("files")
+	if err := generate(dir, size); err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	q := request{Kind: "rank", Dir: dir, Dimension: pipelineDimension, Threads: 2, Sources: size.sources, Groups: 32, Epsilon2: epsilon2}
+	checked := q
+	checked.Checks = true
+	runs := max(1, c.runs/3)
+	var contenders []contender
+	for _, side := range []struct {
+		name, program string
+		q             request
+	}{{"NumPy", "numpy", q}, {"Go, without checks", "go", q}, {"Go, as `Rank` does", "go", checked}} {
+		w, err := c.fresh(side.program, "OPENBLAS_CORETYPE="+c.cores, "OPENBLAS_NUM_THREADS=2")
+		if err != nil {
+			return err
+		}
+		defer w.close()
+		contenders = append(contenders, contender{side.name, w, side.q})
+	}
+	out, err := interleave(contenders, 0, runs)
+	if err != nil {
+		return err
+	}
+	if err := agree(contenders, out, 1e-5); err != nil {
+		return err
+	}
+	var rows [][]string
+	for i, m := range out {
+		rows = append(rows, append([]string{contenders[i].name, seconds(m.wall), ratio(m.wall, out[0].wall), seconds(m.cpu), ratio(m.cpu, out[0].cpu),
+			fmt.Sprintf("%.9g", m.last.Value)}, memory(m.last)...))
+	}
+	table(fmt.Sprintf("Ranking %d sources of %d triples from files, d = %d, 32 groups, 2 threads (medians of %d runs)", size.sources, size.triples, pipelineDimension, runs),
+		[]string{"", "time", "ratio", "processor", "ratio", "best S", "peak memory", "without files"}, rows)
+	return nil
+}
+
+// million scores one large source, in Go alone.
+func (c *comparison) million() error {
+	size := shape{queries: 20_000, documents: 50_000, words: 30, sources: 1, triples: 1_000_000}
+	dir := c.path("million")
+	if err := generate(dir, size); err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	var rows [][]string
+	for _, limit := range []string{"", "GOMEMLIMIT=300MiB"} {
+		w, err := c.fresh("go", limit)
+		if err != nil {
+			return err
+		}
+		q := request{Kind: "rank", Dir: dir, Threads: 2, Sources: 1, Groups: 32, Epsilon2: epsilon2}
+		r, err := w.ask(q)
+		w.close()
+		if err != nil {
+			return err
+		}
+		rows = append(rows, append([]string{limit, seconds(r.Wall), seconds(r.CPU)}, memory(r)...))
+	}
+	table(fmt.Sprintf("Ranking one source of %d triples with vectors of %d texts, d = %d, 32 groups, 2 threads", size.triples, size.queries+size.documents, pipelineDimension),
+		[]string{"", "time", "processor", "peak memory", "without files"}, rows)
+	return nil
+}
+
+func memory(r reply) []string {
+	return []string{fmt.Sprintf("%d MB", r.HighWater/1e6), fmt.Sprintf("%d MB", r.Anonymous/1e6)}
+}
+
+// generate writes vectors and sources in the layout of eci.OpenVectors. Texts
+// are words of a Zipf distribution; documents and queries have topics, and the
+// later a source, the more of its negatives share the query's topic.
+func generate(dir string, size shape) error {
+	const d, topics = pipelineDimension, 200
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	topic := func(document int) int { return document % topics }
+	positive := func(query int) int { return query * 7 % size.documents }
+	centre := func(topic, k int) float32 { return uniform(uint64(topic*d+k+1) * 0x9e3779b97f4a7c15) }
+	err := writeArray(filepath.Join(dir, "corpus"), "d", 11, size.documents, d, func(i, k int, x float32) float32 {
+		return centre(topic(i), k) + x
+	})
+	if err != nil {
+		return err
+	}
+	err = writeArray(filepath.Join(dir, "queries"), "q", 12, size.queries, d, func(i, k int, x float32) float32 {
+		return centre(topic(positive(i)), k) + x
+	})
+	if err != nil {
+		return err
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	zipf := rand.NewZipf(random, 1.2, 20, 30_000)
+	text := func(words int) string {
+		var b bytes.Buffer
+		for k := range words {
+			if k > 0 {
+				b.WriteByte(' ')
+			}
+			word := zipf.Uint64()
+			for b.WriteByte(byte('a' + word%26)); word > 0; word /= 26 {
+				b.WriteByte(byte('a' + (word*7+3)%26))
+			}
+		}
+		return b.String()
+	}
+	texts := func(n, words int) []string {
+		all := make([]string, n)
+		for i := range all {
+			all[i] = text(words) + fmt.Sprint(" t", i)
+		}
+		return all
+	}
+	queries, documents := texts(size.queries, 8), texts(size.documents, size.words)
+	for s := range size.sources {
+		f, err := os.Create(filepath.Join(dir, fmt.Sprintf("source%d.jsonl", s)))
+		if err != nil {
+			return err
+		}
+		w := bufio.NewWriterSize(f, 1<<20)
+		lines := json.NewEncoder(w)
+		for i := range size.triples {
+			q := i % size.queries
+			p := positive(q)
+			n := random.IntN(size.documents)
+			if random.IntN(size.sources+1) <= s {
+				n = (p + topics*(1+random.IntN(size.documents/topics-1))) % size.documents
+			}
+			err := lines.Encode(eci.Record{
+				QueryID: fmt.Sprint("q", q), QueryText: queries[q],
+				PositiveID: fmt.Sprint("d", p), PositiveText: documents[p],
+				NegativeID: fmt.Sprint("d", n), NegativeText: documents[n],
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeArray writes an .npy file of float32 and its ids.
+func writeArray(stem, prefix string, seed uint64, n, d int, f func(i, k int, x float32) float32) error {
+	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", n, d)
+	for (10+len(header)+1)%64 != 0 {
+		header += " "
+	}
+	var head bytes.Buffer
+	head.WriteString("\x93NUMPY\x01\x00")
+	binary.Write(&head, binary.LittleEndian, uint16(len(header)+1))
+	head.WriteString(header + "\n")
+	if head.Len()%64 != 0 || n*d > math.MaxInt32 {
+		return fmt.Errorf("array of %d x %d", n, d)
+	}
+	out, err := os.Create(stem + ".npy")
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	if _, err := out.Write(head.Bytes()); err != nil {
+		return err
+	}
+	if err := appendFloats(out, seed, n*d, func(i int, x float32) float32 { return f(i/d, i%d, x) }); err != nil {
+		return err
+	}
+	var ids bytes.Buffer
+	for i := range n {
+		fmt.Fprintf(&ids, "%s%d\n", prefix, i)
+	}
+	return os.WriteFile(stem+".ids", ids.Bytes(), 0o644)
+}
