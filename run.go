@@ -43,6 +43,18 @@ func (f *Files) openQrels(name string) (qrels, error) {
 	return judged, nil
 }
 
+// Relevant reads the relevance judgements, Qrels or those of BEIR, for
+// [Linter].Relevant: by the id of each query, the ids of the documents with a
+// grade above 0, in the order of the files; nil where neither is set. Errors are
+// those of [Files.Sources].
+func (f *Files) Relevant() (map[string][]string, error) {
+	c := *f
+	if err := c.beir(); err != nil || c.Qrels == "" {
+		return nil, err
+	}
+	return c.openQrels(c.Qrels)
+}
+
 func (f *Files) readQrels(name string, judged qrels) error {
 	s, err := f.open(name)
 	if err != nil {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -146,5 +148,26 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
 	flags.StringVar(&a.color, "color", "auto", "colour: auto, always or never")
 	root.AddCommand(a.rank(), a.lint(), a.mix(), a.selecting(), a.explain(), a.agree(), a.convert())
+	complete(root)
 	return root
+}
+
+// complete tells the shell the words that flags take.
+func complete(root *cobra.Command) {
+	words := map[string][]string{
+		"color":    {"auto", "always", "never"},
+		"format":   formatNames,
+		"to":       writtenFormats,
+		"protocol": slices.Sorted(maps.Keys(protocols)),
+		"skip":     slices.Sorted(maps.Keys(policies)),
+		"severity": {"error", "warning", "info"},
+	}
+	for _, c := range append(root.Commands(), root) {
+		for flag, choice := range words {
+			if c.Flags().Lookup(flag) != nil || c.PersistentFlags().Lookup(flag) != nil {
+				// It fails for a flag that is not there or is told twice only.
+				_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(choice, cobra.ShellCompDirectiveNoFileComp))
+			}
+		}
+	}
 }

@@ -23,7 +23,8 @@ func (a *app) lint() *cobra.Command {
 		Use:   "lint [flags] SOURCE...",
 		Short: "Look for what is wrong with triples before training on them",
 		Long: `Lint looks for rows that contradict their labels, copies, damaged texts and
-vectors. It needs no encoder; with --vectors it sees more. It fails with exit
+vectors. It needs no encoder; with --vectors it sees more, and with --qrels it
+knows false negatives that the triples themselves do not tell. It fails with exit
 code 3 when a finding of severity error holds of more than --max-error-share of a
 source's rows.`,
 		Example: `  eci lint --demo
@@ -64,6 +65,9 @@ func (a *app) runLint(c *cobra.Command, f *lintFlags, files []string) error {
 	m := a.meter()
 	defer m.stop()
 	linter := eci.Linter{Vectors: o.sem.Vectors, Examples: f.examples}
+	if linter.Relevant, err = f.files.Relevant(); err != nil {
+		return err
+	}
 	found, err := linter.Lint(c.Context(), m.watch("lint", o.sources)...)
 	if err != nil {
 		return err

@@ -172,6 +172,8 @@ func TestExitCodes(t *testing.T) {
 		{"a probability above 1", []string{"rank", "--demo", "--require-best", "llm", "--confidence", "95"}, 2, []string{"--confidence"}},
 		{"lint errors", []string{"lint", file("same.jsonl", same+row)}, 3, []string{"negative-is-positive holds of 50.0% of the rows of same"}},
 		{"lint errors tolerated", []string{"lint", file("same.jsonl", same+row), "--max-error-share", "0.5"}, 0, nil},
+		{"a false negative by the judgements", []string{"lint", file("ids.jsonl", `{"query_id":"q1","query":"a question","positive_id":"d1","positive":"the answer","negative_id":"d2","negative":"another"}`+"\n"), "--qrels", file("qrels.txt", "q1 0 d2 1\n")}, 3, []string{"false-negative"}},
+		{"judgements not there", []string{"lint", file("row.jsonl", row), "--qrels", filepath.Join(dir, "none.txt")}, 1, []string{"none.txt"}},
 		{"nothing to read", []string{"rank"}, 2, []string{"--demo"}},
 		{"demo and files", []string{"rank", "--demo", "x.jsonl"}, 2, []string{"--demo takes no files"}},
 		{"unknown command", []string{"rnak"}, 2, []string{"rnak"}},
@@ -512,6 +514,24 @@ func TestTerminal(t *testing.T) {
 	m.stop()
 	if n != 600 || !strings.Contains(stderr.String(), "read s") {
 		t.Errorf("%d triples watched: %q", n, stderr.String())
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	for _, test := range []struct{ args, want string }{
+		{"__complete ra", "rank"},
+		{"__complete rank --protocol o", "ollama"},
+		{"__complete convert --to f", "flagembedding"},
+		{"__complete rank --color n", "never"},
+	} {
+		if code, out, _ := eciRun(t.Context(), strings.Fields(test.args)...); code != 0 || !strings.Contains(out, test.want) {
+			t.Errorf("%s: exit code %d, %q", test.args, code, out)
+		}
+	}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if code, out, _ := eciRun(t.Context(), "completion", shell); code != 0 || len(out) < 1000 {
+			t.Errorf("%s: exit code %d", shell, code)
+		}
 	}
 }
 

@@ -65,10 +65,15 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 	m.stop()
 	r := rankResult(ranking)
 	if f.html != "" {
-		data, err := report.Collect(ctx, o.sem, ranking, o.sources...)
+		linter := eci.Linter{}
+		if linter.Relevant, err = f.files.Relevant(); err != nil {
+			return err
+		}
+		data, err := report.Collect(ctx, o.sem, ranking, &linter, m.watch("report", o.sources)...)
 		if err != nil {
 			return err
 		}
+		m.stop()
 		data.Settings = f.describe(ranking)
 		if err := a.writeFile(ctx, f.html, func(w io.Writer) error { return report.Write(w, data) }); err != nil {
 			return err

@@ -70,9 +70,10 @@ func hybridSize(sources int) int {
 // Collect gathers what a page shows beyond the ranking itself: hybrids and
 // mixture from the matrices; distributions, suspects and sweeps from two readings
 // of each source under the ranking's calibration; and what a linter finds. sem is
-// the one that ranked; it is not changed. All triples are read, not only those
+// the one that ranked, linter may be nil for the default one, with sem's vectors
+// and tokenizer; neither is changed. All triples are read, not only those
 // within the budget.
-func Collect(ctx context.Context, sem *eci.Sem, ranking *eci.Ranking, sources ...eci.Source) (Data, error) {
+func Collect(ctx context.Context, sem *eci.Sem, ranking *eci.Ranking, linter *eci.Linter, sources ...eci.Source) (Data, error) {
 	data := Data{Ranking: ranking}
 	var err error
 	// A race's matrices are of different numbers of triples.
@@ -84,8 +85,17 @@ func Collect(ctx context.Context, sem *eci.Sem, ranking *eci.Ranking, sources ..
 			return data, err
 		}
 	}
-	linter := eci.Linter{Vectors: sem.Vectors, Tokenizer: sem.Tokenizer}
-	if data.Lint, err = linter.Lint(ctx, sources...); err != nil {
+	var lint eci.Linter
+	if linter != nil {
+		lint = *linter
+	}
+	if lint.Vectors == nil {
+		lint.Vectors = sem.Vectors
+	}
+	if lint.Tokenizer == nil {
+		lint.Tokenizer = sem.Tokenizer
+	}
+	if data.Lint, err = lint.Lint(ctx, sources...); err != nil {
 		return data, err
 	}
 	if ranking.Calibration == nil {

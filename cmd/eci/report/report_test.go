@@ -73,7 +73,7 @@ func collect(t testing.TB, sem *eci.Sem, sources []eci.Source) report.Data {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := report.Collect(t.Context(), sem, ranking, sources...)
+	data, err := report.Collect(t.Context(), sem, ranking, nil, sources...)
 	if err != nil {
 		t.Fatal(err)
 	}
