@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"example.com/eci"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// Exit codes, for scripts.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitUsage       = 2
+	exitCheck       = 3
+	exitInterrupted = 130
+	exitBrokenPipe  = 141
+)
+
+// app is one run of the command.
+type app struct {
+	out, err io.Writer
+	output   output
+	quiet    bool
+	color    string
+	// forceProgress shows progress where there is no terminal, for tests.
+	forceProgress bool
+}
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	a := &app{out: stdout, err: stderr}
+	root := a.root()
+	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return a.exit(ctx, root.ExecuteContext(ctx))
+}
+
+// usageError is a command line that makes no sense.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usage(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}
+
+// checkError is a check, asked for by a flag, that failed. The result was printed.
+type checkError struct{ message string }
+
+func (e *checkError) Error() string { return e.message }
+
+// exit prints an error once, with what to try, and returns the exit code.
+func (a *app) exit(ctx context.Context, err error) int {
+	var bad *usageError
+	var check *checkError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, syscall.EPIPE):
+		// The reader, such as head, has seen enough: that is no error of ours.
+		return exitBrokenPipe
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(a.err, "eci: interrupted; nothing half-written is left")
+		return exitInterrupted
+	case errors.As(err, &check):
+		fmt.Fprintln(a.err, "eci: check failed: "+check.message)
+		return exitCheck
+	}
+	code, message := exitError, strings.TrimPrefix(err.Error(), "eci: ")
+	if errors.As(err, &bad) || errors.Is(err, eci.ErrSettings) || errors.Is(err, eci.ErrSourceName) || strings.HasPrefix(message, "unknown command") || strings.HasPrefix(message, "if any flags in the group") {
+		code = exitUsage
+	}
+	fmt.Fprintln(a.err, "eci: "+clean(message))
+	if try := hint(err, code); try != "" {
+		fmt.Fprintln(a.err, "try: "+try)
+	}
+	return code
+}
+
+// hint says what to try, where the error does not.
+func hint(err error, code int) string {
+	switch {
+	case errors.Is(err, eci.ErrMissingVector):
+		return "--vectors DIR with queries.npy, queries.ids, corpus.npy and corpus.ids, or --server URL --model NAME; --skip missing-vector leaves such rows out"
+	case errors.Is(err, eci.ErrMalformed), errors.Is(err, eci.ErrMissingField):
+		return "--format NAME if the format was not recognised; --skip malformed leaves such rows out"
+	case errors.Is(err, eci.ErrEmptyText):
+		return "--skip empty-text leaves such rows out"
+	case errors.Is(err, eci.ErrNotFinite), errors.Is(err, eci.ErrZeroVector):
+		return "--skip bad-vector leaves such rows out; eci lint shows how many there are"
+	case errors.Is(err, fs.ErrNotExist):
+		return "check the path; eci rank --demo needs no files"
+	case code == exitUsage:
+		return "eci help, or eci help COMMAND"
+	}
+	return ""
+}
+
+// terminal says whether a stream is one.
+func terminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+const rootLong = `eci answers one question before any training is paid for: which source of hard
+negatives should a dense retriever be trained on? It ranks sources by the
+effective contrastive information of their triples, from frozen embeddings.
+
+Exit codes: 0 fine, 1 error, 2 wrong usage, 3 a check failed that a flag asked
+for, 130 interrupted. Results go to standard output, progress and errors to
+standard error. Colour and progress appear on a terminal only; NO_COLOR is
+honoured.`
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "eci",
+		Short:         "Rank sources of hard negatives before any training",
+		Long:          rootLong,
+		Example:       "  eci rank --demo\n  eci rank --vectors vectors --html report.html bm25.jsonl dense.jsonl",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if a.color != "auto" && a.color != "always" && a.color != "never" {
+			return usage("--color %s: it is auto, always or never", a.color)
+		}
+		return nil
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage("%w (%s)", err, c.CommandPath())
+	})
+	flags := root.PersistentFlags()
+	a.output.register(flags)
+	root.MarkFlagsMutuallyExclusive("json", "csv", "markdown")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
+	flags.StringVar(&a.color, "color", "auto", "colour: auto, always or never")
+	root.AddCommand(a.rank(), a.lint(), a.mix(), a.selecting(), a.explain(), a.agree(), a.convert())
+	return root
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"example.com/eci"
+	"example.com/eci/formats"
+	"example.com/eci/testdata/demo"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// inputs are the flags that say what is read and how it is scored.
+type inputs struct {
+	serverFlags
+
+	files  eci.Files
+	format string
+
+	demo    bool
+	vectors string
+	scored  bool // the command has the flags of a Sem
+
+	budget            int
+	seed              uint64
+	groups            int
+	exact             bool
+	consistency, near float64
+	checkpoint        string
+	skip              []string
+	calibrateOn       []string
+	epsilon2, floor   float64
+}
+
+func (in *inputs) register(c *cobra.Command) {
+	in.reading(c.Flags())
+	in.serverFlags.register(c.Flags())
+	in.scoring(c.Flags())
+}
+
+func (in *inputs) reading(flags *pflag.FlagSet) {
+	flags.BoolVar(&in.demo, "demo", false, "the five sources and vectors of the demo that comes with eci")
+	flags.StringVar(&in.vectors, "vectors", "", "`directory` with queries.npy, queries.ids, corpus.npy and corpus.ids")
+	flags.StringVar(&in.format, "format", "", "format of the files (default found from their content): "+strings.Join(formatNames, ", "))
+	flags.StringVar(&in.files.Corpus, "corpus", "", "`file` with the texts of documents, for rows that hold ids")
+	flags.StringVar(&in.files.Queries, "queries", "", "`file` with the texts of queries")
+	flags.StringVar(&in.files.Qrels, "qrels", "", "`file` or folder of relevance judgements, for TREC runs")
+	flags.StringVar(&in.files.BEIR, "beir", "", "`folder` in BEIR's layout, for --corpus, --queries and --qrels at once")
+	flags.StringVar(&in.files.Fields.Query, "query-field", "", "`name` of the query's field or column, in a format of your own")
+	flags.StringVar(&in.files.Fields.Positive, "positive-field", "", "`name` of the positive's")
+	flags.StringVar(&in.files.Fields.Negative, "negative-field", "", "`name` of the negative's, without a number behind it")
+	flags.IntVar(&in.files.MaxNegatives, "max-negatives", 0, "first so many negatives of a row or query; 0 for all")
+	flags.StringSliceVar(&in.skip, "skip", nil, "leave out and count bad rows: malformed, empty-text, missing-vector, bad-vector")
+}
+
+func (in *inputs) scoring(flags *pflag.FlagSet) {
+	in.scored = true
+	flags.IntVar(&in.budget, "budget", 0, "triples scored of every source: 0 for the smallest source's count, -1 for all")
+	flags.Uint64Var(&in.seed, "seed", 0, "seed of the sample")
+	flags.IntVar(&in.groups, "groups", 32, "jackknife groups of queries")
+	flags.BoolVar(&in.exact, "exact", false, "sum in float64 throughout")
+	flags.Float64Var(&in.consistency, "consistency-temperature", 1, "temperature of target consistency, in units of its scale")
+	flags.Float64Var(&in.near, "locality-temperature", 1, "temperature of semantic locality, in units of its scale")
+	flags.Float64Var(&in.floor, "residuality-floor", 0, "least lexical residuality, in [0, 1)")
+	flags.Float64Var(&in.epsilon2, "epsilon2", 0.5, "distortion of the coding rate")
+	flags.StringSliceVar(&in.calibrateOn, "calibrate-on", nil, "names of the sources to calibrate on (default all)")
+	flags.StringVar(&in.checkpoint, "checkpoint", "", "`directory` in which finished parts are kept, so that a stopped run goes on")
+}
+
+// opened is what the flags name, ready to read.
+type opened struct {
+	sem     *eci.Sem
+	sources []eci.Source
+	closers []io.Closer
+}
+
+func (o *opened) Close() {
+	for _, c := range o.closers {
+		c.Close()
+	}
+}
+
+// find returns the source of a name.
+func (o *opened) find(name string) (eci.Source, error) {
+	var names []string
+	for _, s := range o.sources {
+		if s.Name == name {
+			return s, nil
+		}
+		names = append(names, s.Name)
+	}
+	return eci.Source{}, usage("there is no source %q; there are %s", name, strings.Join(names, ", "))
+}
+
+// only is the source of a name, which may be empty where there is one source.
+func (o *opened) only(name string) (eci.Source, error) {
+	if name == "" && len(o.sources) == 1 {
+		return o.sources[0], nil
+	}
+	if name == "" {
+		var names []string
+		for _, s := range o.sources {
+			names = append(names, s.Name)
+		}
+		return eci.Source{}, usage("--source NAME is needed: one of %s", strings.Join(names, ", "))
+	}
+	return o.find(name)
+}
+
+// open opens the sources and vectors that the flags name.
+func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, error) {
+	o := &opened{}
+	var err error
+	switch {
+	case in.demo && (len(files) > 0 || in.vectors != ""):
+		return nil, usage("--demo takes no files")
+	case in.demo:
+		err = o.openDemo()
+	case in.format != "" && !slices.Contains(formatNames, in.format):
+		return nil, usage("--format %s: it is one of %s", in.format, strings.Join(formatNames, ", "))
+	case len(files) == 0:
+		return nil, usage("give the files of the sources, or --demo")
+	default:
+		err = in.openFiles(o, files)
+	}
+	if err == nil && o.sem == nil {
+		o.sem = &eci.Sem{}
+	}
+	if err == nil {
+		err = in.serverFlags.open(o)
+	}
+	if err == nil {
+		err = in.settings(o.sem)
+	}
+	if err != nil {
+		o.Close()
+		return nil, err
+	}
+	return o, nil
+}
+
+func (in *inputs) openFiles(o *opened, files []string) error {
+	o.sem = &eci.Sem{}
+	in.files.Format = eci.Format(in.format)
+	in.files.Decoders = formats.Decoders()
+	var err error
+	if o.sources, err = in.files.Sources(files...); err != nil {
+		return err
+	}
+	if in.vectors != "" {
+		vectors, err := eci.OpenVectors(in.vectors)
+		if err != nil {
+			return err
+		}
+		o.sem.Vectors, o.closers = vectors, append(o.closers, vectors)
+	}
+	return nil
+}
+
+func (o *opened) openDemo() error {
+	dir, err := fs.Sub(demo.Files, "vectors")
+	if err != nil {
+		return err
+	}
+	vectors, err := eci.ReadVectors(dir)
+	if err != nil {
+		return err
+	}
+	o.sem = &eci.Sem{Vectors: vectors}
+	files, err := fs.Glob(demo.Files, "sources/*.jsonl")
+	for _, file := range files {
+		o.sources = append(o.sources, eci.JSONLFrom(demo.Files, file))
+	}
+	return err
+}
+
+// formatNames are the words of --format, and writtenFormats those that can be
+// written.
+var (
+	formatNames = []string{
+		string(eci.FormatRecord), string(eci.FormatTriplet), string(eci.FormatNTuple), string(eci.FormatMultiSource),
+		string(eci.FormatFlagEmbedding), string(eci.FormatTevatron), string(eci.FormatTevatronIDs), string(eci.FormatNeMo),
+		string(eci.FormatDPR), string(eci.FormatTriplesTSV), string(eci.FormatTripleIDsTSV), string(eci.FormatRun),
+	}
+	writtenFormats = []string{
+		string(eci.FormatRecord), string(eci.FormatTriplet), string(eci.FormatNTuple),
+		string(eci.FormatFlagEmbedding), string(eci.FormatTevatron),
+	}
+)
+
+// policies are the words of --skip.
+var policies = map[string]eci.Skip{
+	"malformed":      eci.SkipMalformed,
+	"empty-text":     eci.SkipEmptyText,
+	"missing-vector": eci.SkipMissingVector,
+	"bad-vector":     eci.SkipBadVector,
+}
+
+func (in *inputs) settings(sem *eci.Sem) error {
+	for _, word := range in.skip {
+		policy, ok := policies[word]
+		if !ok {
+			return usage("--skip %s: it is one of malformed, empty-text, missing-vector, bad-vector", word)
+		}
+		sem.Skip |= policy
+	}
+	if !in.scored {
+		return nil
+	}
+	if in.groups == 0 || in.epsilon2 == 0 || in.consistency == 0 || in.near == 0 {
+		return usage("--groups, --epsilon2 and temperatures must be above 0")
+	}
+	sem.Budget, sem.Seed, sem.Groups, sem.Exact = in.budget, in.seed, in.groups, in.exact
+	sem.Epsilon2, sem.Checkpoint, sem.CalibrateOn = in.epsilon2, in.checkpoint, in.calibrateOn
+	sem.Components = []eci.Component{
+		eci.TargetConsistency{Temperature: in.consistency},
+		eci.SemanticLocality{Temperature: in.near},
+		eci.LexicalResidual{Floor: in.floor},
+	}
+	return nil
+}

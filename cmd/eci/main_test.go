@@ -1,0 +1,555 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"example.com/eci"
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write golden files and the outputs in docs/cli.md")
+
+// eciRun runs a command line in this process.
+func eciRun(ctx context.Context, args ...string) (code int, stdout, stderr string) {
+	var out, err bytes.Buffer
+	code = run(ctx, args, &out, &err)
+	return code, out.String(), err.String()
+}
+
+// TestGolden pins what every command prints on the demo, in every form. Numbers
+// in JSON agree to 1e-6 relative.
+func TestGolden(t *testing.T) {
+	commands := []struct {
+		name string
+		args string
+	}{
+		{"rank", "rank --demo"},
+		{"lint", "lint --demo --severity warning"},
+		{"mix", "mix --demo"},
+		{"explain", "explain --demo --source contaminated --top 2"},
+		{"agree", "agree --demo --outcomes testdata/outcomes.json"},
+	}
+	for _, c := range commands {
+		for _, form := range []string{"txt", "json", "csv", "md"} {
+			t.Run(c.name+"."+form, func(t *testing.T) {
+				args := strings.Fields(c.args)
+				if flag := map[string]string{"json": "--json", "csv": "--csv", "md": "--markdown"}[form]; flag != "" {
+					args = append(args, flag)
+				}
+				code, out, stderr := eciRun(t.Context(), args...)
+				if code != 0 || stderr != "" {
+					t.Fatalf("exit code %d, standard error %q", code, stderr)
+				}
+				golden(t, c.name+"."+form, out)
+			})
+		}
+	}
+	t.Run("race", func(t *testing.T) {
+		_, out, _ := eciRun(t.Context(), "rank", "--demo", "--race")
+		golden(t, "rank-race.txt", out)
+	})
+	for _, args := range []string{
+		"select --demo --source llm --count 3",
+		"select --demo --source llm --count 3 --by leverage --to triplet",
+		"select --demo --source dense --per-query 1 --to flagembedding",
+		"select --demo --source bm25 --count 4 --stream --to tevatron",
+		"convert --demo --to n-tuple",
+		"mix --demo --to eci -o -",
+		"mix --demo --to triplet --members llm,dense -o -",
+		"mix --demo --to triplet --members llm,dense --all-triples -o -",
+	} {
+		name := strings.NewReplacer(" ", "_", "--", "", ",", "+").Replace(args) + ".jsonl"
+		t.Run(name, func(t *testing.T) {
+			code, out, stderr := eciRun(t.Context(), strings.Fields(args)...)
+			if code != 0 || stderr != "" {
+				t.Fatalf("exit code %d, standard error %q", code, stderr)
+			}
+			// The rows are the demo's; their order and number is what counts.
+			var brief strings.Builder
+			for line := range strings.Lines(out) {
+				if !json.Valid([]byte(line)) {
+					t.Fatalf("not JSON: %s", line)
+				}
+				h := fnv.New32a()
+				h.Write([]byte(line))
+				fmt.Fprintf(&brief, "%08x %s\n", h.Sum32(), excerpt(line, 60))
+			}
+			golden(t, name, brief.String())
+		})
+	}
+	for _, command := range []string{"", "rank", "lint", "mix", "select", "explain", "agree", "convert", "completion"} {
+		t.Run("help "+command, func(t *testing.T) {
+			code, out, stderr := eciRun(t.Context(), "help", command)
+			if command == "" {
+				code, out, stderr = eciRun(t.Context())
+			}
+			if code != 0 || stderr != "" {
+				t.Fatalf("exit code %d, standard error %q", code, stderr)
+			}
+			if command != "completion" && !strings.Contains(out, "Examples:\n  eci ") {
+				t.Error("no example in the help")
+			}
+			golden(t, "help-"+command+".txt", out)
+		})
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", "golden", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stored, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if filepath.Ext(name) != ".json" {
+		if diff := cmp.Diff(string(stored), got); diff != "" {
+			t.Errorf("%s (-golden +now); if it is meant, run go test -update\n%s", file, diff)
+		}
+		return
+	}
+	var now, want any
+	if err := json.Unmarshal([]byte(got), &now); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(stored, &want); err != nil {
+		t.Fatal(err)
+	}
+	near := cmp.Comparer(func(a, b float64) bool {
+		return math.Abs(a-b) <= 1e-6*max(math.Abs(a), math.Abs(b)) || math.Abs(a-b) < 1e-7
+	})
+	if diff := cmp.Diff(want, now, near); diff != "" {
+		t.Errorf("%s (-golden +now)\n%s", file, diff)
+	}
+}
+
+// TestExitCodes checks code, and that the message says what is wrong, once, and
+// what to try.
+func TestExitCodes(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	row := `{"query":"a question","positive":"the answer","negative":"no answer"}` + "\n"
+	same := `{"query":"a question","positive":"the answer","negative":"the answer"}` + "\n"
+	for _, test := range []struct {
+		why  string
+		args []string
+		code int
+		want []string
+	}{
+		{"all is well", []string{"rank", "--demo"}, 0, nil},
+		{"the check holds", []string{"rank", "--demo", "--require-best", "llm", "--confidence", "0.95"}, 0, nil},
+		{"another source is best", []string{"rank", "--demo", "--require-best", "dense"}, 3, []string{"check failed: the best source is llm, not dense"}},
+		{"not sure enough", []string{"rank", "--demo", "--require-best", "llm", "--confidence", "0.9999"}, 3, []string{"below"}},
+		{"no such source", []string{"rank", "--demo", "--require-best", "gold"}, 2, []string{"gold"}},
+		{"a probability above 1", []string{"rank", "--demo", "--require-best", "llm", "--confidence", "95"}, 2, []string{"--confidence"}},
+		{"lint errors", []string{"lint", file("same.jsonl", same+row)}, 3, []string{"negative-is-positive holds of 50.0% of the rows of same"}},
+		{"lint errors tolerated", []string{"lint", file("same.jsonl", same+row), "--max-error-share", "0.5"}, 0, nil},
+		{"nothing to read", []string{"rank"}, 2, []string{"--demo"}},
+		{"demo and files", []string{"rank", "--demo", "x.jsonl"}, 2, []string{"--demo takes no files"}},
+		{"unknown command", []string{"rnak"}, 2, []string{"rnak"}},
+		{"unknown flag", []string{"rank", "--dmeo"}, 2, []string{"--dmeo"}},
+		{"two forms", []string{"rank", "--demo", "--json", "--csv"}, 2, []string{"json"}},
+		{"bad number", []string{"rank", "--demo", "--seed", "many"}, 2, []string{"seed"}},
+		{"bad setting", []string{"rank", "--demo", "--groups", "-3"}, 2, []string{"invalid settings"}},
+		{"zero setting", []string{"rank", "--demo", "--groups", "0"}, 2, []string{"--groups"}},
+		{"bad colour", []string{"rank", "--demo", "--color", "red"}, 2, []string{"--color"}},
+		{"bad policy", []string{"rank", "--demo", "--skip", "all"}, 2, []string{"--skip all"}},
+		{"bad format", []string{"rank", file("row.jsonl", row), "--format", "xml"}, 2, []string{"xml", "flagembedding"}},
+		{"file not there", []string{"rank", filepath.Join(dir, "none.jsonl")}, 1, []string{"none.jsonl", "try: check the path"}},
+		{"vectors not there", []string{"rank", file("row.jsonl", row), "--vectors", filepath.Join(dir, "none")}, 1, []string{"queries", "try:"}},
+		{"no vectors", []string{"rank", file("row.jsonl", row)}, 1, []string{"row.jsonl", "--vectors DIR"}},
+		{"not a file of triples", []string{"lint", file("text.txt", "hello\nworld\n")}, 1, []string{"text.txt"}},
+		{"a bad row", []string{"convert", file("bad.jsonl", row+"{\n")}, 1, []string{"bad.jsonl", "row 2", "--skip malformed"}},
+		{"a bad row left out", []string{"convert", file("bad.jsonl", row+"{\n"), "--skip", "malformed"}, 0, nil},
+		{"a server without a model", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1"}, 2, []string{"--model"}},
+		{"an unknown protocol", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1", "--model", "m", "--protocol", "smtp"}, 2, []string{"smtp", "ollama"}},
+		{"nobody listens", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1", "--model", "m", "--cache", "none"}, 1, []string{"127.0.0.1:1"}},
+		{"a folder that is not there", []string{"rank", "--demo", "--html", filepath.Join(dir, "none", "x.html")}, 1, []string{"cannot write"}},
+		{"no count", []string{"select", "--demo", "--source", "llm"}, 2, []string{"--count"}},
+		{"too many", []string{"select", "--demo", "--source", "llm", "--count", "100000"}, 2, []string{"100000"}},
+		{"too many by leverage", []string{"select", "--demo", "--source", "llm", "--count", "100000", "--by", "leverage"}, 2, []string{"120 triples"}},
+		{"which source", []string{"explain", "--demo"}, 2, []string{"--source NAME", "contaminated"}},
+		{"no such view", []string{"explain", "--demo", "--source", "llm", "--by", "luck"}, 2, []string{"luck"}},
+		{"cannot be written", []string{"convert", "--demo", "--to", "dpr"}, 2, []string{"dpr", "tevatron"}},
+		{"one source to mix", []string{"mix", file("row.jsonl", row)}, 2, []string{"two sources"}},
+		{"members without output", []string{"mix", "--demo", "--members", "llm"}, 2, []string{"--output"}},
+		{"no outcomes", []string{"agree", "--demo"}, 2, []string{"--outcomes"}},
+		{"outcomes of others", []string{"agree", "--demo", "--outcomes", file("o.json", `{"x":{"value":1},"y":{"value":2},"z":{"value":3}}`)}, 1, []string{"x, y, z"}},
+	} {
+		t.Run(test.why, func(t *testing.T) {
+			code, _, stderr := eciRun(t.Context(), test.args...)
+			if code != test.code {
+				t.Errorf("exit code %d, want %d: %s", code, test.code, stderr)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("%q is not in %q", want, stderr)
+				}
+			}
+			if n := strings.Count(stderr, "eci: "); stderr != "" && n != 1 {
+				t.Errorf("the error is told %d times: %q", n, stderr)
+			}
+			if code == 0 && stderr != "" {
+				t.Errorf("standard error: %q", stderr)
+			}
+		})
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*.partial")); left != nil {
+		t.Errorf("partial files: %v", left)
+	}
+}
+
+// TestCancelled checks that a cancelled run ends with 130 and leaves no file, or
+// the old one.
+func TestCancelled(t *testing.T) {
+	dir := t.TempDir()
+	for _, args := range [][]string{
+		{"rank", "--demo", "--html", "out"},
+		{"rank", "--demo", "--race"},
+		{"lint", "--demo"},
+		{"mix", "--demo", "-o", "out"},
+		{"select", "--demo", "--source", "llm", "--count", "5", "-o", "out"},
+		{"explain", "--demo", "--source", "llm"},
+		{"agree", "--demo", "--outcomes", "testdata/outcomes.json"},
+		{"convert", "--demo", "-o", "out"},
+	} {
+		t.Run(args[0], func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			out := filepath.Join(dir, args[0])
+			if err := os.WriteFile(out, []byte("old"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			for i, a := range args {
+				if a == "out" {
+					args[i] = out
+				}
+			}
+			code, _, stderr := eciRun(ctx, args...)
+			if code != exitInterrupted || strings.Count(stderr, "\n") != 1 {
+				t.Errorf("exit code %d, %q", code, stderr)
+			}
+			if text, _ := os.ReadFile(out); string(text) != "old" {
+				t.Error("the old file was changed")
+			}
+			if _, err := os.Stat(out + ".partial"); err == nil {
+				t.Error("a partial file is left")
+			}
+		})
+	}
+}
+
+// TestNotFinished cancels in the middle of the writing.
+func TestNotFinished(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	a := &app{}
+	path := filepath.Join(t.TempDir(), "rows")
+	err := a.writeFile(ctx, path, func(w io.Writer) error {
+		io.WriteString(w, "half")
+		cancel()
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if left, _ := filepath.Glob(path + "*"); left != nil {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// full is a reader that has gone away.
+type full struct{ err error }
+
+func (f full) Write([]byte) (int, error) { return 0, f.err }
+
+func TestOutputFails(t *testing.T) {
+	for _, args := range [][]string{{"rank", "--demo"}, {"rank", "--demo", "--json"}, {"rank", "--demo", "--csv"}, {"convert", "--demo"}, {"help"}} {
+		var stderr bytes.Buffer
+		code := run(t.Context(), args, full{syscall.EPIPE}, &stderr)
+		if args[0] != "help" && (code != exitBrokenPipe || stderr.Len() > 0) {
+			t.Errorf("%v into a closed pipe: exit code %d, %q", args, code, &stderr)
+		}
+		stderr.Reset()
+		code = run(t.Context(), args, full{syscall.ENOSPC}, &stderr)
+		if args[0] != "help" && (code != exitError || !strings.Contains(stderr.String(), "no space left")) {
+			t.Errorf("%v onto a full disk: exit code %d, %q", args, code, &stderr)
+		}
+	}
+}
+
+// binary builds the command.
+func binary(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "eci")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return path
+}
+
+// TestDocs runs every command of docs/cli.md in a shell and compares what it
+// prints with what the page shows. With -update it writes the page.
+func TestDocs(t *testing.T) {
+	page := filepath.Join("..", "..", "docs", "cli.md")
+	raw, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outcomes, err := os.ReadFile("testdata/outcomes.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	command, dir := binary(t), t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "outcomes.json"), outcomes, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var now strings.Builder
+	console, ran := false, 0
+	for line := range strings.Lines(string(raw)) {
+		switch {
+		case line == "```console\n":
+			console = true
+		case line == "```\n":
+			console = false
+		}
+		if !console || line == "```console\n" {
+			now.WriteString(line)
+			continue
+		}
+		words, ok := strings.CutPrefix(line, "$ ")
+		if !ok {
+			continue // what the page shows; written anew
+		}
+		shell := exec.CommandContext(t.Context(), "sh", "-c", words)
+		shell.Dir = dir
+		shell.Env = append(os.Environ(), "PATH="+filepath.Dir(command)+string(os.PathListSeparator)+os.Getenv("PATH"))
+		out, _ := shell.CombinedOutput() // the page shows exit codes where they matter
+		now.WriteString(line)
+		now.Write(out)
+		ran++
+	}
+	if ran < 8 {
+		t.Errorf("%d commands on the page", ran)
+	}
+	if *update {
+		if err := os.WriteFile(page, []byte(now.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(string(raw), now.String()); diff != "" {
+		t.Errorf("docs/cli.md (-page +now); if it is meant, run go test -run Docs -update\n%s", diff)
+	}
+}
+
+// TestProcess checks what only a process shows: a closed pipe, an interrupt.
+func TestProcess(t *testing.T) {
+	program := binary(t)
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", `"$0" convert --demo | head -1 | cut -c1-12`, program).CombinedOutput()
+	if err != nil || string(out) != "{\"query_id\":\n" {
+		t.Errorf("into head: %v %q", err, out)
+	}
+	// A server that never answers keeps the run going until it is interrupted.
+	asked := make(chan struct{}, 100)
+	hang := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		select {
+		case <-hang:
+		case <-r.Context().Done():
+		}
+	}))
+	defer server.Close()
+	defer close(hang)
+	dir := t.TempDir()
+	row := filepath.Join(dir, "row.jsonl")
+	if err := os.WriteFile(row, []byte(`{"query":"q","positive":"p","negative":"n"}`+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	report := filepath.Join(dir, "report.html")
+	command := exec.CommandContext(t.Context(), program, "rank", row, "--server", server.URL, "--model", "m", "--cache", filepath.Join(dir, "cache"), "--html", report)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	command.Process.Signal(os.Interrupt)
+	command.Wait()
+	if code := command.ProcessState.ExitCode(); code != exitInterrupted || strings.Count(stderr.String(), "\n") != 1 {
+		t.Errorf("interrupted: exit code %d, %q", code, &stderr)
+	}
+	if left, _ := filepath.Glob(report + "*"); left != nil {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// TestServer ranks with an embedding server and finds its vectors in the cache
+// when the server is gone.
+func TestServer(t *testing.T) {
+	var calls atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		var body struct{ Input []string }
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		type item struct {
+			Index     int       `json:"index"`
+			Embedding []float32 `json:"embedding"`
+		}
+		var answer struct {
+			Data []item `json:"data"`
+		}
+		for i, text := range body.Input {
+			h := fnv.New64a()
+			io.WriteString(h, text)
+			random := rand.New(rand.NewPCG(h.Sum64(), 1))
+			v := make([]float32, 8)
+			for k := range v {
+				v[k] = float32(random.NormFloat64())
+			}
+			answer.Data = append(answer.Data, item{i, v})
+		}
+		json.NewEncoder(w).Encode(answer)
+	}))
+	dir := t.TempDir()
+	var files []string
+	for s := range 2 {
+		var b strings.Builder
+		for i := range 40 {
+			fmt.Fprintf(&b, `{"query":"question %d","positive":"answer %d","negative":"wrong %d %d"}`+"\n", i, i, s, i)
+		}
+		files = append(files, filepath.Join(dir, fmt.Sprintf("source%d.jsonl", s)))
+		if err := os.WriteFile(files[s], []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("OPENAI_API_KEY", "")
+	args := append([]string{"rank", "--server", server.URL, "--model", "m", "--query-prefix", "query: ", "--cache", filepath.Join(dir, "cache"), "--csv"}, files...)
+	code, first, stderr := eciRun(t.Context(), args...)
+	if code != 0 || calls.Load() == 0 {
+		t.Fatalf("exit code %d, %q, %d calls", code, stderr, calls.Load())
+	}
+	server.Close()
+	code, second, stderr := eciRun(t.Context(), args...)
+	if code != 0 || second != first {
+		t.Errorf("from the cache: exit code %d, %q\n%s", code, stderr, cmp.Diff(first, second))
+	}
+}
+
+// TestTerminal checks that colour and progress are there when asked for, and not
+// in what is piped.
+func TestTerminal(t *testing.T) {
+	_, plain, _ := eciRun(t.Context(), "rank", "--demo")
+	if strings.Contains(plain, "\x1b") {
+		t.Error("colour in what is piped")
+	}
+	_, coloured, _ := eciRun(t.Context(), "rank", "--demo", "--color", "always")
+	if !strings.Contains(coloured, "\x1b[") {
+		t.Error("no colour with --color always")
+	}
+	_, table, _ := eciRun(t.Context(), "rank", "--demo", "--color", "always", "--csv")
+	if strings.Contains(table, "\x1b") {
+		t.Error("colour in CSV")
+	}
+	t.Setenv("NO_COLOR", "1")
+	if (&app{out: os.Stdout, color: "auto"}).coloured() {
+		t.Error("colour in spite of NO_COLOR")
+	}
+	if (&app{err: io.Discard}).meter().report() != nil {
+		t.Error("progress where there is no terminal")
+	}
+	var stderr bytes.Buffer
+	m := (&app{err: &stderr, forceProgress: true}).meter()
+	m.report()(eci.Progress{Stage: "score", Source: "bm25", Triples: 50, Total: 120})
+	if bar := stderr.String(); !strings.Contains(bar, "score bm25") || !strings.Contains(bar, "50/120") || !strings.Contains(bar, "triples/s") {
+		t.Errorf("progress: %q", bar)
+	}
+	m.stop()
+	if !strings.HasSuffix(stderr.String(), " \r") {
+		t.Errorf("the line is not cleared: %q", stderr.String())
+	}
+	n := 0
+	for range m.watch("read", []eci.Source{{Name: "s", Triples: func(yield func(eci.Triple, error) bool) {
+		for range 600 {
+			if !yield(&eci.Record{}, nil) {
+				return
+			}
+		}
+	}}})[0].Triples {
+		n++
+	}
+	m.stop()
+	if n != 600 || !strings.Contains(stderr.String(), "read s") {
+		t.Errorf("%d triples watched: %q", n, stderr.String())
+	}
+}
+
+func TestClean(t *testing.T) {
+	for _, test := range []struct{ why, in, want string }{
+		{"a terminal's escapes", "\x1b]0;title\x07red", " ]0;title red"},
+		{"lines", "a\nb\r\tc", "a b  c"},
+		{"right to left", "a\u202eb", "a b"},
+		{"letters stay", "Größe 日本", "Größe 日本"},
+	} {
+		if got := clean(test.in); got != test.want {
+			t.Errorf("%s: %q, want %q", test.why, got, test.want)
+		}
+	}
+	if got := excerpt("one  two three", 8); got != "one two…" {
+		t.Errorf("excerpt: %q", got)
+	}
+}
+
+// TestAssign checks that every query gets one source that has it, in about the
+// proportions asked for.
+func TestAssign(t *testing.T) {
+	n := make([]int, 2)
+	for i := range 4000 {
+		u := uniform(fmt.Sprintf("iq%d", i), 7)
+		if u < 0 || u >= 1 {
+			t.Fatal(u)
+		}
+		if u < 0.3 {
+			n[0]++
+		} else {
+			n[1]++
+		}
+	}
+	if n[0] < 1050 || n[0] > 1350 { // 1200, five standard deviations either way
+		t.Errorf("%d of 4000 below .3", n[0])
+	}
+	if uniform("a", 1) == uniform("a", 2) || uniform("a", 1) != uniform("a", 1) {
+		t.Error("the seed does not decide")
+	}
+}

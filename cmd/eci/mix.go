@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"iter"
+	"strings"
+
+	"example.com/eci"
+	"github.com/spf13/cobra"
+)
+
+type mixFlags struct {
+	inputs
+	writing
+	size       int
+	top        int
+	members    []string
+	allTriples bool
+}
+
+func (a *app) mix() *cobra.Command {
+	var f mixFlags
+	c := &cobra.Command{
+		Use:   "mix [flags] SOURCE...",
+		Short: "Find the best hybrid and the best mixture of sources, and write it",
+		Long: `Mix scores every hybrid in equal parts and finds the best mixture, from the
+matrices of one ranking. The gain over the best single source has two figures:
+with all triples of the members, and with no more triples than one source has.
+
+With --output it writes a mixed set: every query is taken from one source, drawn
+by a seeded hash in the proportions of the best mixture (or of --members in equal
+parts) among the sources that have the query. With --all-triples it writes all
+triples of the --members.`,
+		Example: `  eci mix --demo
+  eci mix --demo -o mixed.jsonl --to triplet
+  eci mix --vectors vectors --members bm25,dense --all-triples -o both.jsonl *.jsonl`,
+		RunE: func(c *cobra.Command, files []string) error { return a.runMix(c, &f, files) },
+	}
+	f.inputs.register(c)
+	f.writing.register(c.Flags(), "")
+	c.Flags().IntVar(&f.size, "size", 2, "most members of a hybrid")
+	c.Flags().IntVar(&f.top, "top", 5, "hybrids shown")
+	c.Flags().StringSliceVar(&f.members, "members", nil, "write these sources in equal parts, not the best mixture")
+	c.Flags().BoolVar(&f.allTriples, "all-triples", false, "write all triples of the --members")
+	return c
+}
+
+// mixed is what mix finds, for JSON.
+type mixed struct {
+	Mixture *eci.Mixture   `json:"mixture"`
+	Hybrids []eci.Hybrid   `json:"hybrids"`
+	Written *summary       `json:"written,omitempty"`
+	From    map[string]int `json:"triples_by_source,omitempty"`
+}
+
+func (a *app) runMix(c *cobra.Command, f *mixFlags, files []string) error {
+	if err := f.writing.check(); err != nil {
+		return err
+	}
+	switch {
+	case f.top < 1 || f.size < 2:
+		return usage("--top is 1 or more, --size 2 or more")
+	case f.output == "" && (f.allTriples || len(f.members) > 0):
+		return usage("--members and --all-triples say what to write: give --output FILE")
+	case f.allTriples && len(f.members) == 0:
+		return usage("--all-triples needs --members: proportions need a choice of triples")
+	}
+	ctx := c.Context()
+	o, err := f.open(ctx, a, files)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	if len(o.sources) < 2 {
+		return usage("a mixture needs two sources or more")
+	}
+	for _, name := range f.members {
+		if _, err := o.find(name); err != nil {
+			return err
+		}
+	}
+	o.sem.NoChecks = true // they do not enter a mixture
+	ranking, err := a.rankWith(ctx, o, o.sem)
+	if err != nil {
+		return err
+	}
+	out := mixed{}
+	if out.Mixture, err = ranking.Mixture(); err != nil {
+		return err
+	}
+	if out.Hybrids, err = ranking.Hybrids(min(f.size, len(o.sources))); err != nil {
+		return err
+	}
+	out.Hybrids = out.Hybrids[:min(f.top, len(out.Hybrids))]
+	if f.output != "" {
+		out.From = make(map[string]int)
+		rows, err := f.write(ctx, a, f.blend(ctx, o, out))
+		if err != nil {
+			return err
+		}
+		out.Written = &summary{File: f.output, Format: f.to, Rows: rows}
+	}
+	if f.output == "-" {
+		return nil
+	}
+	return a.print(mixResult(out))
+}
+
+func mixResult(m mixed) result {
+	shares := sheet{title: "best mixture", header: []string{"source", "share", "low", "high"}}
+	for _, w := range m.Mixture.Weights {
+		shares.rows = append(shares.rows, []any{w.Source, fixed(w.Weight, 3), fixed(w.Low, 3), fixed(w.High, 3)})
+	}
+	gains := sheet{title: "gain over the best single source", header: []string{"combination", "score", "gain", "low", "high", "over", "no more triples"}}
+	row := func(name string, score float64, g eci.Gain) {
+		gains.rows = append(gains.rows, []any{name, fixed(score, 2), number{g.Value, 2, true}, number{g.Low, 2, true}, number{g.High, 2, true}, g.Over, number{g.AtBudget, 2, true}})
+	}
+	row("best mixture", m.Mixture.Score, m.Mixture.Gain)
+	for _, h := range m.Hybrids {
+		row(strings.Join(h.Sources, " + "), h.Score, h.Gain)
+	}
+	r := result{value: m, sheets: []sheet{shares, gains}}
+	r.notes = []string{fmt.Sprintf("no mixture of these sources scores more than %.2g nats above the best one", m.Mixture.Gap)}
+	if m.Written != nil {
+		var parts []string
+		for _, w := range m.Mixture.Weights {
+			if n := m.From[w.Source]; n > 0 {
+				parts = append(parts, fmt.Sprintf("%d of %s", n, w.Source))
+			}
+		}
+		r.notes = append(r.notes, "written: "+m.Written.String()+", triples: "+strings.Join(parts, ", "))
+	}
+	return r
+}
+
+// share is a source and its share of the queries.
+type share struct {
+	source eci.Source
+	weight float64
+}
+
+// blend yields the triples of the mixed set, source by source.
+func (f *mixFlags) blend(ctx context.Context, o *opened, m mixed) iter.Seq2[eci.Triple, error] {
+	var shares []share
+	left := 0
+	add := func(name string, weight float64) {
+		if s, err := o.find(name); err == nil && weight > 0 {
+			shares = append(shares, share{skipping(s, o.sem.Skip, &left), weight})
+		}
+	}
+	if len(f.members) > 0 {
+		for _, name := range f.members {
+			add(name, 1)
+		}
+	} else {
+		for _, w := range m.Mixture.Weights {
+			add(w.Source, w.Weight)
+		}
+	}
+	return func(yield func(eci.Triple, error) bool) {
+		var chosen map[string]int
+		if !f.allTriples {
+			var err error
+			if chosen, err = assign(ctx, shares, f.seed); err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+		for i, s := range shares {
+			for t, err := range s.source.Triples {
+				if err == nil && chosen != nil && chosen[queryOf(t)] != i {
+					continue
+				}
+				if err == nil {
+					m.From[s.source.Name]++
+				}
+				if !yield(labelled(t, s.source.Name), err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// queryOf identifies a triple's query: by its id, or else by its text.
+func queryOf(t eci.Triple) string {
+	if x, ok := t.(eci.Identified); ok {
+		if id, _, _ := x.IDs(); id != "" {
+			return "i" + id
+		}
+	}
+	return "t" + t.Query()
+}
+
+// assign chooses for every query one of the sources that have it, with
+// probabilities in proportion to their weights.
+func assign(ctx context.Context, shares []share, seed uint64) (map[string]int, error) {
+	have := make(map[string][]bool)
+	for i, s := range shares {
+		for t, err := range cancellable(ctx, s.source.Triples) {
+			if err != nil {
+				return nil, err
+			}
+			key := queryOf(t)
+			if have[key] == nil {
+				have[strings.Clone(key)] = make([]bool, len(shares))
+			}
+			have[key][i] = true
+		}
+	}
+	chosen := make(map[string]int, len(have))
+	for key, in := range have {
+		total := 0.0
+		for i, s := range shares {
+			if in[i] {
+				total += s.weight
+			}
+		}
+		at := uniform(key, seed) * total
+		for i, s := range shares {
+			if in[i] {
+				chosen[key] = i // the last one, should rounding pass them all
+				if at -= s.weight; at < 0 {
+					break
+				}
+			}
+		}
+	}
+	return chosen, nil
+}
+
+// uniform maps a text to [0, 1) by a seeded hash.
+func uniform(key string, seed uint64) float64 {
+	h := fnv.New64a()
+	h.Write([]byte(key))
+	x := h.Sum64() ^ seed*0x9e3779b97f4a7c15
+	// The finaliser of SplitMix64: FNV alone leaves the high bits of short keys uneven.
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return float64((x^x>>31)>>11) / (1 << 53)
+}

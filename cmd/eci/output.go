@@ -1,0 +1,209 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/pflag"
+)
+
+// output says in which form a result is printed.
+type output struct {
+	json, csv, markdown bool
+}
+
+func (o *output) register(flags *pflag.FlagSet) {
+	flags.BoolVar(&o.json, "json", false, "print JSON")
+	flags.BoolVar(&o.csv, "csv", false, "print the first table as CSV, numbers to 6 digits")
+	flags.BoolVar(&o.markdown, "markdown", false, "print Markdown")
+}
+
+// number is a table cell that is shown rounded and written to CSV in full.
+type number struct {
+	value  float64
+	digits int
+	signed bool
+}
+
+func fixed(value float64, digits int) number { return number{value: value, digits: digits} }
+
+func (n number) String() string {
+	s := strconv.FormatFloat(n.value, 'f', n.digits, 64)
+	if n.signed && !math.Signbit(n.value) {
+		s = "+" + s
+	}
+	return s
+}
+
+// sheet is a table of a result. Cells are strings, ints or numbers; columns of
+// anything but strings are aligned to the right.
+type sheet struct {
+	title  string
+	header []string
+	rows   [][]any
+	best   bool // the first row is the answer
+}
+
+// result is what a command found out, for every form of output.
+type result struct {
+	value  any // for JSON
+	lead   []string
+	sheets []sheet
+	notes  []string
+}
+
+// print writes a result in the form asked for.
+func (a *app) print(r result) error {
+	switch {
+	case a.output.json:
+		e := json.NewEncoder(a.out)
+		e.SetIndent("", "  ")
+		return e.Encode(r.value)
+	case a.output.csv:
+		return writeCSV(a.out, r.sheets[0])
+	}
+	var b strings.Builder
+	for _, line := range r.lead {
+		b.WriteString(clean(line) + "\n")
+	}
+	if len(r.lead) > 0 && a.output.markdown {
+		b.WriteString("\n")
+	}
+	for i, s := range r.sheets {
+		if i > 0 || a.output.markdown && s.title != "" && len(r.lead) == 0 {
+			b.WriteString("\n")
+		}
+		a.render(&b, s)
+	}
+	if len(r.notes) > 0 && a.output.markdown {
+		b.WriteString("\n")
+	}
+	for _, line := range r.notes {
+		if a.output.markdown {
+			b.WriteString("- ")
+		}
+		b.WriteString(clean(line) + "\n")
+	}
+	_, err := io.WriteString(a.out, strings.TrimPrefix(b.String(), "\n"))
+	return err
+}
+
+// coloured says whether to use colour on standard output.
+func (a *app) coloured() bool {
+	switch a.color {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	return terminal(a.out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+func (a *app) render(w io.Writer, s sheet) {
+	t := table.NewWriter()
+	style := table.StyleDefault
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Format.Header = text.FormatDefault
+	style.Color = table.ColorOptions{}
+	t.SetStyle(style)
+	header := make(table.Row, len(s.header))
+	configs := make([]table.ColumnConfig, len(s.header))
+	for i, name := range s.header {
+		header[i] = name
+		configs[i] = table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight}
+		if len(s.rows) > 0 {
+			if _, words := s.rows[0][i].(string); words {
+				configs[i].Align, configs[i].AlignHeader = text.AlignLeft, text.AlignLeft
+			}
+		}
+	}
+	t.SetColumnConfigs(configs)
+	t.AppendHeader(header)
+	for _, row := range s.rows {
+		cells := make(table.Row, len(row))
+		for i, c := range row {
+			cells[i] = clean(fmt.Sprint(c))
+		}
+		t.AppendRow(cells)
+	}
+	if a.output.markdown {
+		if s.title != "" {
+			fmt.Fprintf(w, "**%s**\n\n", clean(s.title))
+		}
+		fmt.Fprintln(w, t.RenderMarkdown())
+		return
+	}
+	title := s.title
+	if a.coloured() {
+		text.EnableColors()
+		style.Color.Header = text.Colors{text.Bold}
+		t.SetStyle(style)
+		title = text.Bold.Sprint(title)
+		if s.best {
+			t.SetRowPainter(table.RowPainterWithAttributes(func(_ table.Row, at table.RowAttributes) text.Colors {
+				if at.Number == 1 {
+					return text.Colors{text.FgGreen}
+				}
+				return nil
+			}))
+		}
+	}
+	if s.title != "" {
+		fmt.Fprintln(w, title)
+	}
+	for line := range strings.SplitSeq(t.Render(), "\n") {
+		fmt.Fprintln(w, strings.TrimRight(line, " "))
+	}
+}
+
+func writeCSV(w io.Writer, s sheet) error {
+	out := csv.NewWriter(w)
+	if err := out.Write(s.header); err != nil {
+		return err
+	}
+	for _, row := range s.rows {
+		line := make([]string, len(row))
+		for i, c := range row {
+			if n, ok := c.(number); ok {
+				line[i] = strconv.FormatFloat(n.value, 'g', 6, 64)
+			} else {
+				line[i] = fmt.Sprint(c)
+			}
+		}
+		if err := out.Write(line); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// clean makes a text of the data safe to print on one line of a terminal: control
+// characters, which could move the cursor or retitle the window, become blanks.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// excerpt is the beginning of a text, of at most n characters.
+func excerpt(s string, n int) string {
+	s = strings.Join(strings.Fields(clean(s)), " ")
+	if r := []rune(s); len(r) > n {
+		return strings.TrimRight(string(r[:n-1]), " ") + "…"
+	}
+	return s
+}

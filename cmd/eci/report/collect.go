@@ -1,0 +1,158 @@
+package report
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"strings"
+
+	"example.com/eci"
+)
+
+// Distribution says how the components and the weight of a source are spread.
+type Distribution struct {
+	Source  string
+	Triples int
+	// Quantities are the components by name, in the order of the method, and then
+	// "weight".
+	Quantities []Quantity
+}
+
+// Quantity is one component, or the weight, over the triples of a source.
+type Quantity struct {
+	Name string
+	// Mean is the mean, Quartiles the 25%, 50% and 75% quantiles, to a bin's width.
+	Mean      float64
+	Quartiles [3]float64
+	// Bins counts the triples in 100 equal bins of [0, 1].
+	Bins [100]int
+}
+
+func (q *Quantity) add(v float64) {
+	q.Mean += v
+	q.Bins[min(max(int(v*100), 0), 99)]++
+}
+
+// finish turns the sum into the mean and takes the quartiles.
+func (q *Quantity) finish(n int) {
+	if n == 0 {
+		return
+	}
+	q.Mean /= float64(n)
+	for k := range q.Quartiles {
+		sum := 0
+		for b, c := range q.Bins {
+			if sum += c; float64(sum) >= float64(k+1)/4*float64(n) {
+				q.Quartiles[k] = (float64(b) + 0.5) / 100
+				break
+			}
+		}
+	}
+}
+
+// suspectsShown is how many suspects Collect keeps of a source, and suspectScore
+// the least score of one.
+const (
+	suspectsShown = 4
+	suspectScore  = 0.3
+)
+
+// hybridSize is the most members of the hybrids that a page shows: the number of
+// subsets grows fast.
+func hybridSize(sources int) int {
+	if sources > 6 {
+		return 2
+	}
+	return min(3, sources)
+}
+
+// Collect gathers what a page shows beyond the ranking itself: hybrids and
+// mixture from the matrices; distributions, suspects and sweeps from two readings
+// of each source under the ranking's calibration; and what a linter finds. sem is
+// the one that ranked; it is not changed. All triples are read, not only those
+// within the budget.
+func Collect(ctx context.Context, sem *eci.Sem, ranking *eci.Ranking, sources ...eci.Source) (Data, error) {
+	data := Data{Ranking: ranking}
+	var err error
+	// A race's matrices are of different numbers of triples.
+	if len(ranking.Ranked) > 1 && ranking.Ranked[0].Matrix != nil && ranking.Race == nil {
+		if data.Hybrids, err = ranking.Hybrids(hybridSize(len(ranking.Ranked))); err != nil {
+			return data, err
+		}
+		if data.Mixture, err = ranking.Mixture(); err != nil {
+			return data, err
+		}
+	}
+	linter := eci.Linter{Vectors: sem.Vectors, Tokenizer: sem.Tokenizer}
+	if data.Lint, err = linter.Lint(ctx, sources...); err != nil {
+		return data, err
+	}
+	if ranking.Calibration == nil {
+		return data, nil
+	}
+	frozen := *sem
+	frozen.Calibration, frozen.Progress = ranking.Calibration, nil
+	for _, s := range ranking.Ranked {
+		i := slices.IndexFunc(sources, func(o eci.Source) bool { return o.Name == s.Source })
+		if i < 0 {
+			continue
+		}
+		if err := data.read(ctx, &frozen, sources[i], s.Components); err != nil {
+			return data, err
+		}
+		sweep, err := frozen.Sweep(ctx, sources[i])
+		if err != nil {
+			return data, err
+		}
+		data.Sweeps = append(data.Sweeps, sweep)
+	}
+	return data, nil
+}
+
+// read takes the distribution and the suspects of one source.
+func (data *Data) read(ctx context.Context, sem *eci.Sem, source eci.Source, components []string) error {
+	d := Distribution{Source: source.Name, Quantities: make([]Quantity, len(components)+1)}
+	var suspects []SuspectRow
+	for w, err := range sem.Suspects(ctx, source, 0) {
+		if err != nil {
+			return err
+		}
+		d.Triples++
+		for k, f := range w.Factors {
+			d.Quantities[k].add(f)
+		}
+		d.Quantities[len(components)].add(w.Weight)
+		if w.Score >= suspectScore && (len(suspects) < suspectsShown || w.Score > suspects[len(suspects)-1].Score) {
+			r := w.Record
+			suspects = append(suspects[:min(len(suspects), suspectsShown-1)], SuspectRow{Source: source.Name, File: r.File, Row: r.Row,
+				Query: strings.Clone(r.QueryText), Positive: strings.Clone(r.PositiveText), Negative: strings.Clone(r.NegativeText),
+				Score: w.Score, Ranked: w.Ranked, Semantic: w.Semantic, Lexical: w.Lexical})
+			slices.SortStableFunc(suspects, func(a, b SuspectRow) int { return cmp.Compare(b.Score, a.Score) })
+		}
+	}
+	for k := range d.Quantities {
+		d.Quantities[k].Name = "weight"
+		if k < len(components) {
+			d.Quantities[k].Name = components[k]
+		}
+		d.Quantities[k].finish(d.Triples)
+	}
+	data.Distributions = append(data.Distributions, d)
+	data.Suspects = append(data.Suspects, suspects...)
+	return nil
+}
+
+// smooth returns the bins as a density, smoothed by a Gaussian of 1.5 bins.
+func (q *Quantity) smooth() []float64 {
+	const reach = 5
+	out := make([]float64, len(q.Bins))
+	for b := range out {
+		for k := -reach; k <= reach; k++ {
+			if at := b + k; at >= 0 && at < len(q.Bins) {
+				out[b] += float64(q.Bins[at]) * math.Exp(-float64(k*k)/(2*1.5*1.5))
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,487 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+	"strings"
+	"unicode"
+
+	"example.com/eci"
+	"gonum.org/v1/plot/plotter"
+)
+
+// view is the page's data, in words and plots.
+type view struct {
+	Title, Date, ScriptHash string
+	Style                   template.CSS
+	Script                  template.JS
+
+	Verdict  verdict
+	Scope    string // what was compared
+	Ranked   string // the caption of the ranking
+	Overview figure
+	Ranking  []rankRow
+	Headings []string // of the components
+	Checked  bool     // controls and artefact check were made
+
+	Pairs    []pairRow
+	Leads    *figure
+	Shapes   []figure
+	Shares   []shapeRow
+	Legend   []legendItem
+	Spectrum *figure
+	Spread   []spreadRow
+	Controls *figure
+	Checks   []checkRow
+	Tells    []tellRow
+	Gains    *figure
+	Hybrids  []hybridRow
+	Mixture  []mixtureRow
+	MixLine  string
+	Notes    []string
+	// Linted says that the linter ran, whatever it found.
+	Linted     bool
+	Findings   []findingRow
+	Suspects   []suspectRow
+	Sweeps     []figure
+	SweepRows  []sweepRow
+	Thresholds []string
+	Settings   []Setting
+}
+
+type rankRow struct {
+	Rank                             int
+	Name                             string
+	Score, Interval, Probability     string
+	Ranks, Triples, Control, AUC     string
+	Weak, Flagged, Best, Negligible  bool
+	Factors                          []string
+	Unique, Disjoint, Skipped, Style string
+}
+
+type pairRow struct {
+	Name  string
+	Cells []pairCell
+}
+
+// pairCell is the probability that the row's source is better than the column's.
+type pairCell struct {
+	Self        bool
+	Shade       int // 0 to 10
+	Probability string
+	Lead        string
+}
+
+type shapeRow struct {
+	Name  string
+	Cells []string
+}
+
+type legendItem struct {
+	Name  string
+	Class string
+	Dash  string
+}
+
+type spreadRow struct {
+	Name, Trace, Bound, Diversity, Dimension, Effective string
+}
+
+type checkRow struct {
+	Name, AUC        string
+	Shuffled, Random estimate
+	Weak, Flagged    bool
+}
+
+// estimate is a value with its interval, in words.
+type estimate struct{ Value, Interval string }
+
+type tellRow struct{ Name, Place, Margin, Negative string }
+
+type hybridRow struct{ Name, Score, Gain, Interval, AtBudget string }
+
+type mixtureRow struct{ Name, Weight, Interval string }
+
+var functions = template.FuncMap{"inc": func(i int) int { return i + 1 }}
+
+func newView(d Data) (*view, error) {
+	if d.Ranking == nil || len(d.Ranking.Ranked) == 0 {
+		return nil, fmt.Errorf("eci: report: %w", eci.ErrNoSources)
+	}
+	r := d.Ranking
+	v := &view{Title: d.Title, Date: d.Date, Verdict: judge(d), Settings: d.Settings}
+	if v.Title == "" {
+		v.Title = "Which hard negatives to train on"
+	}
+	v.Scope = fmt.Sprintf("%d sources, %d triples of each", len(r.Ranked), r.Budget)
+	v.Ranked = "Sources, best first. Every source is scored on the same number of triples; scores are comparable within this table only."
+	switch {
+	case r.Race != nil:
+		v.Scope = fmt.Sprintf("a race of %d sources, %d triples of the longest in it", len(r.Ranked), r.Budget)
+		v.Ranked = "Sources, best first. The scores of sources that the race dropped are projected to the number of triples of the others."
+	case len(r.Ranked) == 1:
+		v.Scope = fmt.Sprintf("1 source, %d triples", r.Budget)
+	}
+	if m := r.Ranked[0].Matrix; m != nil {
+		v.Scope += fmt.Sprintf(", %d dimensions", m.Config().Dimension)
+	}
+	for _, n := range r.Notes {
+		v.Notes = append(v.Notes, clean(n))
+	}
+	for _, step := range []func(Data) error{v.overview, v.pairs, v.shapes, v.spectrum, v.controls, v.mixing, v.findings, v.sweep, v.suspects} {
+		if err := step(d); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// overview is the first plot and the table of the ranking.
+func (v *view) overview(d Data) error {
+	r := d.Ranking
+	v.Headings = r.Ranked[0].Components
+	v.Checked = r.Ranked[0].Controls != nil
+	var rows []whisker
+	words := make([]string, len(r.Ranked))
+	for i, s := range r.Ranked {
+		colour := mutedColour
+		if i == 0 {
+			colour = accentColour
+		}
+		low, high := s.Low, s.High
+		if s.Groups < 2 {
+			low, high = s.Value, s.Value
+		}
+		rows = append(rows, whisker{s.Source, s.Value, low, high, colour, math.NaN()})
+		words[i] = fmt.Sprintf("%s %.2f (%.2f to %.2f)", clean(s.Source), s.Value, low, high)
+		row := rankedRow(s, i == 0)
+		if len(r.Ranked) == 1 {
+			row.Probability = "–"
+		}
+		v.Ranking = append(v.Ranking, row)
+	}
+	var err error
+	v.Overview, err = whiskers(rows, "effective information S, nats", false, figure{
+		ID: "plot-scores", Title: "Scores with 95% intervals",
+		Caption:  "Score and 95% interval of every source. Sources share their queries, so a lead can be sure where intervals overlap.",
+		Describe: strings.Join(words, "; "),
+	})
+	return err
+}
+
+func rankedRow(s eci.Ranked, best bool) rankRow {
+	row := rankRow{Rank: s.Rank, Name: clean(s.Source), Score: plain(s.Value), Interval: "–", Probability: "–", Ranks: fmt.Sprint(s.RankLow),
+		Triples: fmt.Sprint(s.Totals.Triples), Control: "–", AUC: "–", Best: best,
+		Unique: plain(s.Baselines["unique"]), Disjoint: plain(s.Baselines["disjoint"])}
+	if s.Groups >= 2 {
+		row.Interval, row.Probability = plain(s.Low)+" to "+plain(s.High), tableProbability(s.BestProbability)
+	}
+	if s.RankHigh > s.RankLow {
+		row.Ranks = fmt.Sprintf("%d–%d", s.RankLow, s.RankHigh)
+	}
+	if c, ok := stronger(s.Controls); ok {
+		row.Control, row.Weak = signed(c.Difference), c.Low <= 0
+	}
+	if a := s.Artefact; a != nil && a.Triples > 0 {
+		row.AUC, row.Flagged = plain(a.AUC), a.AUC > artefactAUC
+	}
+	for _, f := range s.Totals.Factors {
+		row.Factors = append(row.Factors, plain(mean(s, f)))
+	}
+	return row
+}
+
+func tableProbability(p float64) string {
+	switch {
+	case p > 0.995:
+		return ">.99"
+	case p < 0.005:
+		return "<.01"
+	}
+	return probability(p)
+}
+
+// stronger is the control that a source leads by less.
+func stronger(c *eci.Controls) (eci.Control, bool) {
+	switch {
+	case c == nil || c.Random.Triples == 0 && c.Shuffled.Triples == 0:
+		return eci.Control{}, false
+	case c.Random.Triples == 0 || c.Shuffled.Triples > 0 && c.Shuffled.Difference < c.Random.Difference:
+		return c.Shuffled, true
+	}
+	return c.Random, true
+}
+
+// pairs is the table of pairwise probabilities and the plot of the best's leads.
+func (v *view) pairs(d Data) error {
+	r := d.Ranking
+	if len(r.Ranked) < 2 || r.Ranked[0].Groups < 2 {
+		return nil
+	}
+	at := make(map[[2]string]eci.Pair)
+	for _, p := range r.Pairs {
+		at[[2]string{p.Better, p.Worse}] = p
+	}
+	var rows []whisker
+	for i, a := range r.Ranked {
+		row := pairRow{Name: clean(a.Source)}
+		for j, b := range r.Ranked {
+			p, probability, difference := at[[2]string{a.Source, b.Source}], 0.0, 0.0
+			switch {
+			case i == j:
+				row.Cells = append(row.Cells, pairCell{Self: true})
+				continue
+			case i < j:
+				probability, difference = p.Probability, p.Difference
+			default:
+				p = at[[2]string{b.Source, a.Source}]
+				probability, difference = 1-p.Probability, -p.Difference
+			}
+			if i == 0 {
+				rows = append(rows, whisker{b.Source, p.Difference, p.Low, p.High, accentColour, math.NaN()})
+			}
+			row.Cells = append(row.Cells, pairCell{Shade: int(math.Round(probability * 10)), Probability: tableProbability(probability), Lead: signed(difference)})
+		}
+		v.Pairs = append(v.Pairs, row)
+	}
+	f, err := whiskers(rows, "lead in nats", true, figure{ID: "plot-leads",
+		Title:    "Lead of " + clean(r.Ranked[0].Source) + " over every other source",
+		Caption:  "Paired differences with 95% intervals. An interval right of zero is a lead that is sure.",
+		Describe: describe(rows)})
+	v.Leads = &f
+	return err
+}
+
+func describe(rows []whisker) string {
+	words := make([]string, len(rows))
+	for i, r := range rows {
+		words[i] = fmt.Sprintf("%s %s (%s to %s)", clean(r.Label), signed(r.Value), signed(r.Low), signed(r.High))
+	}
+	return strings.Join(words, "; ")
+}
+
+// shapes are the distributions of components and weights.
+func (v *view) shapes(d Data) error {
+	if len(d.Distributions) == 0 {
+		return nil
+	}
+	rank := ranksOf(d.Ranking)
+	for k, q := range d.Distributions[0].Quantities {
+		var rows []ridge
+		top := 0
+		words := make([]string, len(d.Distributions))
+		for i, s := range d.Distributions {
+			q := &s.Quantities[k]
+			rows = append(rows, ridge{s.Source, q.smooth(), q.Mean, series(rank[s.Source])})
+			for b, c := range q.Bins {
+				if c > 0 {
+					top = max(top, b)
+				}
+			}
+			words[i] = fmt.Sprintf("%s median %.2f, half of the triples from %.2f to %.2f", clean(s.Source), q.Quartiles[1], q.Quartiles[0], q.Quartiles[2])
+		}
+		// Up to the next tenth beyond the greatest value of any source.
+		bins := min(100, (top/10+1)*10)
+		for i := range rows {
+			rows[i].Bins = rows[i].Bins[:bins]
+		}
+		f, err := ridges(rows, float64(bins)/100, q.Name, figure{ID: fmt.Sprintf("plot-shape-%d", k+1),
+			Title: title(q.Name), Caption: meaning(q.Name), Describe: strings.Join(words, "; ")})
+		if err != nil {
+			return err
+		}
+		v.Shapes = append(v.Shapes, f)
+	}
+	for _, s := range d.Distributions {
+		row := shapeRow{Name: clean(s.Source), Cells: []string{fmt.Sprint(s.Triples)}}
+		for _, q := range s.Quantities {
+			row.Cells = append(row.Cells, fmt.Sprintf("%.2f", q.Mean), fmt.Sprintf("%.2f to %.2f", q.Quartiles[0], q.Quartiles[2]))
+		}
+		v.Shares = append(v.Shares, row)
+	}
+	return nil
+}
+
+func meaning(quantity string) string {
+	switch quantity {
+	case "consistency":
+		return "How clearly the encoder prefers the positive. Mass at the left: negatives that may answer the query."
+	case "locality":
+		return "How near the negative is to the query, beside all sources. Mass at the left: easy negatives."
+	case "residuality":
+		return "What is hard for more than shared words. Mass at the left: negatives that repeat the query or the positive."
+	case "weight":
+		return "The product of the components: how much a triple counts."
+	}
+	return "A component of the weight."
+}
+
+func title(s string) string {
+	if s == "" {
+		return s
+	}
+	r := []rune(clean(s))
+	return string(unicode.ToUpper(r[0])) + string(r[1:])
+}
+
+func ranksOf(r *eci.Ranking) map[string]int {
+	rank := make(map[string]int, len(r.Ranked))
+	for i, s := range r.Ranked {
+		rank[s.Source] = i
+	}
+	return rank
+}
+
+// spectrum plots the eigenvalues of M.
+func (v *view) spectrum(d Data) error {
+	var lines []curve
+	low, high := math.Inf(1), 0.0
+	var words []string
+	for i, s := range d.Ranking.Ranked {
+		v.Legend = append(v.Legend, legendItem{clean(s.Source), fmt.Sprintf("line-%d", i%seriesCount+1), []string{"", "6 3", "2 2"}[i/seriesCount%3]})
+		if s.Matrix == nil {
+			continue
+		}
+		values, err := s.Matrix.Spectrum()
+		if err != nil {
+			return err
+		}
+		if len(values) == 0 || values[0] <= 0 {
+			continue
+		}
+		high = max(high, values[0])
+		xy := make(plotter.XYs, 0, len(values))
+		for k, l := range values {
+			// What a direction adds to S is about a l/2 for small l; below 0.01/a it
+			// is nothing to look at.
+			c := s.Matrix.Config()
+			if k > 0 && l < 0.01*c.Epsilon2/float64(c.Dimension) {
+				break
+			}
+			xy = append(xy, plotter.XY{X: float64(k + 1), Y: l})
+		}
+		low = min(low, xy[len(xy)-1].Y)
+		lines = append(lines, curve{XY: xy, Rank: i})
+		words = append(words, fmt.Sprintf("%s largest %.2g, effective dimension %.1f", clean(s.Source), values[0], s.EffectiveDimension))
+		v.Spread = append(v.Spread, spreadRow{clean(s.Source), fmt.Sprintf("%.3f", s.Trace), fmt.Sprintf("%.1f", s.Bound), fmt.Sprintf("%.2f", s.Diversity), fmt.Sprintf("%.1f", s.EffectiveDimension), fmt.Sprintf("%.1f", s.Totals.EffectiveTriples())})
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	f, err := curves(lines, "eigenvalue, largest first", "", true, low*0.8, high*1.3, figure{ID: "plot-spectrum",
+		Title:    "Spectrum of the information matrix",
+		Caption:  "Eigenvalues of M on logarithmic scales, down to where they no longer matter to S. A line that stays high for longer carries information in more directions; a steep one repeats itself.",
+		Describe: strings.Join(words, "; ")})
+	v.Spectrum = &f
+	return err
+}
+
+// controls compares with negatives taken blindly.
+func (v *view) controls(d Data) error {
+	if !v.Checked {
+		return nil
+	}
+	var rows []whisker
+	for _, s := range d.Ranking.Ranked {
+		row := checkRow{Name: clean(s.Source), AUC: "–"}
+		if s.Controls != nil {
+			row.Shuffled, row.Random = against(s.Controls.Shuffled), against(s.Controls.Random)
+		}
+		if c, ok := stronger(s.Controls); ok {
+			row.Weak = c.Low <= 0
+			colour := accentColour
+			if row.Weak {
+				colour = warnColour
+			}
+			rows = append(rows, whisker{s.Source, c.Difference, c.Low, c.High, colour, math.NaN()})
+		}
+		if a := s.Artefact; a != nil && a.Triples > 0 {
+			row.AUC, row.Flagged = fmt.Sprintf("%.2f", a.AUC), a.AUC > artefactAUC
+			if row.Flagged {
+				for _, t := range a.Rows {
+					v.Tells = append(v.Tells, tellRow{row.Name, place(s.Source, t.File, t.Row), fmt.Sprintf("%.1f", t.Margin), clean(t.Negative)})
+				}
+			}
+		}
+		v.Checks = append(v.Checks, row)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	f, err := whiskers(rows, "lead over the stronger control, nats", true, figure{ID: "plot-controls",
+		Title: "Lead over negatives taken blindly", Caption: "Difference from the stronger of the two controls with its 95% interval. An interval that reaches zero is not worth a miner.", Describe: describe(rows)})
+	v.Controls = &f
+	return err
+}
+
+func against(c eci.Control) estimate {
+	if c.Triples == 0 {
+		return estimate{Value: "–"}
+	}
+	return estimate{signed(c.Difference), signed(c.Low) + " to " + signed(c.High)}
+}
+
+// place says where a row is; the file only where the source is not named after it.
+func place(source, file string, row int) string {
+	if i := strings.LastIndexAny(file, `/\`); i >= 0 {
+		file = file[i+1:]
+	}
+	if stem, _, _ := strings.Cut(file, "."); stem == "" || stem == source {
+		return fmt.Sprintf("row %d", row)
+	}
+	return fmt.Sprintf("%s row %d", clean(file), row)
+}
+
+// shownHybrids is how many hybrids the page shows.
+const shownHybrids = 10
+
+// mixing shows hybrids and the best mixture.
+func (v *view) mixing(d Data) error {
+	var rows []whisker
+	for _, h := range d.Hybrids[:min(shownHybrids, len(d.Hybrids))] {
+		name := clean(strings.Join(h.Sources, " + "))
+		rows = append(rows, whisker{brief(h.Sources), h.Gain.Value, h.Gain.Low, h.Gain.High, accentColour, h.Gain.AtBudget})
+		v.Hybrids = append(v.Hybrids, hybridRow{name, plain(h.Score), signed(h.Gain.Value) + " over " + clean(h.Gain.Over),
+			signed(h.Gain.Low) + " to " + signed(h.Gain.High), signed(h.Gain.AtBudget)})
+	}
+	if m := d.Mixture; m != nil {
+		for _, w := range m.Weights {
+			v.Mixture = append(v.Mixture, mixtureRow{clean(w.Source), percent(w.Weight), percent(w.Low) + " to " + percent(w.High)})
+		}
+		v.MixLine = fmt.Sprintf("The best mixture scores %s nats, %s over %s (95%% interval %s to %s) with all triples, %s with no more triples than one source has. No mixture of these sources scores more than %.2g nats above it.",
+			plain(m.Score), signed(m.Gain.Value), clean(m.Gain.Over), signed(m.Gain.Low), signed(m.Gain.High), signed(m.Gain.AtBudget), m.Gap)
+		rows = append([]whisker{{"best mixture", m.Gain.Value, m.Gain.Low, m.Gain.High, accentColour, m.Gain.AtBudget}}, rows...)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	f, err := whiskers(rows, "gain over the best single member, nats", true, figure{ID: "plot-gains",
+		Title: "Gain of mixtures", Caption: "Dots: with all triples of the members, 95% interval. Rings: with no more triples than one source has. A ring left of zero says that only the number of triples pays.", Describe: describe(rows)})
+	v.Gains = &f
+	return err
+}
+
+// brief joins names in the width of a plot's margin.
+func brief(names []string) string {
+	if joined := strings.Join(names, " + "); len([]rune(joined)) <= 18 {
+		return joined
+	}
+	cut := make([]string, len(names))
+	for i, n := range names {
+		cut[i] = short(n, max(3, 18/len(names)))
+	}
+	return strings.Join(cut, "+")
+}
+
+func percent(v float64) string { return fmt.Sprintf("%.0f%%", 100*v) }
+
+// clean replaces control characters, which have no place in a page.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return ' '
+		}
+		return r
+	}, s)
+}

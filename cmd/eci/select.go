@@ -1,0 +1,164 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"example.com/eci"
+	"github.com/spf13/cobra"
+)
+
+type selectFlags struct {
+	inputs
+	writing
+	source    string
+	by        string
+	selection eci.Selection
+}
+
+func (a *app) selecting() *cobra.Command {
+	var f selectFlags
+	c := &cobra.Command{
+		Use:   "select --count N [flags] SOURCE...",
+		Short: "Choose the triples of a source that together carry the most information",
+		Long: `Select chooses triples greedily, each time the one that adds the most to the
+score of those chosen before, or takes those with the highest leverage in the
+whole source. It writes them as JSONL. Scales are those of all sources given.`,
+		Example: `  eci select --demo --source llm --count 40 -o llm-40.jsonl
+  eci select --vectors vectors --per-query 2 --to triplet mined.jsonl > two-a-query.jsonl`,
+		RunE: func(c *cobra.Command, files []string) error { return a.runSelect(c, &f, files) },
+	}
+	f.inputs.register(c)
+	f.writing.register(c.Flags(), "-")
+	c.Flags().StringVar(&f.source, "source", "", "`name` of the source to choose from (needed where there are several)")
+	c.Flags().StringVar(&f.by, "by", "gain", "gain (greedy choice) or leverage")
+	c.Flags().IntVar(&f.selection.Count, "count", 0, "triples to choose")
+	c.Flags().IntVar(&f.selection.PerQuery, "per-query", 0, "most triples of one query; 0 for no limit")
+	c.Flags().BoolVar(&f.selection.Stream, "stream", false, "choose in one pass without keeping the pool")
+	c.Flags().Float64Var(&f.selection.Epsilon, "stream-epsilon", 0.2, "precision of --stream, in (0, 0.5)")
+	return c
+}
+
+func (a *app) runSelect(c *cobra.Command, f *selectFlags, files []string) error {
+	if err := f.writing.check(); err != nil {
+		return err
+	}
+	switch {
+	case f.by != "gain" && f.by != "leverage":
+		return usage("--by %s: it is gain or leverage", f.by)
+	case f.by == "leverage" && (f.selection.Count < 1 || f.selection.PerQuery != 0 || f.selection.Stream):
+		return usage("--by leverage takes --count, and neither --per-query nor --stream")
+	case f.selection.Count < 1 && f.selection.PerQuery < 1:
+		return usage("--count N or --per-query N is needed")
+	}
+	ctx := c.Context()
+	o, err := f.open(ctx, a, files)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	source, err := o.only(f.source)
+	if err != nil {
+		return err
+	}
+	m := a.meter()
+	defer m.stop()
+	o.sem.Progress = m.report()
+	if o.sem.Calibration, err = o.sem.Calibrate(ctx, o.sources...); err != nil {
+		return err
+	}
+	var first, last, total float64
+	choice := f.greedy(ctx, o, source, func(s *eci.Selected, nth int) {
+		if nth == 0 {
+			first = s.Gain
+		}
+		last, total = s.Gain, s.Total
+	})
+	if f.by == "leverage" {
+		choice = byLeverage(ctx, o.sem, source, f.selection.Count)
+	}
+	rows, err := f.write(ctx, a, choice)
+	if err != nil || f.output == "-" {
+		return err
+	}
+	m.stop()
+	r := written(f.output, f.to, rows, 0)
+	r.lead = []string{fmt.Sprintf("chosen from %s by %s", source.Name, f.by)}
+	if f.by == "gain" {
+		r.notes = []string{fmt.Sprintf("the choice is worth %.2f nats; the first row adds %.3f, the last %.3f", total, first, last)}
+	}
+	return a.print(r)
+}
+
+func (f *selectFlags) greedy(ctx context.Context, o *opened, source eci.Source, note func(s *eci.Selected, nth int)) iter.Seq2[eci.Triple, error] {
+	if !f.selection.Stream {
+		f.selection.Epsilon = 0
+	}
+	return func(yield func(eci.Triple, error) bool) {
+		n := 0
+		for s, err := range o.sem.Select(ctx, f.selection, source) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			note(s, n)
+			n++
+			if !yield(s.Record, nil) {
+				return
+			}
+		}
+	}
+}
+
+// byLeverage yields the triples with the highest leverage, in the order of the
+// source; ties go to the first.
+func byLeverage(ctx context.Context, sem *eci.Sem, source eci.Source, count int) iter.Seq2[eci.Triple, error] {
+	return func(yield func(eci.Triple, error) bool) {
+		scorer := *sem
+		scorer.NoChecks, scorer.Budget = true, eci.Unlimited
+		score, err := scorer.Score(ctx, source)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		type mark struct {
+			leverage float64
+			at       int
+		}
+		var marks []mark
+		for w, err := range scorer.Leverage(ctx, score.Matrix, source) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			marks = append(marks, mark{w.Leverage, len(marks)})
+		}
+		if count > len(marks) {
+			yield(nil, usage("--count %d: %s has %d triples", count, source.Name, len(marks)))
+			return
+		}
+		slices.SortStableFunc(marks, func(a, b mark) int { return cmp.Compare(b.leverage, a.leverage) })
+		chosen := make(map[int]bool, count)
+		for _, m := range marks[:count] {
+			chosen[m.at] = true
+		}
+		at := 0
+		for w, err := range scorer.Weigh(ctx, source) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if chosen[at] {
+				r := *w.Record
+				r.QueryVector, r.PositiveVector, r.NegativeVector = nil, nil, nil
+				if !yield(&r, nil) {
+					return
+				}
+			}
+			at++
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"example.com/eci"
+	"github.com/spf13/pflag"
+)
+
+// serverFlags name an embedding server.
+type serverFlags struct {
+	server   eci.Server
+	protocol string
+	cache    string
+}
+
+// protocols are the words of --protocol.
+var protocols = map[string]eci.Protocol{
+	"openai": eci.OpenAI,
+	"ollama": eci.Ollama,
+	"tei":    eci.TextEmbeddingsInference,
+}
+
+// noCache is the word of --cache for none.
+const noCache = "none"
+
+func (f *serverFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.server.URL, "server", "", "`URL` of an embedding server, for texts without a vector")
+	flags.StringVar(&f.server.Model, "model", "", "the encoder's `name`, as the server knows it")
+	flags.StringVar(&f.protocol, "protocol", "openai", "what the server speaks: openai, ollama or tei")
+	flags.StringVar(&f.server.QueryPrefix, "query-prefix", "", "put before every query, as the encoder was trained")
+	flags.StringVar(&f.server.DocumentPrefix, "document-prefix", "", "put before every document")
+	flags.StringVar(&f.server.KeyVariable, "key-variable", "", "environment `variable` with the API key (default OPENAI_API_KEY, if set, for openai)")
+	flags.BoolVar(&f.server.Truncate, "truncate", false, "let the server cut texts that are too long")
+	flags.IntVar(&f.server.Concurrency, "concurrency", 4, "requests under way at once")
+	flags.Float64Var(&f.server.Rate, "rate", 0, "most requests a second; 0 for no limit")
+	flags.StringVar(&f.cache, "cache", "", "`directory` that keeps vectors of the server over runs, or none (default eci in the user's cache directory)")
+}
+
+// open adds the server, behind its cache, to what is ready to read.
+func (f *serverFlags) open(o *opened) error {
+	if f.server.URL == "" {
+		if f.server.Model != "" {
+			return usage("--model needs --server URL")
+		}
+		return nil
+	}
+	if f.server.Model == "" {
+		return usage("--server needs --model NAME")
+	}
+	protocol, ok := protocols[f.protocol]
+	if !ok {
+		return usage("--protocol %s: it is one of %s", f.protocol, strings.Join(slices.Sorted(maps.Keys(protocols)), ", "))
+	}
+	f.server.Protocol = protocol
+	o.sem.Embedder = &f.server
+	dir := f.cache
+	if dir == noCache {
+		return nil
+	}
+	if dir == "" {
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return usage("there is no cache directory (%v): give --cache DIR, or --cache none", err)
+		}
+		dir = filepath.Join(base, "eci")
+	}
+	cache, err := eci.OpenDiskCache(eci.DiskCacheConfig{Embedder: &f.server, Dir: dir})
+	if err != nil {
+		return err
+	}
+	o.sem.Embedder, o.closers = cache, append(o.closers, cache)
+	return nil
+}
