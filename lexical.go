@@ -48,30 +48,67 @@ type Words struct{}
 // Name returns "words".
 func (Words) Name() string { return "words" }
 
-// AppendTokens appends the words of text. Only words with an upper-case letter
-// allocate.
+// AppendTokens appends the words of text. Only words with a letter that is not
+// lower-case ASCII allocate.
 func (Words) AppendTokens(dst []string, text string) []string {
-	start := -1
+	start, plain := -1, true
 	for i := 0; i < len(text); {
-		c, size := rune(text[i]), 1
-		if c >= utf8.RuneSelf {
+		class, size := asciiClass[text[i]], 1
+		if class == beyondASCII {
+			var c rune
 			c, size = utf8.DecodeRuneInString(text[i:])
-		}
-		if wordRune(c) {
-			if start < 0 {
-				start = i
+			if !wordRune(c) {
+				class = separator
 			}
-		} else if start >= 0 {
-			dst = append(dst, strings.ToLower(text[start:i]))
-			start = -1
+		}
+		switch {
+		case class == separator:
+			if start >= 0 {
+				dst = append(dst, lowered(text[start:i], plain))
+				start, plain = -1, true
+			}
+		case start < 0:
+			start, plain = i, class == plainLetter
+		case class != plainLetter:
+			plain = false
 		}
 		i += size
 	}
 	if start >= 0 {
-		dst = append(dst, strings.ToLower(text[start:]))
+		dst = append(dst, lowered(text[start:], plain))
 	}
 	return dst
 }
+
+// lowered is the word in lower case, which a plain one is already.
+func lowered(word string, plain bool) string {
+	if plain {
+		return word
+	}
+	return strings.ToLower(word)
+}
+
+// The classes of bytes.
+const (
+	separator   = iota
+	plainLetter // a to z and 0 to 9
+	capital
+	beyondASCII
+)
+
+var asciiClass = func() (class [256]uint8) {
+	for c := range class {
+		switch {
+		case c >= utf8.RuneSelf:
+			class[c] = beyondASCII
+		case 'A' <= c && c <= 'Z':
+			class[c] = capital
+		case wordRune(rune(c)):
+			class[c] = plainLetter
+		}
+	}
+	return class
+}()
 
 func wordRune(c rune) bool {
 	if c < utf8.RuneSelf {
