@@ -36,7 +36,7 @@ func whiskers(rows []whisker, x string, zero bool, f figure) (figure, error) {
 	}
 	margin := max((high-low)*0.04, 1e-9)
 	named(p, names)
-	p.X.Tick.Marker = fewTicks{5}
+	p.X.Tick.Marker = fewTicks{6}
 	grid(p, true, false)
 	p.Add(drawing{low - margin, high + margin, -0.6, float64(len(rows)) - 0.4, func(c draw.Canvas, at func(x, y float64) vg.Point) {
 		if zero {
@@ -94,7 +94,7 @@ func ridges(rows []ridge, high float64, x string, f figure) (figure, error) {
 		names[i] = r.Label
 	}
 	named(p, names)
-	p.X.Tick.Marker = fewTicks{5}
+	p.X.Tick.Marker = fewTicks{6}
 	grid(p, true, false)
 	p.Add(drawing{0, high, -0.15, float64(len(rows)), func(c draw.Canvas, at func(x, y float64) vg.Point) {
 		for i, r := range rows {
@@ -135,7 +135,7 @@ type curve struct {
 // above 0.
 func curves(lines []curve, x, y string, logarithmic bool, low, high float64, f figure) (figure, error) {
 	p := newPlot(x, y)
-	p.X.Tick.Marker, p.Y.Tick.Marker = fewTicks{6}, fewTicks{5}
+	p.X.Tick.Marker, p.Y.Tick.Marker = fewTicks{6}, fewTicks{6}
 	p.Y.Width, p.Y.Tick.Length = 0, 0
 	p.Y.Padding = 6
 	if logarithmic {

@@ -410,6 +410,25 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// TestProbabilities checks that tables show no long words for what is nearly sure.
+func TestProbabilities(t *testing.T) {
+	data := demoData(t)
+	data.Ranking.Pairs = slices.Clone(data.Ranking.Pairs)
+	for i := range data.Ranking.Pairs {
+		data.Ranking.Pairs[i].Probability = []float64{0.5, 0.992, 0.997, 1}[i%4]
+	}
+	root, err := html.Parse(bytes.NewReader(render(t, data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	short := regexp.MustCompile(`^(·|[<>]?\.\d\d[+−]?\d+\.\d\d)$`)
+	walk(root, func(e *html.Node) {
+		if e.Data == "td" && e.Parent.Parent.Parent.Data == "table" && attribute(e.Parent.Parent.Parent, "class") == "heat" && !short.MatchString(text(e)) {
+			t.Errorf("cell %q", text(e))
+		}
+	})
+}
+
 func TestWriteErrors(t *testing.T) {
 	if err := report.Write(&bytes.Buffer{}, report.Data{}); !errors.Is(err, eci.ErrNoSources) {
 		t.Errorf("no ranking: %v", err)

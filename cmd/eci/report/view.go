@@ -194,9 +194,9 @@ func rankedRow(s eci.Ranked, best bool) rankRow {
 
 func tableProbability(p float64) string {
 	switch {
-	case p > 0.995:
+	case p > 0.99:
 		return ">.99"
-	case p < 0.005:
+	case p < 0.01:
 		return "<.01"
 	}
 	return probability(p)
