@@ -239,11 +239,20 @@ func (r *run) controls(ctx context.Context, rows []*checked) (*Controls, error) 
 	if err != nil {
 		return nil, err
 	}
-	c := &Controls{}
-	if c.Shuffled, err = r.control(rows, shuffled(rows)); err != nil {
+	// The rows themselves, scored once for both controls.
+	all := make([]batchRow, len(rows))
+	for i, c := range rows {
+		all[i] = c.row
+	}
+	own, err := r.valueOf(all)
+	if err != nil {
 		return nil, err
 	}
-	if c.Random, err = r.control(rows, random(rows, documents)); err != nil {
+	c := &Controls{}
+	if c.Shuffled, err = r.control(rows, own, shuffled(rows)); err != nil {
+		return nil, err
+	}
+	if c.Random, err = r.control(rows, own, random(rows, documents)); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -315,8 +324,9 @@ func random(rows []*checked, documents []document) []*document {
 	return out
 }
 
-// control compares the rows that have a substitute with themselves.
-func (r *run) control(rows []*checked, substitutes []*document) (Control, error) {
+// control compares the rows that have a substitute with themselves; all is the
+// value of all rows.
+func (r *run) control(rows []*checked, all combination, substitutes []*document) (Control, error) {
 	var own, other []batchRow
 	for i, c := range rows {
 		d := substitutes[i]
@@ -339,9 +349,11 @@ func (r *run) control(rows []*checked, substitutes []*document) (Control, error)
 	if err := r.weighRows(b); err != nil {
 		return Control{}, err
 	}
-	mine, err := r.valueOf(own)
-	if err != nil {
-		return Control{}, err
+	mine, err := all, error(nil)
+	if len(own) < len(rows) {
+		if mine, err = r.valueOf(own); err != nil {
+			return Control{}, err
+		}
 	}
 	its, err := r.valueOf(other)
 	if err != nil {

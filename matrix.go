@@ -140,6 +140,14 @@ func (m *Matrix) row(group int) []float64 {
 	return g.block[len(g.block)-d:]
 }
 
+// release gives back the storage of pending rows, once no more are expected.
+func (m *Matrix) release() {
+	m.flush()
+	for i := range m.groups {
+		m.groups[i].block, m.groups[i].fast = nil, nil
+	}
+}
+
 // grown returns rows with one more of length d, in storage that doubles up to
 // most rows.
 func grown(rows []float64, d, most int) []float64 {

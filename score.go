@@ -225,6 +225,9 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 	if err := r.collect(ctx, source, a, skipped); err != nil {
 		return nil, err
 	}
+	if a.matrix != nil {
+		a.matrix.release()
+	}
 	s, err := a.score(source, skipped)
 	if err == nil && a.checks != nil {
 		err = source.wrap(nil, r.check(ctx, s, a.checks.sorted()))

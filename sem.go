@@ -281,7 +281,7 @@ func newRun(s *Sem, measure *Measure) (*run, error) {
 		return nil, fmt.Errorf("eci: %w: the lexicon was counted with tokenizer %q, Sem.Tokenizer is %q", ErrIncompatible, r.Lexicon.tokenizer.Name(), r.Tokenizer.Name())
 	}
 	r.vectors = newVectorSource(&r.Sem)
-	r.features = newCache[*features](64 << 20)
+	r.features = newCache[*features](32 << 20)
 	if measure == nil && !r.NoChecks {
 		r.pool = &poolSample{rows: make(map[string]*checkSample)}
 	} else {
