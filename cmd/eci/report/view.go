@@ -175,7 +175,7 @@ func rankedRow(s eci.Ranked, best bool) rankRow {
 		Triples: fmt.Sprint(s.Totals.Triples), Control: "–", AUC: "–", Best: best,
 		Unique: plain(s.Baselines["unique"]), Disjoint: plain(s.Baselines["disjoint"])}
 	if s.Groups >= 2 {
-		row.Interval, row.Probability = plain(s.Low)+" to "+plain(s.High), tableProbability(s.BestProbability)
+		row.Interval, row.Probability = plain(s.Low)+"–"+plain(s.High), tableProbability(s.BestProbability)
 	}
 	if s.RankHigh > s.RankLow {
 		row.Ranks = fmt.Sprintf("%d–%d", s.RankLow, s.RankHigh)
