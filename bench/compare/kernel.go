@@ -90,7 +90,8 @@ func (s *session) kernel(q request) (reply, error) {
 
 // shards hands out blocks of rows, in order, to workers with a matrix each, and
 // returns the sum of the matrices. Every worker has a function of its own that
-// gives n rows from the first.
+// gives n rows from the first. Matrices and working memory are kept between
+// calls, as those of the NumPy side are, and cleared.
 func shards(threads, d, rows int, worker func() func(first, n int) []float32) []float64 {
 	const block = syrk.MaxRows
 	sums := make([][]float64, threads)
@@ -99,12 +100,13 @@ func shards(threads, d, rows int, worker func() func(first, n int) []float32) []
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			sum := make([]float64, d*d)
-			var scratch syrk.Scratch
+			k := kept.get(t, d)
+			sum, scratch := k.sum, &k.scratch
+			clear(sum)
 			get := worker()
 			for first := t * block; first < rows; first += threads * block {
 				n := min(block, rows-first)
-				syrk.Accumulate(sum, d, get(first, n), n, &scratch)
+				syrk.Accumulate(sum, d, get(first, n), n, scratch)
 			}
 			sums[t] = sum
 		}()
@@ -116,6 +118,33 @@ func shards(threads, d, rows int, worker func() func(first, n int) []float32) []
 		}
 	}
 	return sums[0]
+}
+
+// keeper keeps a matrix and working memory for every worker and dimension.
+type keeper struct {
+	mutex sync.Mutex
+	of    map[[2]int]*keptMemory
+}
+
+type keptMemory struct {
+	sum     []float64
+	scratch syrk.Scratch
+}
+
+var kept keeper
+
+func (k *keeper) get(worker, d int) *keptMemory {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	if k.of == nil {
+		k.of = make(map[[2]int]*keptMemory)
+	}
+	m := k.of[[2]int{worker, d}]
+	if m == nil {
+		m = &keptMemory{sum: make([]float64, d*d)}
+		k.of[[2]int{worker, d}] = m
+	}
+	return m
 }
 
 // kernel compares the rank-k update.
