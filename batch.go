@@ -96,7 +96,11 @@ func (r *run) batches(ctx context.Context, source Source, skipped map[string]int
 		b.reset()
 		return nil
 	}
-	err := source.each(ctx, r.Skip, skipped, &b.arena, func(rec *Record) error {
+	arena := &b.arena
+	if source.kept {
+		arena = nil
+	}
+	err := source.each(ctx, r.Skip, skipped, arena, func(rec *Record) error {
 		if !admit(rec) {
 			return nil
 		}

@@ -15,12 +15,18 @@ import (
 type Source struct {
 	Name    string
 	Triples iter.Seq2[Triple, error]
+
+	// kept says that all triples are *Record values that nobody changes while the
+	// source is in use, so that their vectors need no copy.
+	kept bool
 }
 
-// SourceOf makes a source of a slice of the caller's own row type. The slice is
+// SourceOf makes a source of a slice of the caller's own row type, which must not
+// change while the source is in use. The slice is
 // not copied and not changed.
 func SourceOf[T Triple](name string, rows []T) Source {
-	return Source{Name: name, Triples: func(yield func(Triple, error) bool) {
+	_, kept := any(rows).([]*Record)
+	return Source{Name: name, kept: kept, Triples: func(yield func(Triple, error) bool) {
 		for i := range rows {
 			if !yield(rows[i], nil) {
 				return
