@@ -21,9 +21,8 @@ type Source struct {
 	kept bool
 }
 
-// SourceOf makes a source of a slice of the caller's own row type, which must not
-// change while the source is in use. The slice is
-// not copied and not changed.
+// SourceOf makes a source of a slice of the caller's own row type. The slice is
+// not copied and not changed; it must stay as it is while the source is in use.
 func SourceOf[T Triple](name string, rows []T) Source {
 	_, kept := any(rows).([]*Record)
 	return Source{Name: name, kept: kept, Triples: func(yield func(Triple, error) bool) {
