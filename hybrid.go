@@ -112,6 +112,7 @@ type parts struct {
 	names    []string
 	matrices []*Matrix
 	config   MatrixConfig
+	means    [][]float64 // M_s, upper triangles of d x d
 }
 
 func (r *Ranking) parts() (*parts, error) {
@@ -134,7 +135,28 @@ func (r *Ranking) parts() (*parts, error) {
 		m.flush()
 	}
 	p.config = p.matrices[0].config
+	d := p.config.Dimension
+	p.means = make([][]float64, len(p.matrices))
+	parallel(len(p.matrices), func(lo, hi int) {
+		for s := lo; s < hi; s++ {
+			p.means[s] = make([]float64, d*d)
+			meanOf(p.means[s], []float64{1}, p.matrices[s:s+1])
+		}
+	})
 	return p, nil
+}
+
+// mix writes the upper triangle of sum_s weights[s] M_s to dst.
+func (p *parts) mix(dst, weights []float64) {
+	clear(dst)
+	for s, m := range p.means {
+		if weights[s] == 0 {
+			continue
+		}
+		for k, x := range m {
+			dst[k] += weights[s] * x
+		}
+	}
 }
 
 // combination is what is known of one subset.
@@ -151,13 +173,16 @@ func (p *parts) evaluate(members [][]int) ([]combination, error) {
 	parallel(len(members), func(lo, hi int) {
 		scratch := make([]float64, d*d)
 		for i := lo; i < hi; i++ {
-			weights, matrices := p.equal(members[i])
-			meanOf(scratch, weights, matrices)
+			weights := make([]float64, len(p.matrices))
+			for _, s := range members[i] {
+				weights[s] = 1 / float64(len(members[i]))
+			}
+			p.mix(scratch, weights)
 			var f *information
 			if f, errs[i] = invert(d, p.config.Epsilon2, scratch); errs[i] != nil {
 				continue
 			}
-			out[i] = f.combine(weights, matrices)
+			out[i] = f.combine(weights, p.matrices)
 		}
 	})
 	for _, err := range errs {
@@ -168,19 +193,14 @@ func (p *parts) evaluate(members [][]int) ([]combination, error) {
 	return out, nil
 }
 
-func (p *parts) equal(members []int) (weights []float64, matrices []*Matrix) {
-	for _, s := range members {
-		weights = append(weights, 1/float64(len(members)))
-		matrices = append(matrices, p.matrices[s])
-	}
-	return weights, matrices
-}
-
 // combine is the infinitesimal jackknife of S of a mixture.
 func (f *information) combine(weights []float64, matrices []*Matrix) combination {
 	changes := make([]float64, len(matrices[0].groups))
 	triples := make([]int, len(changes))
 	for s, m := range matrices {
+		if weights[s] == 0 {
+			continue
+		}
 		for j, change := range f.linearised(m) {
 			changes[j] += weights[s] * change
 			triples[j] += m.groups[j].triples

@@ -224,6 +224,9 @@ func TestHybridsOfOddSources(t *testing.T) {
 // BenchmarkHybrids: all 26 hybrids of 5 sources, d = 768.
 func BenchmarkHybrids(b *testing.B) {
 	r := madeRanking(b, 5, 768, 32, 2000, 1)
+	for _, s := range r.Ranked {
+		s.Matrix.flush() // as scoring does
+	}
 	for b.Loop() {
 		if _, err := r.Hybrids(0); err != nil {
 			b.Fatal(err)

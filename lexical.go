@@ -54,6 +54,14 @@ func (Words) AppendTokens(dst []string, text string) []string {
 	start, plain := -1, true
 	for i := 0; i < len(text); {
 		class, size := asciiClass[text[i]], 1
+		if class == plainLetter {
+			if start < 0 {
+				start = i
+			}
+			for i++; i < len(text) && asciiClass[text[i]] == plainLetter; i++ {
+			}
+			continue
+		}
 		if class == beyondASCII {
 			var c rune
 			c, size = utf8.DecodeRuneInString(text[i:])
@@ -61,15 +69,16 @@ func (Words) AppendTokens(dst []string, text string) []string {
 				class = separator
 			}
 		}
-		switch {
-		case class == separator:
+		switch class {
+		case separator:
 			if start >= 0 {
 				dst = append(dst, lowered(text[start:i], plain))
 				start, plain = -1, true
 			}
-		case start < 0:
-			start, plain = i, class == plainLetter
-		case class != plainLetter:
+		default:
+			if start < 0 {
+				start = i
+			}
 			plain = false
 		}
 		i += size
@@ -266,7 +275,12 @@ type features struct {
 	mass    float64
 }
 
-type featureScratch struct{ tokens []string }
+// featureScratch is working memory for one goroutine.
+type featureScratch struct {
+	tokens []string
+	seen   []uint32 // by id: the last text it was seen in
+	text   uint32
+}
 
 // bytes is the memory that a cached value takes, roughly.
 func (f *features) bytes() int64 {
@@ -275,16 +289,19 @@ func (f *features) bytes() int64 {
 
 func (l *Lexicon) features(text string, s *featureScratch) *features {
 	s.tokens = l.tokenizer.AppendTokens(s.tokens[:0], text)
+	if s.text++; len(s.seen) < len(l.counts) || s.text == 0 {
+		s.seen, s.text = make([]uint32, len(l.counts)), 1
+	}
 	f := &features{rare: idf(l.documents, 0), ids: make([]uint32, 0, len(s.tokens))}
 	for _, t := range s.tokens {
-		if id, ok := l.ids[t]; ok {
-			f.ids = append(f.ids, id)
-		} else {
+		if id, ok := l.ids[t]; !ok {
 			f.unknown = append(f.unknown, strings.Clone(t))
+		} else if s.seen[id] != s.text {
+			s.seen[id] = s.text
+			f.ids = append(f.ids, id)
 		}
 	}
 	slices.Sort(f.ids)
-	f.ids = slices.Compact(f.ids)
 	slices.Sort(f.unknown)
 	f.unknown = slices.Compact(f.unknown)
 	f.weights = make([]float64, len(f.ids))

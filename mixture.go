@@ -69,14 +69,7 @@ func (r *Ranking) Mixture() (*Mixture, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &optimum{parts: p, means: make([][]float64, len(p.matrices))}
-	d := p.config.Dimension
-	parallel(len(p.matrices), func(lo, hi int) {
-		for s := lo; s < hi; s++ {
-			o.means[s] = make([]float64, d*d)
-			meanOf(o.means[s], []float64{1}, p.matrices[s:s+1])
-		}
-	})
+	o := &optimum{parts: p}
 	iterations, err := o.climb()
 	if err != nil {
 		return nil, err
@@ -111,7 +104,6 @@ func (r *Ranking) Mixture() (*Mixture, error) {
 // approximation B of minus the Hessian that quasi-Newton steps build up.
 type optimum struct {
 	*parts
-	means    [][]float64 // M_s, upper triangles
 	weights  []float64
 	gradient []float64
 	f        *information
@@ -121,14 +113,7 @@ type optimum struct {
 func (o *optimum) at(weights []float64) (*information, []float64, error) {
 	d := o.config.Dimension
 	sum := make([]float64, d*d)
-	for s, m := range o.means {
-		if weights[s] == 0 {
-			continue
-		}
-		for k, x := range m {
-			sum[k] += weights[s] * x
-		}
-	}
+	o.mix(sum, weights)
 	f, err := invert(d, o.config.Epsilon2, sum)
 	if err != nil {
 		return nil, nil, err
