@@ -173,9 +173,10 @@ type Lexicon struct {
 	tokenizer Tokenizer
 	documents int
 	ids       map[string]uint32
-	counts    []uint32  // by id
-	weights   []float64 // idf by id; nil until first needed
-	tokens    []string  // scratch of Add
+	counts    []uint32          // by id
+	weights   []float64         // idf by id; nil until first needed
+	short     map[uint64]uint32 // ids of tokens of up to 8 bytes, by their packed bytes; made with weights
+	tokens    []string          // scratch of Add
 }
 
 // NewLexicon returns an empty lexicon. A nil tokenizer means [Words].
@@ -239,12 +240,46 @@ func (l *Lexicon) freeze() {
 	slices.Sort(tokens)
 	counts := make([]uint32, len(tokens))
 	l.weights = make([]float64, len(tokens))
+	short := make(map[uint64]uint32)
 	for id, t := range tokens {
 		counts[id] = l.counts[l.ids[t]]
 		l.ids[t] = uint32(id)
 		l.weights[id] = idf(l.documents, counts[id])
+		if key, ok := packed(t); ok {
+			short[key] = uint32(id)
+		}
 	}
-	l.counts = counts
+	l.counts, l.short = counts, short
+}
+
+// packed returns the bytes of a token of up to 8 as a number, which is faster to
+// look up than a string. Tokens that end in a zero byte have none: they would
+// equal shorter ones.
+func packed(token string) (key uint64, ok bool) {
+	n := len(token)
+	if n == 0 || n > 8 || token[n-1] == 0 {
+		return 0, false
+	}
+	if n >= 4 { // two loads that may overlap
+		end := token[n-4:]
+		first := uint64(token[0]) | uint64(token[1])<<8 | uint64(token[2])<<16 | uint64(token[3])<<24
+		last := uint64(end[0]) | uint64(end[1])<<8 | uint64(end[2])<<16 | uint64(end[3])<<24
+		return first | last<<(8*(n-4)), true
+	}
+	for i := n - 1; i >= 0; i-- {
+		key = key<<8 | uint64(token[i])
+	}
+	return key, true
+}
+
+// find returns the id of a token of a frozen lexicon.
+func (l *Lexicon) find(token string) (id uint32, ok bool) {
+	if key, ok := packed(token); ok {
+		id, ok = l.short[key]
+		return id, ok
+	}
+	id, ok = l.ids[token]
+	return id, ok
 }
 
 // Coverage returns cov(q, n): the IDF mass of the query's distinct tokens that
@@ -294,7 +329,7 @@ func (l *Lexicon) features(text string, s *featureScratch) *features {
 	}
 	f := &features{rare: idf(l.documents, 0), ids: make([]uint32, 0, len(s.tokens))}
 	for _, t := range s.tokens {
-		if id, ok := l.ids[t]; !ok {
+		if id, ok := l.find(t); !ok {
 			f.unknown = append(f.unknown, strings.Clone(t))
 		} else if s.seen[id] != s.text {
 			s.seen[id] = s.text

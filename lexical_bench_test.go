@@ -54,3 +54,25 @@ func BenchmarkLexical(b *testing.B) {
 		}
 	}
 }
+
+// TestPackedIsExact: the number of a token is its bytes, and no other token has
+// it.
+func TestPackedIsExact(t *testing.T) {
+	seen := make(map[uint64]string)
+	for _, token := range []string{"a", "b", "ab", "ba", "abc", "abcd", "abcde", "abcdef", "abcdefg", "abcdefgh", "a\x00b", "\x00a", "ü", "日本", "zzzzzzzz"} {
+		key, ok := packed(token)
+		want := uint64(0)
+		for i := range len(token) {
+			want |= uint64(token[i]) << (8 * i)
+		}
+		if !ok || key != want || seen[key] != "" {
+			t.Errorf("%q: %x, %v, want %x; %q has it too", token, key, ok, want, seen[key])
+		}
+		seen[key] = token
+	}
+	for _, token := range []string{"", "abcdefghi", "a\x00", "\x00"} {
+		if _, ok := packed(token); ok {
+			t.Errorf("%q is packed", token)
+		}
+	}
+}
