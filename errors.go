@@ -55,7 +55,10 @@ func (e *RowError) Error() string {
 	if e.Row > 0 {
 		where = append(where, fmt.Sprintf("row %d", e.Row))
 	}
-	cause := strings.TrimPrefix(e.Err.Error(), "eci: ") // once is enough
+	cause := strings.TrimPrefix(e.Err.Error(), "eci: ") // once is enough, and so is the file
+	if e.File != "" {
+		cause = strings.TrimPrefix(cause, e.File+": ")
+	}
 	if len(where) == 0 {
 		return "eci: " + cause
 	}
