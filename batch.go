@@ -353,9 +353,10 @@ func (r *run) lexical(b *batch) {
 	}
 	w.features = append(w.features[:0], make([]*features, len(w.texts))...)
 	parallel(len(w.texts), func(lo, hi int) {
-		var scratch featureScratch
+		scratch := featureScratches.Get().(*featureScratch)
+		defer featureScratches.Put(scratch)
 		for i := lo; i < hi; i++ {
-			w.features[i] = r.lexicon.features(w.texts[i], &scratch)
+			w.features[i] = r.lexicon.features(w.texts[i], scratch)
 		}
 	})
 	for i := range b.rows {

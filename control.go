@@ -223,9 +223,10 @@ func (r *run) documents(ctx context.Context) ([]document, error) {
 	}
 	slices.SortFunc(documents, func(a, b document) int { return bytes.Compare(a.fingerprint[:], b.fingerprint[:]) })
 	parallel(len(documents), func(lo, hi int) {
-		var scratch featureScratch
+		scratch := featureScratches.Get().(*featureScratch)
+		defer featureScratches.Put(scratch)
 		for i := lo; i < hi; i++ {
-			documents[i].features = r.lexicon.features(documents[i].text, &scratch)
+			documents[i].features = r.lexicon.features(documents[i].text, scratch)
 		}
 	})
 	r.pool = nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -287,16 +288,18 @@ func (l *Lexicon) find(token string) (id uint32, ok bool) {
 // without tokens.
 func (l *Lexicon) Coverage(query, negative string) float64 {
 	l.freeze()
-	var s featureScratch
-	return coverage(l.features(query, &s), l.features(negative, &s))
+	s := featureScratches.Get().(*featureScratch)
+	defer featureScratches.Put(s)
+	return coverage(l.features(query, s), l.features(negative, s))
 }
 
 // Overlap returns ovl(p, n): the IDF-weighted Jaccard overlap of the distinct
 // tokens of two passages, in [0, 1]; 0 when neither has tokens.
 func (l *Lexicon) Overlap(positive, negative string) float64 {
 	l.freeze()
-	var s featureScratch
-	return overlap(l.features(positive, &s), l.features(negative, &s))
+	s := featureScratches.Get().(*featureScratch)
+	defer featureScratches.Put(s)
+	return overlap(l.features(positive, s), l.features(negative, s))
 }
 
 // features is the set of distinct tokens of one text: ids of known tokens in
@@ -304,22 +307,24 @@ func (l *Lexicon) Overlap(positive, negative string) float64 {
 // total mass. All unknown tokens weigh the same.
 type features struct {
 	ids     []uint32
-	weights []float64
+	weights []float64 // by id: those of the lexicon
 	unknown []string
 	rare    float64 // weight of each unknown token
 	mass    float64
 }
 
-// featureScratch is working memory for one goroutine.
+// featureScratch is working memory for one goroutine, of any lexicon.
 type featureScratch struct {
 	tokens []string
 	seen   []uint32 // by id: the last text it was seen in
 	text   uint32
 }
 
+var featureScratches = sync.Pool{New: func() any { return new(featureScratch) }}
+
 // bytes is the memory that a cached value takes, roughly.
 func (f *features) bytes() int64 {
-	return int64(12*len(f.ids) + 32*len(f.unknown) + 96)
+	return int64(4*len(f.ids) + 32*len(f.unknown) + 96)
 }
 
 func (l *Lexicon) features(text string, s *featureScratch) *features {
@@ -327,7 +332,7 @@ func (l *Lexicon) features(text string, s *featureScratch) *features {
 	if s.text++; len(s.seen) < len(l.counts) || s.text == 0 {
 		s.seen, s.text = make([]uint32, len(l.counts)), 1
 	}
-	f := &features{rare: idf(l.documents, 0), ids: make([]uint32, 0, len(s.tokens))}
+	f := &features{rare: idf(l.documents, 0), ids: make([]uint32, 0, len(s.tokens)), weights: l.weights}
 	for _, t := range s.tokens {
 		if id, ok := l.find(t); !ok {
 			f.unknown = append(f.unknown, strings.Clone(t))
@@ -339,10 +344,8 @@ func (l *Lexicon) features(text string, s *featureScratch) *features {
 	slices.Sort(f.ids)
 	slices.Sort(f.unknown)
 	f.unknown = slices.Compact(f.unknown)
-	f.weights = make([]float64, len(f.ids))
-	for i, id := range f.ids {
-		f.weights[i] = l.weights[id]
-		f.mass += f.weights[i]
+	for _, id := range f.ids {
+		f.mass += f.weights[id]
 	}
 	f.mass += f.rare * float64(len(f.unknown))
 	return f
@@ -358,7 +361,7 @@ func shared(a, b *features) float64 {
 		case x > y:
 			j++
 		default:
-			mass += a.weights[i]
+			mass += a.weights[x]
 			i++
 			j++
 		}

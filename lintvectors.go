@@ -184,11 +184,12 @@ func (s *lintSource) padding(rec *Record) error {
 	if s.lexicon.documents < 20 {
 		return nil
 	}
-	var scratch featureScratch
-	negative := s.lexicon.features(rec.NegativeText, &scratch)
+	scratch := featureScratches.Get().(*featureScratch)
+	defer featureScratches.Put(scratch)
+	negative := s.lexicon.features(rec.NegativeText, scratch)
 	least := idf(s.lexicon.documents, uint32(s.CommonShare*float64(s.lexicon.documents)))
 	for _, text := range [...]string{rec.QueryText, rec.PositiveText} {
-		if sharesRare(s.lexicon.features(text, &scratch), negative, least) {
+		if sharesRare(s.lexicon.features(text, scratch), negative, least) {
 			return nil
 		}
 	}
@@ -219,7 +220,7 @@ func sharesRare(a, b *features, least float64) bool {
 			i++
 		case x > y:
 			j++
-		case a.weights[i] >= least:
+		case a.weights[x] >= least:
 			return true
 		default:
 			i++

@@ -86,10 +86,11 @@ func (s *Sem) WithoutSuspects(ctx context.Context, source Source, threshold floa
 func (r *run) suspect(w *Weighted) *Suspect {
 	c := TargetConsistency{}.Weight(&w.Evidence)
 	out := &Suspect{Weighted: *w, Ranked: min(1, 2*(1-c)), Semantic: max(0, partialCosine(w))}
-	var scratch featureScratch
-	query := r.lexicon.features(w.Record.QueryText, &scratch)
-	positive := r.lexicon.features(w.Record.PositiveText, &scratch).without(query)
-	negative := r.lexicon.features(w.Record.NegativeText, &scratch).without(query)
+	scratch := featureScratches.Get().(*featureScratch)
+	defer featureScratches.Put(scratch)
+	query := r.lexicon.features(w.Record.QueryText, scratch)
+	positive := r.lexicon.features(w.Record.PositiveText, scratch).without(query)
+	negative := r.lexicon.features(w.Record.NegativeText, scratch).without(query)
 	out.Lexical = overlap(positive, negative)
 	if w.Record.PositiveText == w.Record.NegativeText {
 		out.Semantic, out.Lexical = 1, 1 // also where nothing is left without the query
@@ -122,16 +123,15 @@ func partialCosine(w *Weighted) float64 {
 // without returns the features of f that are not in g. Both come from one
 // lexicon.
 func (f *features) without(g *features) *features {
-	out := &features{rare: f.rare}
+	out := &features{rare: f.rare, weights: f.weights}
 	j := 0
-	for i, id := range f.ids {
+	for _, id := range f.ids {
 		for j < len(g.ids) && g.ids[j] < id {
 			j++
 		}
 		if j == len(g.ids) || g.ids[j] != id {
 			out.ids = append(out.ids, id)
-			out.weights = append(out.weights, f.weights[i])
-			out.mass += f.weights[i]
+			out.mass += f.weights[id]
 		}
 	}
 	j = 0
