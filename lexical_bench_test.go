@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -73,6 +74,25 @@ func TestPackedIsExact(t *testing.T) {
 	for _, token := range []string{"", "abcdefghi", "a\x00", "\x00"} {
 		if _, ok := packed(token); ok {
 			t.Errorf("%q is packed", token)
+		}
+	}
+}
+
+// TestSortAgainstComparing: ids of any length and size.
+func TestSortAgainstComparing(t *testing.T) {
+	random := rand.New(rand.NewPCG(2, 2))
+	var s featureScratch
+	for range 500 {
+		ids := make([]uint32, random.IntN(200))
+		bits, largest := random.IntN(33), uint32(0)
+		for i := range ids {
+			ids[i] = uint32(random.Uint64() >> 32 >> (32 - bits))
+			largest = max(largest, ids[i])
+		}
+		want := slices.Sorted(slices.Values(ids))
+		s.sort(ids, largest)
+		if !slices.Equal(ids, want) {
+			t.Fatalf("%d bits: %v, want %v", bits, ids, want)
 		}
 	}
 }

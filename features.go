@@ -1,0 +1,135 @@
+package eci
+
+import (
+	"slices"
+	"strings"
+	"sync"
+)
+
+// features is the set of distinct tokens of one text: ids of known tokens in
+// ascending order with weights, the unknown tokens as sorted strings, and the
+// total mass. All unknown tokens weigh the same.
+type features struct {
+	ids     []uint32
+	weights []float64 // by id: those of the lexicon
+	unknown []string
+	rare    float64 // weight of each unknown token
+	mass    float64
+}
+
+// featureScratch is working memory for one goroutine, of any lexicon.
+type featureScratch struct {
+	tokens []string
+	seen   []uint32 // by id: the last text it was seen in
+	text   uint32
+	sorted []uint32
+}
+
+// sort puts ids, of which the largest is given, in ascending order: byte by byte
+// from the lowest, which beats comparing from a few dozen on.
+func (s *featureScratch) sort(ids []uint32, largest uint32) {
+	if len(ids) < 32 {
+		slices.Sort(ids)
+		return
+	}
+	if cap(s.sorted) < len(ids) {
+		s.sorted = make([]uint32, len(ids))
+	}
+	from, to := ids, s.sorted[:len(ids)]
+	for shift := 0; shift < 32 && largest>>shift > 0; shift += 8 {
+		var ends [257]uint32 // of the buckets before a byte
+		for _, id := range from {
+			ends[int(uint8(id>>shift))+1]++
+		}
+		for b := range 256 {
+			ends[b+1] += ends[b]
+		}
+		for _, id := range from {
+			b := uint8(id >> shift)
+			to[ends[b]] = id
+			ends[b]++
+		}
+		from, to = to, from
+	}
+	copy(ids, from)
+}
+
+var featureScratches = sync.Pool{New: func() any { return new(featureScratch) }}
+
+// bytes is the memory that a cached value takes, roughly.
+func (f *features) bytes() int64 {
+	return int64(4*len(f.ids) + 32*len(f.unknown) + 96)
+}
+
+func (l *Lexicon) features(text string, s *featureScratch) *features {
+	s.tokens = l.tokenizer.AppendTokens(s.tokens[:0], text)
+	if s.text++; len(s.seen) < len(l.counts) || s.text == 0 {
+		s.seen, s.text = make([]uint32, len(l.counts)), 1
+	}
+	f := &features{rare: idf(l.documents, 0), ids: make([]uint32, 0, len(s.tokens)), weights: l.weights}
+	largest := uint32(0)
+	for _, t := range s.tokens {
+		if id, ok := l.find(t); !ok {
+			f.unknown = append(f.unknown, strings.Clone(t))
+		} else if s.seen[id] != s.text {
+			s.seen[id] = s.text
+			f.ids = append(f.ids, id)
+			largest = max(largest, id)
+		}
+	}
+	s.sort(f.ids, largest)
+	slices.Sort(f.unknown)
+	f.unknown = slices.Compact(f.unknown)
+	for _, id := range f.ids {
+		f.mass += f.weights[id]
+	}
+	f.mass += f.rare * float64(len(f.unknown))
+	return f
+}
+
+// shared is the IDF mass of the tokens that a and b have in common.
+func shared(a, b *features) float64 {
+	var mass float64
+	for i, j := 0, 0; i < len(a.ids) && j < len(b.ids); {
+		switch x, y := a.ids[i], b.ids[j]; {
+		case x < y:
+			i++
+		case x > y:
+			j++
+		default:
+			mass += a.weights[x]
+			i++
+			j++
+		}
+	}
+	common := 0
+	for i, j := 0, 0; i < len(a.unknown) && j < len(b.unknown); {
+		switch c := strings.Compare(a.unknown[i], b.unknown[j]); {
+		case c < 0:
+			i++
+		case c > 0:
+			j++
+		default:
+			common++
+			i++
+			j++
+		}
+	}
+	return mass + a.rare*float64(common)
+}
+
+func coverage(q, n *features) float64 {
+	if q.mass == 0 {
+		return 0
+	}
+	return min(1, shared(q, n)/q.mass)
+}
+
+func overlap(p, n *features) float64 {
+	both := shared(p, n)
+	either := p.mass + n.mass - both
+	if either <= 0 {
+		return 0
+	}
+	return min(1, both/either)
+}
