@@ -193,6 +193,9 @@ func (e *vandalEncoder) EmbedQuery(ctx context.Context, text string) ([]float32,
 
 // Contract 4: memory does not grow with the number of triples.
 func TestMemoryDoesNotGrowWithTriples(t *testing.T) {
+	if eci.UnderRace {
+		t.Skip("sync.Pool forgets at random under the race detector, so working memory is made anew")
+	}
 	endless := func(n int) eci.Source {
 		return eci.Source{Name: "endless", Triples: func(yield func(eci.Triple, error) bool) {
 			rows := nasty(5, 64, 16)
