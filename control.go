@@ -102,9 +102,7 @@ func (s *checkSample) Pop() any {
 
 // offer keeps a copy of the row if its hash is small enough.
 func (s *checkSample) offer(row *batchRow, hash uint64) {
-	s.seen++
-	full := len(s.rows) == checkedTriples
-	if full && hash >= s.rows[0].hash {
+	if !s.admits(hash, checkedTriples) {
 		return
 	}
 	c := &checked{row: *row, hash: hash, order: s.seen, query: row.rec.queryKey()}
@@ -114,7 +112,20 @@ func (s *checkSample) offer(row *batchRow, hash uint64) {
 	}
 	c.row.rec.QueryVector, c.row.rec.PositiveVector, c.row.rec.NegativeVector = c.row.vectors[0].data, c.row.vectors[1].data, c.row.vectors[2].data
 	c.row.evidence.Record = &c.row.rec
-	if full {
+	s.keep(c, checkedTriples)
+}
+
+// admits counts a triple and says whether it is among the most smallest hashes
+// so far.
+func (s *checkSample) admits(hash uint64, most int) bool {
+	s.seen++
+	return len(s.rows) < most || hash < s.rows[0].hash
+}
+
+// keep takes in an admitted triple, in place of the largest hash when there are
+// most already.
+func (s *checkSample) keep(c *checked, most int) {
+	if len(s.rows) == most {
 		s.rows[0] = c
 		heap.Fix(s, 0)
 	} else {
@@ -155,20 +166,13 @@ func (p *poolSample) offer(source string, rec *Record, hash uint64) {
 		s = &checkSample{}
 		p.rows[source] = s
 	}
-	s.seen++
-	full := len(s.rows) == poolTriples
-	if full && hash >= s.rows[0].hash {
+	if !s.admits(hash, poolTriples) {
 		return
 	}
 	c := &checked{row: batchRow{rec: *rec}, hash: hash, order: s.seen}
 	c.row.rec.QueryVector = nil
 	c.row.rec.PositiveVector, c.row.rec.NegativeVector = slices.Clone(rec.PositiveVector), slices.Clone(rec.NegativeVector)
-	if full {
-		s.rows[0] = c
-		heap.Fix(s, 0)
-	} else {
-		heap.Push(s, c)
-	}
+	s.keep(c, poolTriples)
 }
 
 // documents returns the distinct documents of the pool with their vectors, in

@@ -3,7 +3,6 @@ package eci
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 )
@@ -215,16 +214,8 @@ func gainOver(name string, c, single combination, atBudget float64) Gain {
 	if !c.ok || !single.ok {
 		return g
 	}
-	var square float64
-	for j := range c.deviations {
-		d := c.deviations[j] - single.deviations[j]
-		square += d * d
-	}
-	g.StandardError = math.Sqrt(square)
-	df := min(c.groups, single.groups) - 1
-	half := tQuantile(df) * g.StandardError
-	g.Low, g.High = g.Value-half, g.Value+half
-	g.Probability = tProbability(g.Value, g.StandardError, df)
+	g.StandardError = deviationOf(c.deviations, single.deviations)
+	g.Low, g.High, g.Probability = differenceInterval(g.Value, g.StandardError, min(c.groups, single.groups)-1)
 	return g
 }
 

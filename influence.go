@@ -17,26 +17,16 @@ type information struct {
 // overwrites.
 func newInformation(d int, epsilon2 float64, m []float64) (*information, error) {
 	f := &information{d: d, scale: float64(d) / epsilon2}
-	f.precision(m)
+	addIdentity(m, d, f.scale)
 	var err error
 	f.logDet, err = halfLogDet(m, d)
 	return f, err
 }
 
-// precision turns M into I + a M.
-func (f *information) precision(m []float64) {
-	for k := range m {
-		m[k] *= f.scale
-	}
-	for i := range f.d {
-		m[i*f.d+i]++
-	}
-}
-
 // invert is newInformation with W, whose storage is m's.
 func invert(d int, epsilon2 float64, m []float64) (*information, error) {
 	f := &information{d: d, scale: float64(d) / epsilon2, inverse: m}
-	f.precision(m)
+	addIdentity(m, d, f.scale)
 	var err error
 	f.logDet, err = invertUpper(m, d)
 	return f, err

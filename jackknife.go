@@ -77,3 +77,21 @@ func tProbability(difference, standardError float64, df int) float64 {
 	}
 	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(max(df, 1))}.CDF(difference / standardError)
 }
+
+// deviationOf is the standard error of the difference of two statistics, from
+// their deviations over shared groups.
+func deviationOf(a, b []float64) float64 {
+	var square float64
+	for g := range a {
+		d := a[g] - b[g]
+		square += d * d
+	}
+	return math.Sqrt(square)
+}
+
+// differenceInterval is the 95% interval of a difference and the probability
+// that it is above 0.
+func differenceInterval(difference, standardError float64, df int) (low, high, probability float64) {
+	half := tQuantile(df) * standardError
+	return difference - half, difference + half, tProbability(difference, standardError, df)
+}

@@ -58,12 +58,7 @@ func (s *Sem) leverage(ctx context.Context, matrix *Matrix, source Source, yield
 	d := r.dimension
 	sum, n := matrix.total()
 	scale := float64(d) / matrix.config.Epsilon2 / float64(n)
-	for k := range sum {
-		sum[k] *= scale
-	}
-	for i := range d {
-		sum[i*d+i]++
-	}
+	addIdentity(sum, d, scale)
 	factor, ok := lapack64.Potrf(blas64.Symmetric{N: d, Stride: d, Data: sum, Uplo: blas.Upper})
 	if !ok {
 		return &RowError{Source: source.Name, Err: ErrSingular}

@@ -393,12 +393,16 @@ func (m *Matrix) logDet(sum []float64, n int) (float64, error) {
 // precision turns unscaled sums over n triples into I + (d/eps^2) M.
 func (m *Matrix) precision(sum []float64, n int) {
 	d := m.config.Dimension
-	a := float64(d) / m.config.Epsilon2 / float64(n)
-	for k := range sum {
-		sum[k] *= a
+	addIdentity(sum, d, float64(d)/m.config.Epsilon2/float64(n))
+}
+
+// addIdentity turns the d x d matrix A in the upper triangle of a into I + scale A.
+func addIdentity(a []float64, d int, scale float64) {
+	for k := range a {
+		a[k] *= scale
 	}
 	for i := range d {
-		sum[i*d+i]++
+		a[i*d+i]++
 	}
 }
 

@@ -135,10 +135,7 @@ func (r *Ranking) compare() {
 			p := Pair{Better: a.Source, Worse: b.Source, Difference: a.Value - b.Value}
 			if paired(a.Score, b.Score) {
 				p.StandardError = pairedError(a.Score, b.Score)
-				df := min(a.Groups, b.Groups) - 1
-				half := tQuantile(df) * p.StandardError
-				p.Low, p.High = p.Difference-half, p.Difference+half
-				p.Probability = tProbability(p.Difference, p.StandardError, df)
+				p.Low, p.High, p.Probability = differenceInterval(p.Difference, p.StandardError, min(a.Groups, b.Groups)-1)
 			}
 			r.Pairs = append(r.Pairs, p)
 		}
@@ -158,12 +155,7 @@ func pairedError(a, b *Score) float64 {
 	if a.Dropped != b.Dropped && a.Dropped+b.Dropped > 0 && a.Totals.Triples != b.Totals.Triples {
 		return math.Hypot(a.StandardError, b.StandardError)
 	}
-	var square float64
-	for g := range a.deviations {
-		d := a.deviations[g] - b.deviations[g]
-		square += d * d
-	}
-	return math.Sqrt(square)
+	return deviationOf(a.deviations, b.deviations)
 }
 
 // draws is the number of samples from the joint distribution of the scores; the
