@@ -1,4 +1,4 @@
-package sample
+package least
 
 import (
 	"math/rand/v2"
@@ -6,13 +6,13 @@ import (
 	"testing"
 )
 
-// TestLeastAgainstSorting: the heap keeps what sorting everything would, with the
+// TestSampleAgainstSorting: the heap keeps what sorting everything would, with the
 // earlier of equal hashes first.
-func TestLeastAgainstSorting(t *testing.T) {
+func TestSampleAgainstSorting(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for trial := range 300 {
 		most, n := random.IntN(8), random.IntN(40)
-		s := NewLeast[int](most)
+		s := New[int](most)
 		type offer struct {
 			hash  uint64
 			order int

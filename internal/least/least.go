@@ -1,7 +1,7 @@
-// Package sample keeps bounded samples of a stream by least hash. A hash of the
+// Package least keeps bounded samples of a stream by least hash. A hash of the
 // item decides, so the same item is always in or out, samples of growing sizes
 // are nested, and the sample of a union is the least of the union of the samples.
-package sample
+package least
 
 import (
 	"cmp"
@@ -9,10 +9,10 @@ import (
 	"slices"
 )
 
-// Least holds the items with the smallest hashes of those offered, at most a
+// Sample holds the items with the smallest hashes of those offered, at most a
 // fixed number. Among items of equal hash the earlier ones are kept. The zero
-// value keeps nothing; use [NewLeast].
-type Least[T any] struct {
+// value keeps nothing; use [New].
+type Sample[T any] struct {
 	most int
 	seen int
 	heap items[T]
@@ -42,13 +42,13 @@ func (s *items[T]) Pop() any {
 	return last
 }
 
-// NewLeast returns an empty sample of at most most items.
-func NewLeast[T any](most int) *Least[T] { return &Least[T]{most: most} }
+// New returns an empty sample of at most most items.
+func New[T any](most int) *Sample[T] { return &Sample[T]{most: most} }
 
 // Offer counts an item and keeps it if its hash is among the smallest so far.
 // make is called only then, so that what is expensive to copy is copied only for
 // items that are kept.
-func (s *Least[T]) Offer(hash uint64, make func() T) {
+func (s *Sample[T]) Offer(hash uint64, make func() T) {
 	order := s.seen
 	s.seen++
 	switch {
@@ -61,14 +61,14 @@ func (s *Least[T]) Offer(hash uint64, make func() T) {
 }
 
 // Len returns the number of items kept and Seen that of items offered.
-func (s *Least[T]) Len() int { return len(s.heap) }
+func (s *Sample[T]) Len() int { return len(s.heap) }
 
 // Seen returns the number of items offered.
-func (s *Least[T]) Seen() int { return s.seen }
+func (s *Sample[T]) Seen() int { return s.seen }
 
 // Sorted returns the kept items by ascending hash, equal ones in the order they
 // were offered.
-func (s *Least[T]) Sorted() []Item[T] {
+func (s *Sample[T]) Sorted() []Item[T] {
 	sorted := slices.Clone(s.heap)
 	slices.SortFunc(sorted, compare[T])
 	return sorted
