@@ -228,12 +228,12 @@ func (f *failure) start(t *testing.T, asked *atomic.Int64) string {
 	return server.URL
 }
 
-const secret = "sk-very/secret+key"
+const testKey = "sk-very/secret+key"
 
 // TestServerBadInput has everything that can go wrong at a server, each with
 // what the user is told.
 func TestServerBadInput(t *testing.T) {
-	t.Setenv("TEST_KEY", secret)
+	t.Setenv("TEST_KEY", testKey)
 	data := func(vectors ...string) string {
 		var out []string
 		for i, v := range vectors {
@@ -252,7 +252,7 @@ func TestServerBadInput(t *testing.T) {
 		sleeps []time.Duration
 		change func(s *Server)
 	}{
-		{"no key or a wrong one", failure{status: 401, body: `{"error":{"message":"Incorrect API key provided: ` + secret + `"}}`}, nil, []string{"status 401 Unauthorized", "check the API key in the environment variable TEST_KEY", "Incorrect API key", "[key]"}, 1, nil, nil},
+		{"no key or a wrong one", failure{status: 401, body: `{"error":{"message":"Incorrect API key provided: ` + testKey + `"}}`}, nil, []string{"status 401 Unauthorized", "check the API key in the environment variable TEST_KEY", "Incorrect API key", "[key]"}, 1, nil, nil},
 		{"the key as JSON, a URL and a PHP script write it", failure{status: 401, body: "sk-very\\/secret+key and sk-very%2Fsecret%2Bkey"}, nil, []string{"[key] and [key]"}, 1, nil, nil},
 		{"https where the server speaks http", failure{status: 0}, nil, []string{"no answer", "http:// or https://"}, 0, nil, func(s *Server) { s.URL = "https" + strings.TrimPrefix(s.URL, "http") }},
 		{"no key although the server wants one", failure{status: 401}, nil, []string{"status 401", "Server.KeyVariable"}, 1, nil, func(s *Server) { s.KeyVariable = NoKey }},
@@ -352,7 +352,7 @@ func checkMessage(t *testing.T, err error) {
 	t.Helper()
 	text := err.Error()
 	if !strings.HasPrefix(text, "eci: ") || strings.Count(text, "eci: ") != 1 || strings.Count(text, ErrEmbedder.Error()) != 1 ||
-		strings.Contains(text, secret) || strings.Contains(text, `sk-very\/`) || strings.Contains(text, "sk-very%2F") || strings.Contains(text, "\n") {
+		strings.Contains(text, testKey) || strings.Contains(text, `sk-very\/`) || strings.Contains(text, "sk-very%2F") || strings.Contains(text, "\n") {
 		t.Errorf("message %q", text)
 	}
 }
@@ -367,7 +367,7 @@ func TestServerSettings(t *testing.T) {
 	}{
 		{"no URL", func(s *Server) { s.URL = "" }, "http://"},
 		{"no scheme", func(s *Server) { s.URL = "localhost:8080" }, "http://"},
-		{"not a URL", func(s *Server) { s.URL = "http://user:" + secret + "@[" }, "parsed"},
+		{"not a URL", func(s *Server) { s.URL = "http://user:" + testKey + "@[" }, "parsed"},
 		{"a password in the URL", func(s *Server) { s.URL = "http://user:word@host" }, "KeyVariable"},
 		{"no model", func(s *Server) { s.Model = "" }, "Model"},
 		{"a protocol that is none", func(s *Server) { s.Protocol = 9 }, "protocol"},
@@ -387,7 +387,7 @@ func TestServerSettings(t *testing.T) {
 			}
 			checkMessage(t, err)
 			for _, text := range []string{s.String(), s.GoString()} {
-				if strings.Contains(text, secret) {
+				if strings.Contains(text, testKey) {
 					t.Errorf("%q has the password", text)
 				}
 			}
@@ -397,7 +397,7 @@ func TestServerSettings(t *testing.T) {
 
 // TestServerKey looks for the key wherever a Server may be printed.
 func TestServerKey(t *testing.T) {
-	t.Setenv("OPENAI_API_KEY", secret+"\n")
+	t.Setenv("OPENAI_API_KEY", testKey+"\n")
 	var got atomic.Value
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		got.Store(r.Header.Get("Authorization"))
@@ -408,15 +408,15 @@ func TestServerKey(t *testing.T) {
 	if _, err := s.EmbedQuery(t.Context(), "q"); err != nil {
 		t.Fatal(err)
 	}
-	if got.Load() != "Bearer "+secret {
+	if got.Load() != "Bearer "+testKey {
 		t.Errorf("Authorization %q", got.Load())
 	}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
-		if text := fmt.Sprintf(format, s); strings.Contains(text, secret) {
+		if text := fmt.Sprintf(format, s); strings.Contains(text, testKey) {
 			t.Errorf("%s prints the key: %s", format, text)
 		}
 	}
-	if raw, err := json.Marshal(struct{ URL, Variable, Identity string }{s.URL, s.KeyVariable, s.Identity()}); err != nil || strings.Contains(string(raw), secret) {
+	if raw, err := json.Marshal(struct{ URL, Variable, Identity string }{s.URL, s.KeyVariable, s.Identity()}); err != nil || strings.Contains(string(raw), testKey) {
 		t.Errorf("%s, %v", raw, err)
 	}
 	t.Setenv("OPENAI_API_KEY", "two\nlines")
@@ -763,8 +763,8 @@ func TestServersDocument(t *testing.T) {
 	for p, name := range []string{"`OpenAI` (default)", "`Ollama`", "`TextEmbeddingsInference`"} {
 		w := Protocol(p).wire()
 		key := "none"
-		if Protocol(p) == OpenAI {
-			key = fmt.Sprintf("`%s`, to `https://%s`", ownerVariable, ownerHost)
+		if w.keyOwner != "" {
+			key = fmt.Sprintf("`%s`, to `https://%s`", w.keyVariable, w.keyOwner)
 		}
 		row := regexp.MustCompile(fmt.Sprintf("(?m)^\\| %s \\| [^|]+ \\| `%s` \\| %d \\| %s \\|", regexp.QuoteMeta(name), w.path, w.texts, key))
 		if !row.Match(raw) {
