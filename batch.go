@@ -386,4 +386,4 @@ func loss(margin, temperature, residualNorm float64) (value, gradient float64) {
 }
 
 // inside keeps a value that rounding may have pushed out of [lo, hi].
-func inside(x, lo, hi float64) float64 { return math.Max(lo, math.Min(hi, x)) }
+func clamp(x, lo, hi float64) float64 { return math.Max(lo, math.Min(hi, x)) }

@@ -31,17 +31,17 @@ func (p Protocol) String() string {
 
 // wire is how a protocol looks on the wire.
 type wire struct {
-	name, path, keyVariable string
-	texts                   int // in a request by default
-	truncates               bool
-	request                 func(s *Server, texts []string) any
+	name, path string
+	texts      int // in a request by default
+	truncates  bool
+	request    func(s *Server, texts []string) any
 	// vectors returns those in an answer, in the order of the texts.
 	vectors func(body []byte, want int) ([][]float32, error)
 }
 
 var wires = [...]wire{
 	OpenAI: {
-		name: "OpenAI", path: "/v1/embeddings", keyVariable: "OPENAI_API_KEY", texts: 64,
+		name: "OpenAI", path: "/v1/embeddings", texts: 64,
 		request: func(s *Server, texts []string) any {
 			return struct {
 				Model      string   `json:"model"`

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"example.com/eci/internal/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -198,7 +199,7 @@ func (r *raced) race(ctx context.Context, settings *Race, sources []Source) erro
 		running[i] = &entrant{source: s, sum: newAccumulator(r.run, s), skipped: make(map[string]int)}
 	}
 	if len(sources) > 1 {
-		r.report.Boundary = pocock(settings.Looks, settings.ErrorRate/float64(len(sources)-1))
+		r.report.Boundary = stat.Pocock(settings.Looks, settings.ErrorRate/float64(len(sources)-1))
 	}
 	read := make(map[textKey]struct{})
 	r.band = band{on: true, seed: r.Seed}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+
+	"example.com/eci/internal/stat"
 )
 
 // Score is what a scorer finds out about one source.
@@ -309,20 +311,20 @@ func (a *accumulator) information(ctx context.Context, s *Score, without *[]floa
 	d := float64(m.config.Dimension)
 	s.Bound = d / 2 * math.Log1p(s.Trace/m.config.Epsilon2)
 	if s.Bound > 0 {
-		s.Diversity = inside(s.Value/s.Bound, 0, 1)
+		s.Diversity = clamp(s.Value/s.Bound, 0, 1)
 	}
 	return nil
 }
 
 // interval fills what the jackknife gives.
 func (s *Score) interval(without []float64, triples []int) {
-	j, ok := newJackknife(s.Value, without, triples)
-	s.Groups = j.groups
+	j, ok := stat.GroupJackknife(s.Value, without, triples)
+	s.Groups = j.Groups
 	if !ok {
 		return
 	}
-	s.Jackknife, s.StandardError, s.deviations = j.corrected, j.standardError, j.deviations
-	half := tQuantile(j.groups-1) * j.standardError
+	s.Jackknife, s.StandardError, s.deviations = j.Corrected, j.StandardError, j.Deviations
+	half := stat.TQuantile(j.Groups-1) * j.StandardError
 	s.Low, s.High = s.Value-half, s.Value+half
 }
 

@@ -256,7 +256,7 @@ func TestServerBadInput(t *testing.T) {
 		{"the key as JSON, a URL and a PHP script write it", failure{status: 401, body: "sk-very\\/secret+key and sk-very%2Fsecret%2Bkey"}, nil, []string{"[key] and [key]"}, 1, nil, nil},
 		{"https where the server speaks http", failure{status: 0}, nil, []string{"no answer", "http:// or https://"}, 0, nil, func(s *Server) { s.URL = "https" + strings.TrimPrefix(s.URL, "http") }},
 		{"no key although the server wants one", failure{status: 401}, nil, []string{"status 401", "Server.KeyVariable"}, 1, nil, func(s *Server) { s.KeyVariable = NoKey }},
-		{"no key in the default variable", failure{status: 403}, nil, []string{"status 403", "set the environment variable OPENAI_API_KEY"}, 1, nil, func(s *Server) { s.KeyVariable = "" }},
+		{"no key for a server that is not its owner", failure{status: 403}, nil, []string{"status 403", "Server.KeyVariable", "OPENAI_API_KEY goes to https://api.openai.com alone"}, 1, nil, func(s *Server) { s.KeyVariable = "" }},
 		{"no such path or model", failure{status: 404, body: `{"error":"model not found"}`}, nil, []string{"status 404 Not Found", "path of Server.URL", `model "m"`, "model not found", "OpenAI"}, 1, nil, nil},
 		{"another method", failure{status: 405}, nil, []string{"status 405", "path of Server.URL"}, 1, nil, nil},
 		{"a request the server does not understand", failure{status: 400, body: `{"message":"too many tokens"}`}, nil, []string{"status 400", "too many tokens", "too long"}, 1, nil, nil},
@@ -404,7 +404,7 @@ func TestServerKey(t *testing.T) {
 		texts, _ := readRequest(t, r)
 		io.WriteString(w, openAIAnswer(texts))
 	})
-	s := &Server{URL: server.URL, Model: "m"}
+	s := &Server{URL: server.URL, Model: "m", KeyVariable: "OPENAI_API_KEY"}
 	if _, err := s.EmbedQuery(t.Context(), "q"); err != nil {
 		t.Fatal(err)
 	}
@@ -750,6 +750,11 @@ func TestServersDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	keys, err := os.ReadFile("serverkey_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	more = append(more, keys...)
 	for _, name := range regexp.MustCompile(`Test(Server|DiskCache)\w+`).FindAllString(string(raw), -1) {
 		if !strings.Contains(string(tests)+string(more), "func "+name+"(") {
 			t.Errorf("%s is not there", name)
@@ -758,8 +763,8 @@ func TestServersDocument(t *testing.T) {
 	for p, name := range []string{"`OpenAI` (default)", "`Ollama`", "`TextEmbeddingsInference`"} {
 		w := Protocol(p).wire()
 		key := "none"
-		if w.keyVariable != "" {
-			key = "`" + w.keyVariable + "`"
+		if Protocol(p) == OpenAI {
+			key = fmt.Sprintf("`%s`, to `https://%s`", ownerVariable, ownerHost)
 		}
 		row := regexp.MustCompile(fmt.Sprintf("(?m)^\\| %s \\| [^|]+ \\| `%s` \\| %d \\| %s \\|", regexp.QuoteMeta(name), w.path, w.texts, key))
 		if !row.Match(raw) {

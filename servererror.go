@@ -97,8 +97,8 @@ func (c *call) try(ctx context.Context, body []byte, want int) ([][]float32, *Se
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")
-	if c.key != "" {
-		request.Header.Set("Authorization", "Bearer "+c.key)
+	if c.key.text != "" {
+		request.Header.Set("Authorization", "Bearer "+c.key.text)
 	}
 	answer, err := c.client.Do(request)
 	if err != nil {
@@ -107,7 +107,7 @@ func (c *call) try(ctx context.Context, body []byte, want int) ([][]float32, *Se
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		// What cannot be read of it is not missed.
-		beginning, _ := io.ReadAll(io.LimitReader(answer.Body, 64<<10))
+		beginning, _ := io.ReadAll(io.LimitReader(answer.Body, mostExcerpted))
 		return nil, c.refused(answer, beginning)
 	}
 	most := int64(want+1) << 20
@@ -133,7 +133,7 @@ func (c *call) lost(ctx context.Context, status int, err error) *ServerError {
 	if errors.As(err, &outer) {
 		err = outer.Err // its text repeats the URL, query and all
 	}
-	e := &ServerError{URL: c.shown, Status: status, Err: c.clean(err), again: true}
+	e := &ServerError{URL: c.shown, Status: status, Err: c.key.clean(err), again: true}
 	var dial *net.OpError
 	var certificate *tls.CertificateVerificationError
 	switch {
@@ -157,18 +157,11 @@ func (c *call) lost(ctx context.Context, status int, err error) *ServerError {
 
 // refused explains an answer that is not 200.
 func (c *call) refused(answer *http.Response, body []byte) *ServerError {
-	e := &ServerError{URL: c.shown, Status: answer.StatusCode, Body: c.excerpt(body)}
+	e := &ServerError{URL: c.shown, Status: answer.StatusCode, Body: c.key.excerpt(body)}
 	e.wait = retryAfter(answer.Header.Get("Retry-After"), c.clock.now())
 	switch status := answer.StatusCode; {
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		switch {
-		case c.key != "":
-			e.Try = fmt.Sprintf("check the API key in the environment variable %s", c.variable)
-		case c.variable != "" && c.variable != NoKey:
-			e.Try = fmt.Sprintf("set the environment variable %s to the API key", c.variable)
-		default:
-			e.Try = "name the environment variable that holds the API key in Server.KeyVariable"
-		}
+		e.Try = c.key.try()
 	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
 		e.Try = fmt.Sprintf("check the path of Server.URL, Protocol (%v) and whether the server has the model %q", c.Protocol, c.Model)
 	case status == http.StatusRequestEntityTooLarge:
@@ -200,7 +193,7 @@ func (c *call) refused(answer *http.Response, body []byte) *ServerError {
 
 // useless explains an answer without the vectors asked for.
 func (c *call) useless(answer *http.Response, body []byte, err error) *ServerError {
-	e := &ServerError{URL: c.shown, Status: answer.StatusCode, Err: c.clean(err)}
+	e := &ServerError{URL: c.shown, Status: answer.StatusCode, Err: c.key.clean(err)}
 	html := bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) || strings.Contains(answer.Header.Get("Content-Type"), "html")
 	switch {
 	case html:
@@ -217,38 +210,8 @@ func (c *call) useless(answer *http.Response, body []byte, err error) *ServerErr
 	default:
 		e.Try = fmt.Sprintf("check Server.Protocol (%v) and the path of Server.URL", c.Protocol)
 	}
-	e.Body = c.excerpt(body)
+	e.Body = c.key.excerpt(body)
 	return e
-}
-
-// excerpt is the beginning of an answer without the key.
-func (c *call) excerpt(body []byte) string {
-	const most = 200
-	text := strings.Join(strings.Fields(c.scrub(string(body))), " ")
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "..."
-	}
-	return text
-}
-
-// scrub takes the key out of a text, also as a URL or as JSON has it.
-func (c *call) scrub(text string) string {
-	if c.key == "" {
-		return text
-	}
-	forms := []string{c.key, "[key]", url.QueryEscape(c.key), "[key]", strings.ReplaceAll(c.key, "/", `\/`), "[key]"}
-	if quoted, err := json.Marshal(c.key); err == nil {
-		forms = append(forms, strings.Trim(string(quoted), `"`), "[key]")
-	}
-	return strings.NewReplacer(forms...).Replace(text)
-}
-
-// clean is an error without the key.
-func (c *call) clean(err error) error {
-	if text := err.Error(); c.scrub(text) != text {
-		return errors.New(c.scrub(text))
-	}
-	return err
 }
 
 // retryAfter reads the header in seconds or as a date; 0 means it says nothing.
