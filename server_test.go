@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -273,12 +274,20 @@ func TestServerBadInput(t *testing.T) {
 		{"a gateway that waits for too long", failure{status: 504}, nil, []string{"status 504"}, 3, backoff, nil},
 		{"no such function", failure{status: 501}, nil, []string{"status 501"}, 1, nil, nil},
 		{"half a body", failure{status: 200, body: `{"data":[`, half: true}, []error{io.ErrUnexpectedEOF}, []string{"status 200", "broke off"}, 3, backoff, nil},
-		{"half a body that ends well", failure{status: 200, body: `{"data":[`}, nil, []string{"status 200", "unexpected end", "Protocol"}, 1, nil, nil},
+		{"half a body that ends well", failure{status: 200, body: `{"data":[`}, nil, []string{"status 200", "it ends after column 9", "Protocol"}, 1, nil, nil},
 		{"JSON of another protocol", failure{status: 200, body: `[[1,2,3]]`}, nil, []string{"status 200", "[[1,2,3]]", "Protocol (OpenAI)", "path"}, 1, nil, nil},
 		{"JSON without vectors", failure{status: 200, body: `{"error":"overloaded"}`}, []error{ErrEmbedderCount}, []string{"0 for 2 texts", "overloaded"}, 1, nil, nil},
 		{"text instead of a vector", failure{status: 200, body: data("[1,2]", `"AAAA"`)}, nil, []string{"status 200", "no array of numbers", "AAAA"}, 1, nil, nil},
 		{"a web page", failure{status: 200, header: "Content-Type: text/html", body: "<!DOCTYPE html><title>Welcome</title>"}, nil, []string{"status 200", "web page", "Welcome", "path of Server.URL"}, 1, nil, nil},
 		{"an answer without end", failure{status: 200, body: strings.Repeat(" ", 3<<20+1)}, nil, []string{"status 200", "more than 3145728 bytes"}, 1, nil, nil},
+		{"an answer that says how long it is", failure{status: 200, header: "Content-Length: 99000000000", body: "["}, nil, []string{"status 200", "99000000000 bytes for 2 texts; 3145728 are read"}, 1, nil, nil},
+		{"longer than vectors of the dimension seen before can be", failure{status: 200, body: strings.Repeat(" ", 1<<20+10000), answers: 1}, nil, []string{"more than 1057152 bytes"}, 2, nil, nil},
+		{"more components than a matrix may have", failure{status: 200, body: data("["+strings.Repeat("1,", 1<<15)+"1]", "[1]")}, []error{ErrDimension}, []string{"32769 components, more than 32768"}, 1, nil, nil},
+		{"a number that never ends", failure{status: 200, body: data("[1"+strings.Repeat("0", 1000)+"e-1000]", "[1]")}, nil, []string{"component 1 has 1007 bytes"}, 1, nil, nil},
+		{"a list that is an object", failure{status: 200, body: `{"data":{"0":[1]}}`}, nil, []string{"no list"}, 1, nil, nil},
+		{"a list of lists that should be one of objects", failure{status: 200, body: `{"data":[[1],[1]]}`}, nil, []string{"an object with index"}, 1, nil, nil},
+		{"an index that is none", failure{status: 200, body: `{"data":[{"index":1.5,"embedding":[1]},{"index":"0","embedding":[1]}]}`}, []error{ErrEmbedderCount}, []string{"index 1.5 for 2 texts"}, 1, nil, nil},
+		{"something behind the answer", failure{status: 200, body: data("[1]", "[1]") + "}"}, nil, []string{"not JSON", "the end"}, 1, nil, nil},
 		{"too few vectors", failure{status: 200, body: data("[1,2]")}, []error{ErrEmbedderCount}, []string{"status 200", "1 for 2 texts", "BatchTexts"}, 1, nil, nil},
 		{"too many vectors", failure{status: 200, body: data("[1,2]", "[1,2]", "[1,2]")}, []error{ErrEmbedderCount}, []string{"3 for 2 texts"}, 1, nil, nil},
 		{"an index twice", failure{status: 200, body: `{"data":[{"index":1,"embedding":[1]},{"index":1,"embedding":[1]}]}`}, []error{ErrEmbedderCount}, []string{"two have index 1"}, 1, nil, nil},
@@ -709,6 +718,48 @@ func FuzzServerAnswer(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestServerAnswerMemory: an answer as long as may be takes no more than its own
+// size and that of its vectors, whatever it holds.
+func TestServerAnswerMemory(t *testing.T) {
+	const size = 4 << 20
+	fill := func(begin, one, end string) []byte {
+		return []byte(begin + strings.Repeat(one+",", size/(len(one)+1)) + one + end)
+	}
+	for _, test := range []struct {
+		reason   string
+		protocol Protocol
+		body     []byte
+	}{
+		{"objects without fields", OpenAI, fill(`{"data":[`, `{}`, `]}`)},
+		{"objects without fields in place of vectors", Ollama, fill(`{"embeddings":[`, `{}`, `]}`)},
+		{"objects without fields in place of all", TextEmbeddingsInference, fill(`[`, `{}`, `]`)},
+		{"lists without numbers", TextEmbeddingsInference, fill(`[`, `[]`, `]`)},
+		{"lists of one number", Ollama, fill(`{"embeddings":[`, `[1]`, `]}`)},
+		{"one vector of many numbers", OpenAI, fill(`{"data":[{"embedding":[`, `1`, `]}]}`)},
+		{"one vector of many lists", OpenAI, fill(`{"data":[{"embedding":[`, `[]`, `]}]}`)},
+		{"many fields", OpenAI, fill(`{`, `"a":0`, `}`)},
+		{"many fields with escapes", OpenAI, fill(`{`, `"a":0`, `}`)},
+		{"the field of the vectors, again and again", OpenAI, fill(`{`, `"data":[{"embedding":[1]},{"embedding":[2]}]`, `}`)},
+		{"many fields beside a vector", OpenAI, fill(`{"data":[{"embedding":[1],`, `"a":0`, `}]}`)},
+		{"lists in lists", OpenAI, []byte(strings.Repeat("[", size))},
+		{"one string", OpenAI, fill(`{"data":"`, `x`, `"}`)},
+		{"one number", TextEmbeddingsInference, []byte("[[" + strings.Repeat("1", size) + "],[1]]")},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		vectors, err := test.protocol.wire().decode(test.body, 2)
+		runtime.ReadMemStats(&after)
+		if taken := after.TotalAlloc - before.TotalAlloc; taken > size {
+			t.Errorf("%s: %d bytes for an answer of %d", test.reason, taken, len(test.body))
+		}
+		if (err == nil) != (test.reason == "the field of the vectors, again and again") {
+			t.Errorf("%s: %v, %v", test.reason, vectors, err)
+		} else if err != nil && len(err.Error()) > 200 {
+			t.Errorf("%s: an error of %d bytes", test.reason, len(err.Error()))
+		}
+	}
 }
 
 // TestServerAnswers has answers in the shape that each server documents, with

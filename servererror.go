@@ -112,7 +112,10 @@ func (c *call) try(ctx context.Context, body []byte, want int) ([][]float32, *Se
 		beginning, _ := io.ReadAll(io.LimitReader(answer.Body, secret.MostExcerpted))
 		return nil, c.refused(answer, beginning)
 	}
-	most := int64(want+1) << 20
+	most := c.mostBytes(want)
+	if answer.ContentLength > most {
+		return nil, c.useless(answer, nil, fmt.Errorf("an answer of %d bytes for %d texts; %d are read at most", answer.ContentLength, want, most))
+	}
 	content, err := io.ReadAll(io.LimitReader(answer.Body, most+1))
 	if err != nil {
 		return nil, c.lost(ctx, answer.StatusCode, err)
@@ -127,6 +130,19 @@ func (c *call) try(ctx context.Context, body []byte, want int) ([][]float32, *Se
 		return nil, c.useless(answer, content, err)
 	}
 	return vectors, nil
+}
+
+// mostBytes bounds the answer with the vectors of want texts, before any of it
+// is in memory: by their dimension where it is known, and by 1 MiB a text before.
+func (c *call) mostBytes(want int) int64 {
+	c.mutex.Lock()
+	components := int64(max(c.Dimensions, c.dimension))
+	c.mutex.Unlock()
+	if components == 0 {
+		return int64(want+1) << 20
+	}
+	const number, object = 64, 4096 // with all the white space that servers put around them
+	return int64(want)*(components*number+object) + 1<<20
 }
 
 // lost explains a request that no whole answer came to.
