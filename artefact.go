@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"example.com/eci/internal/stat"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/lapack/lapack64"
@@ -125,7 +126,7 @@ func (r *run) artefact(rows []*checked) (*Artefact, error) {
 			continue
 		}
 		n := float64(len(folds[f]))
-		a.AUC += n * n * auc(v[0], v[1])
+		a.AUC += n * n * stat.AUC(v[0], v[1])
 		pairs += n * n
 		a.Triples += len(folds[f])
 		for i, c := range folds[f] {
@@ -139,7 +140,7 @@ func (r *run) artefact(rows []*checked) (*Artefact, error) {
 	if pairs == 0 {
 		return &Artefact{}, nil
 	}
-	a.AUC = inside(a.AUC/pairs, 0, 1)
+	a.AUC = clamp(a.AUC/pairs, 0, 1)
 	slices.SortFunc(easiest, func(x, y told) int {
 		return cmp.Or(cmp.Compare(y.margin, x.margin), cmp.Compare(x.c.index, y.c.index))
 	})
@@ -215,24 +216,6 @@ func discriminant(d, without int, folds [][]*checked, all, fold []float64, sums 
 	lapack64.Potrs(factor, blas64.General{Rows: d, Cols: 1, Stride: 1, Data: w})
 	// wT (C + l I) w = w.(mean+ - mean-).
 	return w, math.Sqrt(max(0, dot64(w, difference)))
-}
-
-// auc is the share of pairs in which the positive's value is higher, ties half.
-func auc(positive, negative []float64) float64 {
-	p, n := slices.Clone(positive), slices.Clone(negative)
-	slices.Sort(p)
-	slices.Sort(n)
-	var wins float64
-	below, equal := 0, 0
-	for _, x := range p {
-		for below < len(n) && n[below] < x {
-			below++
-		}
-		for equal = below; equal < len(n) && n[equal] == x; equal++ {
-		}
-		wins += float64(below) + float64(equal-below)/2
-	}
-	return wins / float64(len(p)) / float64(len(n))
 }
 
 // String says in words what the AUC means.

@@ -35,6 +35,16 @@ type batchRow struct {
 	err         error
 }
 
+// newBatch returns an empty batch.
+func newBatch() *batch {
+	b := &batch{tables: make(map[tableKey]*vector)}
+	for k := range b.pending {
+		b.pending[k].index = make(map[string]int)
+	}
+	b.words.index = make(map[string]int)
+	return b
+}
+
 type tableKey struct {
 	role role
 	id   string
@@ -78,11 +88,7 @@ const triplesPerBatch = 512
 // fn with one batch after another. The count of triples is checked against the
 // survey. Rows left out are counted in skipped.
 func (r *run) batches(ctx context.Context, source Source, skipped map[string]int, fn func(b *batch) error) error {
-	b := &batch{tables: make(map[tableKey]*vector)}
-	for k := range b.pending {
-		b.pending[k].index = make(map[string]int)
-	}
-	b.words.index = make(map[string]int)
+	b := newBatch()
 	sample := r.samples[source.Name]
 	admit := r.admission(sample)
 	seen := 0
@@ -94,7 +100,7 @@ func (r *run) batches(ctx context.Context, source Source, skipped map[string]int
 			return err
 		}
 		b.reset()
-		return nil
+		return stopped(ctx)
 	}
 	arena := &b.arena
 	if source.kept {
@@ -380,4 +386,4 @@ func loss(margin, temperature, residualNorm float64) (value, gradient float64) {
 }
 
 // inside keeps a value that rounding may have pushed out of [lo, hi].
-func inside(x, lo, hi float64) float64 { return math.Max(lo, math.Min(hi, x)) }
+func clamp(x, lo, hi float64) float64 { return math.Max(lo, math.Min(hi, x)) }

@@ -3,6 +3,8 @@ package eci
 import (
 	"fmt"
 	"math"
+
+	"example.com/eci/internal/stat"
 )
 
 // information is I + a M with its factorisation: what the derivatives of S need.
@@ -101,7 +103,7 @@ func (f *information) jackknife(changes []float64, triples []int) combination {
 	for j := range changes {
 		changes[j] += f.logDet
 	}
-	c.jackknife, c.ok = newJackknife(f.logDet, changes, triples)
+	c.Jackknife, c.ok = stat.GroupJackknife(f.logDet, changes, triples)
 	return c
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"example.com/eci/internal/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -198,7 +199,7 @@ func (r *raced) race(ctx context.Context, settings *Race, sources []Source) erro
 		running[i] = &entrant{source: s, sum: newAccumulator(r.run, s), skipped: make(map[string]int)}
 	}
 	if len(sources) > 1 {
-		r.report.Boundary = pocock(settings.Looks, settings.ErrorRate/float64(len(sources)-1))
+		r.report.Boundary = stat.Pocock(settings.Looks, settings.ErrorRate/float64(len(sources)-1))
 	}
 	read := make(map[textKey]struct{})
 	r.band = band{on: true, seed: r.Seed}
@@ -228,7 +229,7 @@ func (r *raced) race(ctx context.Context, settings *Race, sources []Source) erro
 		look := RaceLook{Share: share, Triples: triples}
 		if triples > 0 {
 			for _, e := range running {
-				if err := r.look(e); err != nil {
+				if err := r.look(ctx, e); err != nil {
 					return err
 				}
 			}
@@ -266,12 +267,12 @@ func (r *raced) first(ctx context.Context, sources []Source) (empty bool, err er
 
 // look takes the score of what was read so far and projects it to the budget.
 // An entrant none of whose queries were read yet has no score.
-func (r *raced) look(e *entrant) (err error) {
+func (r *raced) look(ctx context.Context, e *entrant) (err error) {
 	n, all := e.triples(), r.samples[e.source.Name].size()
 	if n == 0 && r.band.high < upTo(1) {
 		return nil
 	}
-	if e.score, err = e.sum.score(e.source, e.skipped); err != nil {
+	if e.score, err = e.sum.score(ctx, e.source, e.skipped); err != nil {
 		return err
 	}
 	e.projected = e.score.Value

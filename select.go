@@ -74,7 +74,7 @@ func (s *Sem) choose(ctx context.Context, selection Selection, source Source, yi
 	if err != nil {
 		return err
 	}
-	return pool.greedy(yield)
+	return source.wrap(nil, pool.greedy(ctx, yield))
 }
 
 func (s *Selection) check() error {
@@ -274,7 +274,7 @@ func (q *queue) Pop() any {
 const refreshed = 32
 
 // greedy chooses the candidate with the highest gain, again and again.
-func (p *candidates) greedy(yield func(*Selected, error) bool) error {
+func (p *candidates) greedy(ctx context.Context, yield func(*Selected, error) bool) error {
 	t := newChosen(p.d)
 	q := make(queue, len(p.rows))
 	parallel(len(p.rows), func(lo, hi int) {
@@ -286,6 +286,9 @@ func (p *candidates) greedy(yield func(*Selected, error) bool) error {
 	taken := make(map[uint64]int)
 	stale := make([]priced, 0, refreshed)
 	for t.size < p.count && len(q) > 0 {
+		if err := stopped(ctx); err != nil {
+			return err
+		}
 		if top := q[0]; top.size == t.size {
 			heap.Pop(&q)
 			i := top.candidate

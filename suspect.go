@@ -117,7 +117,7 @@ func partialCosine(w *Weighted) float64 {
 	if !(left > 1e-12) { // below the rounding of float32 vectors
 		return 0
 	}
-	return inside((dot(p, n)*ip*in-float64(a*b))/math.Sqrt(left), -1, 1)
+	return clamp((dot(p, n)*ip*in-float64(a*b))/math.Sqrt(left), -1, 1)
 }
 
 // without returns the features of f that are not in g. Both come from one
