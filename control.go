@@ -183,9 +183,7 @@ func (r *run) documents(ctx context.Context) ([]document, error) {
 		return r.poolDocuments, nil
 	}
 	byText := make(map[fingerprint]document)
-	var texts pendingTexts
-	texts.index = make(map[string]int)
-	b := &batch{tables: make(map[tableKey]*vector)}
+	b := newBatch()
 	for _, name := range sortedKeys(r.pool.rows) {
 		sample := r.samples[name]
 		for _, c := range r.pool.rows[name].sorted() {
@@ -206,19 +204,18 @@ func (r *run) documents(ctx context.Context) ([]document, error) {
 				} else if err != nil {
 					return nil, err
 				}
-				if v != nil && v.data != nil {
+				if v.data != nil { // otherwise it is to be embedded
 					if _, err := inverseNorm(v.data); err != nil {
 						continue
 					}
 					v = &vector{slices.Clone(v.data)}
-				} else if v != nil { // to be embedded
-					v = texts.add(at.text)
 				}
 				byText[f] = document{id: at.id, text: at.text, vector: v, fingerprint: f}
 			}
 		}
 	}
-	if err := r.vectors.embed(ctx, documentRole, texts.texts, texts.into); err != nil {
+	missing := &b.pending[documentRole]
+	if err := r.vectors.embed(ctx, documentRole, missing.texts, missing.into); err != nil {
 		return nil, err
 	}
 	documents := make([]document, 0, len(byText))

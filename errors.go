@@ -1,6 +1,7 @@
 package eci
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -47,7 +48,7 @@ type RowError struct {
 func (e *RowError) Error() string {
 	var where []string
 	if e.Source != "" {
-		where = append(where, fmt.Sprintf("source %q", e.Source))
+		where = append(where, fmt.Sprintf("source %q", clip(e.Source)))
 	}
 	if e.File != "" {
 		where = append(where, e.File)
@@ -101,4 +102,17 @@ func skipReason(err error) (Skip, string) {
 		return SkipBadVector, "bad vector"
 	}
 	return 0, ""
+}
+
+// stopped returns nil while ctx runs, then its error with the cause, if there is
+// another one, so that errors.Is finds both.
+func stopped(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); !errors.Is(cause, err) {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package eci
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -347,12 +348,20 @@ func (m *Matrix) LogDet() (float64, error) {
 // of an empty group is the score. The factorisations use all cores; the result
 // does not depend on how many there are.
 func (m *Matrix) LogDets() (all float64, without []float64, err error) {
+	return m.logDets(context.Background())
+}
+
+// logDets is LogDets that can be stopped between two factorisations.
+func (m *Matrix) logDets(ctx context.Context) (all float64, without []float64, err error) {
 	sum, n := m.total()
 	without = make([]float64, len(m.groups))
 	errs := make([]error, len(m.groups)+1)
 	parallel(len(m.groups)+1, func(lo, hi int) {
 		scratch := make([]float64, len(sum))
 		for i := lo; i < hi; i++ {
+			if errs[i] = stopped(ctx); errs[i] != nil {
+				return
+			}
 			copy(scratch, sum)
 			if i == len(m.groups) {
 				all, errs[i] = m.logDet(scratch, n)

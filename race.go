@@ -156,12 +156,8 @@ func (b band) holds(rec *Record) bool {
 }
 
 func (b band) hash(rec *Record) uint64 {
-	key := rec.QueryID
-	if key == "" {
-		key = rec.QueryText
-	}
 	// The top bit is dropped, so that high can lie above all hashes.
-	return mix64(fnv1a(fnvOffset, key)^mix64(b.seed)) >> 1
+	return mix64(rec.queryKey()^mix64(b.seed)) >> 1
 }
 
 // upTo is the hash below which a share of all queries lies.
@@ -229,7 +225,7 @@ func (r *raced) race(ctx context.Context, settings *Race, sources []Source) erro
 		look := RaceLook{Share: share, Triples: triples}
 		if triples > 0 {
 			for _, e := range running {
-				if err := r.look(e); err != nil {
+				if err := r.look(ctx, e); err != nil {
 					return err
 				}
 			}
@@ -267,12 +263,12 @@ func (r *raced) first(ctx context.Context, sources []Source) (empty bool, err er
 
 // look takes the score of what was read so far and projects it to the budget.
 // An entrant none of whose queries were read yet has no score.
-func (r *raced) look(e *entrant) (err error) {
+func (r *raced) look(ctx context.Context, e *entrant) (err error) {
 	n, all := e.triples(), r.samples[e.source.Name].size()
 	if n == 0 && r.band.high < upTo(1) {
 		return nil
 	}
-	if e.score, err = e.sum.score(e.source, e.skipped); err != nil {
+	if e.score, err = e.sum.score(ctx, e.source, e.skipped); err != nil {
 		return err
 	}
 	e.projected = e.score.Value

@@ -230,7 +230,7 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 	if a.matrix != nil {
 		a.matrix.release()
 	}
-	s, err := a.score(source, skipped)
+	s, err := a.score(ctx, source, skipped)
 	if err == nil && a.checks != nil {
 		err = source.wrap(nil, r.check(ctx, s, a.checks.sorted()))
 	}
@@ -246,6 +246,9 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 // check fills controls and artefact check.
 func (r *run) check(ctx context.Context, s *Score, rows []*checked) (err error) {
 	if s.Controls, err = r.controls(ctx, rows); err != nil {
+		return err
+	}
+	if err = stopped(ctx); err != nil {
 		return err
 	}
 	s.Artefact, err = r.artefact(rows)
@@ -267,7 +270,7 @@ func (r *run) collect(ctx context.Context, source Source, a *accumulator, skippe
 }
 
 // score is the score of all triples added so far; more may be added later.
-func (a *accumulator) score(source Source, skipped map[string]int) (*Score, error) {
+func (a *accumulator) score(ctx context.Context, source Source, skipped map[string]int) (*Score, error) {
 	r := a.run
 	s := &Score{Source: source.Name, Skipped: skipped, Baselines: make(map[string]float64)}
 	for _, c := range r.Components {
@@ -287,7 +290,7 @@ func (a *accumulator) score(source Source, skipped map[string]int) (*Score, erro
 	if r.measure != nil {
 		s.Value = r.measure.Value(s.Totals)
 		a.leaveOut(s.Totals, func(g int, t Totals) { without[g] = r.measure.Value(t) })
-	} else if err := a.information(s, &without); err != nil {
+	} else if err := a.information(ctx, s, &without); err != nil {
 		return nil, &RowError{Source: source.Name, Err: err}
 	}
 	s.interval(without, a.groupTriples())
@@ -295,10 +298,10 @@ func (a *accumulator) score(source Source, skipped map[string]int) (*Score, erro
 }
 
 // information fills S, its replicates and the diagnostics of the matrix.
-func (a *accumulator) information(s *Score, without *[]float64) (err error) {
+func (a *accumulator) information(ctx context.Context, s *Score, without *[]float64) (err error) {
 	m := a.matrix
 	s.Matrix = m
-	if s.Value, *without, err = m.LogDets(); err != nil {
+	if s.Value, *without, err = m.logDets(ctx); err != nil {
 		return err
 	}
 	if s.EffectiveDimension, err = m.EffectiveDimension(); err != nil {
