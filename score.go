@@ -47,6 +47,10 @@ type Score struct {
 	// Skipped counts rows left out, by reason; see [Skip].
 	Skipped map[string]int
 
+	// Forecast is what training on the source would do to retrieval; nil unless the
+	// scorer is a [Lookahead], which ranks by its Gain.
+	Forecast *Forecast
+
 	// Matrix is M with its groups, for mixtures and merges; nil for a Baseline.
 	Matrix *Matrix
 
