@@ -49,7 +49,7 @@ type RowError struct {
 func (e *RowError) Error() string {
 	var where []string
 	if e.Source != "" {
-		where = append(where, fmt.Sprintf("source %q", e.Source))
+		where = append(where, fmt.Sprintf("source %q", clip(e.Source)))
 	}
 	if e.File != "" {
 		where = append(where, e.File)

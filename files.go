@@ -103,7 +103,7 @@ func (f *Files) Sources(paths ...string) ([]Source, error) {
 		}
 		for _, s := range found {
 			if other, ok := from[s.Name]; ok {
-				return nil, fmt.Errorf("eci: %s and %s: %w: both would be source %q: rename a file, or open them apart and set Source.Name", other, path, ErrSourceName, s.Name)
+				return nil, fmt.Errorf("eci: %s and %s: %w: both would be source %q: rename a file, or open them apart and set Source.Name", other, path, ErrSourceName, clip(s.Name))
 			}
 			from[s.Name] = path
 			sources = append(sources, s)

@@ -7,10 +7,13 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"example.com/eci/internal/secret"
 )
 
 // Server is an [Embedder] that asks an embedding server over HTTP. URL and Model
@@ -188,6 +191,7 @@ func (s *Server) endpoint() (*url.URL, error) {
 	case u.User != nil:
 		return nil, errors.New("URL holds a user or password; put the key in an environment variable and its name in KeyVariable")
 	}
+	u.Host = strings.ToLower(u.Host)
 	wire := s.Protocol.wire()
 	switch path := strings.TrimRight(u.Path, "/"); {
 	case path == "":
@@ -204,7 +208,8 @@ type call struct {
 	clock                *clock
 	client               *http.Client
 	url, shown           string
-	key                  key
+	key                  secret.Key
+	variable             string // that it is from, as it may be printed; "" for none
 	prefix               string
 	texts, bytes         int // in a request, at most
 	concurrency, retries int
@@ -254,11 +259,8 @@ func (s *Server) plan(r role) (*call, error) {
 		retries:     max(or(s.Retries, 6), 0),
 		timeout:     or(s.Timeout, time.Minute),
 	}
-	if c.key, err = s.findKey(u); err != nil {
+	if err := c.findKey(u); err != nil {
 		return refuse("%w", err)
-	}
-	if c.key.text != "" {
-		c.client = keepingKey(c.client)
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -266,6 +268,31 @@ func (s *Server) plan(r role) (*call, error) {
 		s.underway = make(chan struct{}, c.concurrency)
 	}
 	return c, nil
+}
+
+// findKey takes the key for a server at u from the environment.
+func (c *call) findKey(u *url.URL) (err error) {
+	name := c.KeyVariable
+	if wire := c.Protocol.wire(); name == "" && u.Scheme == "https" && u.Host == wire.keyOwner {
+		name = wire.keyVariable
+	}
+	if name == "" || name == NoKey {
+		return nil
+	}
+	c.variable = secret.Variable(name)
+	if c.key, err = secret.New(strings.TrimSpace(os.Getenv(name))); err != nil {
+		return fmt.Errorf("the API key in the environment variable %s %w", c.variable, err)
+	}
+	switch {
+	case c.key.Text() == "" && c.KeyVariable != "":
+		return fmt.Errorf("the environment variable %s is empty; KeyVariable is its name, not the key: set the variable to the API key, or KeyVariable to NoKey", c.variable)
+	case c.key.Text() == "":
+	case u.Scheme == "http" && !secret.Loopback(u.Hostname()) && !c.KeyInClear:
+		return fmt.Errorf("the API key in the environment variable %s would go to %s in clear: use https, set KeyVariable to NoKey, or set KeyInClear if the network is yours alone", c.variable, u.Host)
+	default:
+		c.client = secret.Client(c.client)
+	}
+	return nil
 }
 
 // all embeds texts of one role.

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"example.com/eci/internal/secret"
 )
 
 // TestServerKeyGoes: who is sent which key, without a connection.
@@ -56,8 +58,8 @@ func TestServerKeyGoes(t *testing.T) {
 			}
 		case err != nil:
 			t.Errorf("%s: %v", test.reason, err)
-		case c.key.text != test.key:
-			t.Errorf("%s: key %q, want %q", test.reason, c.key.text, test.key)
+		case c.key.Text() != test.key:
+			t.Errorf("%s: key %q, want %q", test.reason, c.key.Text(), test.key)
 		}
 	}
 }
@@ -65,47 +67,47 @@ func TestServerKeyGoes(t *testing.T) {
 // TestServerKeyForms: no error holds the key, in whatever form a server, or a
 // proxy before it, sends it back.
 func TestServerKeyForms(t *testing.T) {
-	const secret = `sk-A+b/C=d_e&f<g>"h'i%j\k~l`
-	t.Setenv("TEST_KEY", secret)
-	quoted, _ := json.Marshal(secret)
+	const key = `sk-A+b/C=d_e&f<g>"h'i%j\k~l`
+	t.Setenv("TEST_KEY", key)
+	quoted, _ := json.Marshal(key)
 	inside := string(quoted[1 : len(quoted)-1])
 	again, _ := json.Marshal(inside)
 	base := func(before, after string) string {
-		return base64.StdEncoding.EncodeToString([]byte(before + secret + after))
+		return base64.StdEncoding.EncodeToString([]byte(before + key + after))
 	}
 	each := func(format string) string {
 		var b strings.Builder
-		for _, c := range []byte(secret) {
+		for _, c := range []byte(key) {
 			fmt.Fprintf(&b, format, c)
 		}
 		return b.String()
 	}
 	for reason, form := range map[string]string{
-		"as it is":                      secret,
-		"twice":                         secret + secret,
-		"HTML":                          html.EscapeString(secret),
-		"HTML in HTML":                  html.EscapeString(html.EscapeString(secret)),
+		"as it is":                      key,
+		"twice":                         key + key,
+		"HTML":                          html.EscapeString(key),
+		"HTML in HTML":                  html.EscapeString(html.EscapeString(key)),
 		"HTML by decimal numbers":       each("&#%d;"),
 		"HTML by hexadecimal numbers":   each("&#x%02X;"),
-		"HTML with names":               strings.NewReplacer("+", "&plus;", "/", "&sol;", "=", "&equals;", "_", "&lowbar;").Replace(secret),
+		"HTML with names":               strings.NewReplacer("+", "&plus;", "/", "&sol;", "=", "&equals;", "_", "&lowbar;").Replace(key),
 		"JSON as Go writes it":          inside,
 		"JSON in JSON":                  string(again[1 : len(again)-1]),
 		"JSON as PHP writes it":         strings.ReplaceAll(inside, "/", `\/`),
 		"JSON with all escaped":         each(`\u%04x`),
 		"a string of C":                 each(`\x%02x`),
-		"a query":                       url.QueryEscape(secret),
-		"a query in a query":            url.QueryEscape(url.QueryEscape(secret)),
-		"a path":                        url.PathEscape(secret),
+		"a query":                       url.QueryEscape(key),
+		"a query in a query":            url.QueryEscape(url.QueryEscape(key)),
+		"a path":                        url.PathEscape(key),
 		"a URL in small letters":        strings.ToLower(each("%%%02x")),
 		"JSON in HTML":                  html.EscapeString(inside),
-		"hexadecimal":                   hex.EncodeToString([]byte(secret)),
+		"hexadecimal":                   hex.EncodeToString([]byte(key)),
 		"base64":                        base("", ""),
-		"base64 for URLs":               base64.RawURLEncoding.EncodeToString([]byte(secret)),
+		"base64 for URLs":               base64.RawURLEncoding.EncodeToString([]byte(key)),
 		"basic authentication":          "Basic " + base("", ":"),
 		"basic authentication, user":    "Basic " + base("user:", ""),
 		"base64 of the header":          base("Authorization: Bearer ", "\r\n"),
-		"behind much, cut at its end":   strings.Repeat(" ", mostExcerpted-10) + secret,
-		"behind much, cut at its start": strings.Repeat(" ", mostExcerpted-1) + secret,
+		"behind much, cut at its end":   strings.Repeat(" ", secret.MostExcerpted-10) + key,
+		"behind much, cut at its start": strings.Repeat(" ", secret.MostExcerpted-1) + key,
 	} {
 		t.Run(reason, func(t *testing.T) {
 			for _, status := range []int{401, 400, 500, 200} {
@@ -119,7 +121,7 @@ func TestServerKeyForms(t *testing.T) {
 				}
 				text := err.Error()
 				// %q of the message has escaped what it shows.
-				for _, part := range []string{form, secret, secret[:8], hex.EncodeToString([]byte(secret[:4])), "c2stQ", "sk-A", "6b2d41"} {
+				for _, part := range []string{form, key, key[:8], hex.EncodeToString([]byte(key[:4])), "c2stQ", "sk-A", "6b2d41"} {
 					if strings.Contains(text, part) {
 						t.Errorf("status %d: %q has %q", status, text, part)
 					}
@@ -138,7 +140,7 @@ func TestServerKeyForms(t *testing.T) {
 				return
 			}
 			defer connection.Close()
-			fmt.Fprintf(connection, "%s %s\r\n\r\n", secret, strings.Repeat("x", 1<<20))
+			fmt.Fprintf(connection, "%s %s\r\n\r\n", key, strings.Repeat("x", 1<<20))
 		})
 		_, err := (&Server{URL: server.URL, Model: "m", KeyVariable: "TEST_KEY", Retries: NoRetries}).EmbedQuery(t.Context(), "q")
 		if err == nil || strings.Contains(err.Error(), "sk-A") || len(err.Error()) > 2000 {
@@ -150,7 +152,7 @@ func TestServerKeyForms(t *testing.T) {
 // TestServerKeyRedirects: a client of the user's own follows redirects, and the
 // key stays behind.
 func TestServerKeyRedirects(t *testing.T) {
-	t.Setenv("TEST_KEY", secret)
+	t.Setenv("TEST_KEY", testKey)
 	var there atomic.Value
 	other := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		there.Store(r.Header.Get("Authorization"))
@@ -163,7 +165,7 @@ func TestServerKeyRedirects(t *testing.T) {
 		case "/same":
 			http.Redirect(w, r, first.URL+"/other", http.StatusPermanentRedirect)
 		case "/other": // another port is another server; net/http would send the key there
-			if got := r.Header.Get("Authorization"); got != "Bearer "+secret {
+			if got := r.Header.Get("Authorization"); got != "Bearer "+testKey {
 				t.Errorf("on the same server Authorization is %q", got)
 			}
 			http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)

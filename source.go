@@ -67,7 +67,7 @@ func checkSources(sources []Source) error {
 		case s.Name == "":
 			return fmt.Errorf("eci: source %d: %w: the name is empty", i+1, ErrSourceName)
 		case seen[s.Name]:
-			return fmt.Errorf("eci: source %q: %w: two sources have this name", s.Name, ErrSourceName)
+			return fmt.Errorf("eci: source %q: %w: two sources have this name", clip(s.Name), ErrSourceName)
 		case s.Triples == nil:
 			return fmt.Errorf("eci: source %q: %w: Triples is nil", s.Name, ErrNoSources)
 		}

@@ -1,4 +1,6 @@
-package eci
+// Package secret keeps an API key where it belongs: with the server it is for,
+// and out of every text that people see.
+package secret
 
 import (
 	"encoding/base64"
@@ -7,67 +9,53 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
-	"os"
 	"regexp"
 	"strings"
 	"sync"
 	"unicode/utf8"
 )
 
-// key is the API key of one call.
-type key struct {
-	text     string // "" means that none is sent
-	variable string // that it is from, as it may be printed
-	pattern  func() *regexp.Regexp
+// Key is an API key. The zero value is none.
+type Key struct {
+	text    string
+	pattern func() *regexp.Regexp
 }
 
-// The only key that is sent without being named, and where to, over https.
-const (
-	ownerVariable = "OPENAI_API_KEY"
-	ownerHost     = "api.openai.com"
-)
+// New returns the key with a text, which must be printable ASCII.
+func New(text string) (Key, error) {
+	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r >= 0x7f }) {
+		return Key{}, errors.New("has a line break or another character that is not printable ASCII")
+	}
+	return Key{text, sync.OnceValue(func() *regexp.Regexp { return formsOf(text) })}, nil
+}
 
-// findKey returns the key for a server at u.
-func (s *Server) findKey(u *url.URL) (key, error) {
-	variable := s.KeyVariable
-	if variable == "" && s.Protocol == OpenAI && u.Scheme == "https" && strings.EqualFold(u.Host, ownerHost) {
-		variable = ownerVariable
+// Text returns the key itself, "" for none.
+func (k *Key) Text() string { return k.text }
+
+// Variable returns the name of an environment variable as it may be printed.
+// What may be the key, set in place of the name, is not.
+func Variable(name string) string {
+	if plainVariable.MatchString(name) {
+		return name
 	}
-	if variable == "" || variable == NoKey {
-		return key{}, nil
-	}
-	k := key{text: strings.TrimSpace(os.Getenv(variable)), variable: "named by KeyVariable"}
-	if plainVariable.MatchString(variable) {
-		k.variable = variable
-	}
-	switch {
-	case k.text == "" && s.KeyVariable != "":
-		return key{}, fmt.Errorf("the environment variable %s is empty; KeyVariable is its name, not the key: set the variable to the API key, or KeyVariable to NoKey", k.variable)
-	case strings.ContainsFunc(k.text, func(r rune) bool { return r < ' ' || r >= 0x7f }):
-		return key{}, fmt.Errorf("the API key in the environment variable %s has a line break or another character that is not printable ASCII", k.variable)
-	case k.text != "" && u.Scheme == "http" && !loopback(u.Hostname()) && !s.KeyInClear:
-		return key{}, fmt.Errorf("the API key in the environment variable %s would go to %s in clear: use https, set KeyVariable to NoKey, or set KeyInClear if the network is yours alone", k.variable, u.Host)
-	}
-	k.pattern = sync.OnceValue(func() *regexp.Regexp { return formsOf(k.text) })
-	return k, nil
+	return "that was named"
 }
 
 // plainVariable matches what is surely a name: keys that people set in its place
-// by mistake have small letters, and must not be printed.
+// by mistake have small letters.
 var plainVariable = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
 
-// loopback reports whether a host is this machine.
-func loopback(host string) bool {
+// Loopback reports whether a host is this machine.
+func Loopback(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	ip := net.ParseIP(host)
 	return ip != nil && (ip.IsLoopback() || ip.IsUnspecified()) || host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-// keepingKey returns a client that follows redirects as the given one does and
+// Client returns a client that follows redirects as the given one does and
 // takes the key along only to where it was sent first. net/http itself would
 // carry it to another port, to subdomains and from https to http.
-func keepingKey(client *http.Client) *http.Client {
+func Client(client *http.Client) *http.Client {
 	kept := *client
 	kept.CheckRedirect = func(request *http.Request, via []*http.Request) error {
 		if first := via[0].URL; request.URL.Scheme != first.Scheme || !strings.EqualFold(request.URL.Host, first.Host) {
@@ -82,17 +70,6 @@ func keepingKey(client *http.Client) *http.Client {
 		return nil
 	}
 	return &kept
-}
-
-// try is what may help where a server wants another key, or one at all.
-func (k *key) try() string {
-	switch {
-	case k.text != "":
-		return "check the API key in the environment variable " + k.variable
-	case k.variable != "":
-		return fmt.Sprintf("set the environment variable %s to the API key", k.variable)
-	}
-	return fmt.Sprintf("name the environment variable that holds the API key in Server.KeyVariable; without a name, %s goes to https://%s alone", ownerVariable, ownerHost)
 }
 
 // formsOf matches a key in every form that a server may show it in: as it is,
@@ -135,24 +112,25 @@ var entities = map[byte][]string{
 	'|': {"verbar", "vert"}, '}': {"rcub", "rbrace"},
 }
 
-const (
-	mostExcerpted = 64 << 10 // bytes of an answer that its excerpt is looked for in
-	mostFormBytes = 16       // that one byte of a key takes in a form of it
-)
+// MostExcerpted is the number of bytes of an answer that Excerpt looks at.
+const MostExcerpted = 64 << 10
 
-// scrub takes the key out of a text.
-func (k *key) scrub(text string) string {
+// mostFormBytes is the number of bytes that one byte of a key takes in a form.
+const mostFormBytes = 16
+
+// scrub replaces the key in a text.
+func (k *Key) scrub(text string) string {
 	if k.text == "" {
 		return text
 	}
 	return k.pattern().ReplaceAllLiteralString(text, "[key]")
 }
 
-// excerpt is the beginning of an answer without the key.
-func (k *key) excerpt(body []byte) string {
-	cut := len(body) >= mostExcerpted
+// Excerpt returns the beginning of an answer on one line, without the key.
+func (k *Key) Excerpt(body []byte) string {
+	cut := len(body) >= MostExcerpted
 	if cut {
-		body = body[:mostExcerpted]
+		body = body[:MostExcerpted]
 	}
 	text := k.scrub(string(body))
 	if cut { // its end may be that of half a key
@@ -161,9 +139,10 @@ func (k *key) excerpt(body []byte) string {
 	return shorten(strings.Join(strings.Fields(text), " "), 200)
 }
 
-// clean is an error without the key, and not longer than a line: that of
-// net/http repeats all that a server sends in place of a status.
-func (k *key) clean(err error) error {
+// Clean returns err if its text is short and without the key, and otherwise an
+// error with that text shortened and without the key. Errors of net/http repeat
+// all that a server sends in place of a status.
+func (k *Key) Clean(err error) error {
 	text := err.Error()
 	if short := shorten(k.scrub(text), 400); short != text {
 		return errors.New(short)
