@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"example.com/eci/internal/stat"
 )
 
 // ErrOutcome is the kind of all failures of [Agree] and [ReadOutcomes] that come
@@ -18,6 +20,7 @@ var ErrOutcome = errors.New("unusable outcomes")
 
 // Outcome is what training on one source was measured to be worth, such as the
 // change of nDCG@10 on held-out queries. Higher is better; the unit is free.
+// Goroutines may share one that none of them changes.
 type Outcome struct {
 	Source string
 	Value  float64
@@ -27,6 +30,7 @@ type Outcome struct {
 }
 
 // UnknownSourceError reports outcomes of sources that a ranking does not have.
+// Goroutines may share one that none of them changes.
 type UnknownSourceError struct {
 	// Unknown are the names with an outcome and no score, Have those with a score.
 	Unknown, Have []string
@@ -42,6 +46,7 @@ func (e *UnknownSourceError) Error() string {
 func (e *UnknownSourceError) Unwrap() error { return ErrOutcome }
 
 // AgreeOptions are the settings of [Agree]; the zero value is the default.
+// Goroutines may share one that none of them changes.
 type AgreeOptions struct {
 	// Resamples is the number of bootstrap samples; 0 means 2000.
 	Resamples int
@@ -55,6 +60,7 @@ type AgreeOptions struct {
 
 // Agreement says how far a ranking, and each of its baselines, agree with what
 // training was measured to be worth.
+// Goroutines may share one that none of them changes.
 type Agreement struct {
 	// Sources are the names that have both a score and an outcome, best outcome
 	// first, ties by name.
@@ -70,6 +76,7 @@ type Agreement struct {
 }
 
 // Concordance compares the values of one measure with the outcomes.
+// Goroutines may share one that none of them changes.
 type Concordance struct {
 	Measure string `json:"measure"`
 	// Tau is Kendall's tau-b and Rho Spearman's rank correlation, with average
@@ -85,6 +92,7 @@ type Concordance struct {
 }
 
 // Estimate is a figure with its 95% bootstrap interval.
+// Goroutines may share one that none of them changes.
 type Estimate struct {
 	Value, Low, High float64
 }
@@ -265,8 +273,8 @@ func concordances(names []string, values [][]float64, measured []float64, pairs 
 	for k, name := range names {
 		c := &list[k]
 		c.Measure = name
-		c.Tau.Value, _ = tauB(values[k], measured)
-		c.Rho.Value, _ = spearman(values[k], measured)
+		c.Tau.Value, _ = stat.TauB(values[k], measured)
+		c.Rho.Value, _ = stat.Spearman(values[k], measured)
 		c.Accuracy.Value, _ = accuracy(values[k], pairs, all)
 		c.Lead.Value = list[0].Tau.Value - c.Tau.Value
 	}
@@ -288,13 +296,13 @@ func concordances(names []string, values [][]float64, measured []float64, pairs 
 					draws[k][figure] = append(draws[k][figure], value)
 				}
 			}
-			tau, ok := tauB(x, y)
+			tau, ok := stat.TauB(x, y)
 			if k == 0 {
 				first, firstOK = tau, ok
 			}
 			keep(0, tau, ok)
 			keep(3, first-tau, ok && firstOK)
-			rho, ok := spearman(x, y)
+			rho, ok := stat.Spearman(x, y)
 			keep(1, rho, ok)
 			share, ok := accuracy(values[k], pairs, draw)
 			keep(2, share, ok)
@@ -303,82 +311,10 @@ func concordances(names []string, values [][]float64, measured []float64, pairs 
 	for k := range list {
 		c := &list[k]
 		for figure, e := range []*Estimate{&c.Tau, &c.Rho, &c.Accuracy, &c.Lead} {
-			e.Low, e.High = percentiles(draws[k][figure], e.Value)
+			e.Low, e.High = stat.Percentiles(draws[k][figure], e.Value)
 		}
 	}
 	return list
-}
-
-// percentiles returns the 2.5% and 97.5% points of a sample, which it sorts, or
-// the value twice for an empty one.
-func percentiles(sample []float64, value float64) (low, high float64) {
-	if len(sample) == 0 {
-		return value, value
-	}
-	slices.Sort(sample)
-	at := func(p float64) float64 {
-		return sample[min(len(sample)-1, int(p*float64(len(sample))))]
-	}
-	return at(0.025), at(0.975)
-}
-
-// tauB is Kendall's tau-b, (C - D)/sqrt((P - X)(P - Y)) over the P pairs of which
-// C are concordant, D discordant, X tied in x and Y tied in y (Kendall 1945). It
-// is 0, and not ok, when x or y is constant.
-func tauB(x, y []float64) (tau float64, ok bool) {
-	var agree, untiedX, untiedY int
-	for i := range x {
-		for j := range i {
-			a, b := cmp.Compare(x[i], x[j]), cmp.Compare(y[i], y[j])
-			agree += a * b
-			untiedX += a * a
-			untiedY += b * b
-		}
-	}
-	if untiedX == 0 || untiedY == 0 {
-		return 0, false
-	}
-	return inside(float64(agree)/(math.Sqrt(float64(untiedX))*math.Sqrt(float64(untiedY))), -1, 1), true
-}
-
-// spearman is the Pearson correlation of the ranks, with average ranks for ties.
-// It is 0, and not ok, when x or y is constant.
-func spearman(x, y []float64) (rho float64, ok bool) {
-	a, b := averageRanks(x), averageRanks(y)
-	mean := float64(len(x)+1) / 2
-	var ab, aa, bb float64
-	for i := range a {
-		u, v := a[i]-mean, b[i]-mean
-		ab += u * v
-		aa += u * u
-		bb += v * v
-	}
-	if aa == 0 || bb == 0 {
-		return 0, false
-	}
-	return inside(ab/(math.Sqrt(aa)*math.Sqrt(bb)), -1, 1), true
-}
-
-// averageRanks are the ranks from 1, ascending; tied values share the mean of
-// their ranks.
-func averageRanks(x []float64) []float64 {
-	order := make([]int, len(x))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(x[a], x[b]) })
-	ranks := make([]float64, len(x))
-	for lo := 0; lo < len(order); {
-		hi := lo + 1
-		for hi < len(order) && x[order[hi]] == x[order[lo]] {
-			hi++
-		}
-		for _, i := range order[lo:hi] {
-			ranks[i] = float64(lo+1+hi) / 2
-		}
-		lo = hi
-	}
-	return ranks
 }
 
 // accuracy is the share of the significant pairs among the drawn sources that x

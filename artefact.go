@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 
+	"example.com/eci/internal/dots"
+	"example.com/eci/internal/stat"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/lapack/lapack64"
@@ -14,6 +16,7 @@ import (
 // Artefact says whether a source's negatives can be told from its positives
 // without reading the query. A retriever that is trained on such negatives can
 // learn the writer instead of the task, and the score does not see it.
+// Goroutines may share one that none of them changes.
 type Artefact struct {
 	// AUC is the probability that a linear discriminant, trained on other queries,
 	// tells a positive from a negative by its vector alone: 0.5 is blind, above
@@ -27,6 +30,7 @@ type Artefact struct {
 }
 
 // ArtefactRow is a triple whose negative is easily told from its positive.
+// Goroutines may share one that none of them changes.
 type ArtefactRow struct {
 	File       string `json:"file,omitempty"`
 	Row        int    `json:"row"`
@@ -108,7 +112,7 @@ func (r *run) artefact(rows []*checked) (*Artefact, error) {
 			for class := range 2 {
 				for _, c := range folds[f] {
 					c.unit(x, 1+class)
-					values[f][class] = append(values[f][class], dot64(w, x))
+					values[f][class] = append(values[f][class], dots.Inner(w, x))
 				}
 			}
 		}
@@ -125,7 +129,7 @@ func (r *run) artefact(rows []*checked) (*Artefact, error) {
 			continue
 		}
 		n := float64(len(folds[f]))
-		a.AUC += n * n * auc(v[0], v[1])
+		a.AUC += n * n * stat.AUC(v[0], v[1])
 		pairs += n * n
 		a.Triples += len(folds[f])
 		for i, c := range folds[f] {
@@ -139,7 +143,7 @@ func (r *run) artefact(rows []*checked) (*Artefact, error) {
 	if pairs == 0 {
 		return &Artefact{}, nil
 	}
-	a.AUC = inside(a.AUC/pairs, 0, 1)
+	a.AUC = clamp(a.AUC/pairs, 0, 1)
 	slices.SortFunc(easiest, func(x, y told) int {
 		return cmp.Or(cmp.Compare(y.margin, x.margin), cmp.Compare(x.c.index, y.c.index))
 	})
@@ -214,25 +218,7 @@ func discriminant(d, without int, folds [][]*checked, all, fold []float64, sums 
 	}
 	lapack64.Potrs(factor, blas64.General{Rows: d, Cols: 1, Stride: 1, Data: w})
 	// wT (C + l I) w = w.(mean+ - mean-).
-	return w, math.Sqrt(max(0, dot64(w, difference)))
-}
-
-// auc is the share of pairs in which the positive's value is higher, ties half.
-func auc(positive, negative []float64) float64 {
-	p, n := slices.Clone(positive), slices.Clone(negative)
-	slices.Sort(p)
-	slices.Sort(n)
-	var wins float64
-	below, equal := 0, 0
-	for _, x := range p {
-		for below < len(n) && n[below] < x {
-			below++
-		}
-		for equal = below; equal < len(n) && n[equal] == x; equal++ {
-		}
-		wins += float64(below) + float64(equal-below)/2
-	}
-	return wins / float64(len(p)) / float64(len(n))
+	return w, math.Sqrt(max(0, dots.Inner(w, difference)))
 }
 
 // String says in words what the AUC means.

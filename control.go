@@ -17,6 +17,7 @@ import (
 // Controls compare a source with negatives that took no mining: a source that
 // does not beat them is not worth its cost. They need no text embedded that the
 // ranking does not embed anyway.
+// Goroutines may share one that none of them changes.
 type Controls struct {
 	// Shuffled gives every query another query's negatives of the same source;
 	// Random replaces each of its negatives by a random document (positive or
@@ -49,6 +50,7 @@ func (c *Controls) unbeaten() (names []string) {
 
 // Control compares a source with one control, on the same triples: all of the
 // budget, or the 1,024 of it with the smallest seeded hashes.
+// Goroutines may share one that none of them changes.
 type Control struct {
 	// Triples is the number of triples compared; 0 means that there was nothing to
 	// compare with, as in a source with one query.
@@ -183,9 +185,7 @@ func (r *run) documents(ctx context.Context) ([]document, error) {
 		return r.poolDocuments, nil
 	}
 	byText := make(map[fingerprint]document)
-	var texts pendingTexts
-	texts.index = make(map[string]int)
-	b := &batch{tables: make(map[tableKey]*vector)}
+	b := newBatch()
 	for _, name := range sortedKeys(r.pool.rows) {
 		sample := r.samples[name]
 		for _, c := range r.pool.rows[name].sorted() {
@@ -206,19 +206,18 @@ func (r *run) documents(ctx context.Context) ([]document, error) {
 				} else if err != nil {
 					return nil, err
 				}
-				if v != nil && v.data != nil {
+				if v.data != nil { // otherwise it is to be embedded
 					if _, err := inverseNorm(v.data); err != nil {
 						continue
 					}
 					v = &vector{slices.Clone(v.data)}
-				} else if v != nil { // to be embedded
-					v = texts.add(at.text)
 				}
 				byText[f] = document{id: at.id, text: at.text, vector: v, fingerprint: f}
 			}
 		}
 	}
-	if err := r.vectors.embed(ctx, documentRole, texts.texts, texts.into); err != nil {
+	missing := &b.pending[documentRole]
+	if err := r.vectors.embed(ctx, documentRole, missing.texts, missing.into); err != nil {
 		return nil, err
 	}
 	documents := make([]document, 0, len(byText))

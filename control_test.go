@@ -149,33 +149,6 @@ func TestArtefact(t *testing.T) {
 	}
 }
 
-// TestAUCAgainstPairs counts the pairs one by one.
-func TestAUCAgainstPairs(t *testing.T) {
-	random := rand.New(rand.NewPCG(9, 9))
-	for range 100 {
-		p, n := make([]float64, 1+random.IntN(20)), make([]float64, 1+random.IntN(20))
-		for i := range p {
-			p[i] = float64(random.IntN(6))
-		}
-		for i := range n {
-			n[i] = float64(random.IntN(6))
-		}
-		wins := 0.0
-		for _, x := range p {
-			for _, y := range n {
-				if x > y {
-					wins++
-				} else if x == y {
-					wins += 0.5
-				}
-			}
-		}
-		if want := wins / float64(len(p)*len(n)); math.Abs(auc(p, n)-want) > 1e-12 {
-			t.Fatalf("%v against %v: %v, by pairs %v", p, n, auc(p, n), want)
-		}
-	}
-}
-
 // TestCheckSampleIsNested: the sample is that of the smallest hashes, whatever
 // the order, and what exceeds it is dropped.
 func TestCheckSampleIsNested(t *testing.T) {

@@ -2,6 +2,7 @@ package eci
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -154,11 +155,14 @@ func (v *vectorSource) embed(ctx context.Context, r role, texts []string, into [
 
 // call embeds one batch and checks the count.
 func (v *vectorSource) call(ctx context.Context, r role, texts []string) ([][]float32, error) {
-	if err := ctx.Err(); err != nil {
+	if err := stopped(ctx); err != nil {
 		return nil, err
 	}
 	want, first := len(texts), texts[0]
 	vectors, err := embedTexts(ctx, v.embedder, r, texts)
+	if cause := stopped(ctx); err != nil && cause != nil && !errors.Is(err, context.Cause(ctx)) {
+		err = fmt.Errorf("%w: %w", cause, bareError{err})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w on %d texts of role %s, the first %q: %w", ErrEmbedder, want, r, excerpt(first), bareError{err})
 	}

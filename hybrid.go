@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"example.com/eci/internal/stat"
 )
 
 // Hybrid is a mixture of several sources in equal parts.
+// Goroutines may share one that none of them changes.
 type Hybrid struct {
 	// Sources are the members' names, in the order of the ranking.
 	Sources []string `json:"sources"`
@@ -28,6 +31,7 @@ type Hybrid struct {
 
 // Gain is the difference of a combination's score and that of the best single
 // source in it, in nats.
+// Goroutines may share one that none of them changes.
 type Gain struct {
 	// Over is the name of the best single source.
 	Over string `json:"over"`
@@ -161,7 +165,7 @@ func (p *parts) mix(dst, weights []float64) {
 // combination is what is known of one subset.
 type combination struct {
 	score float64
-	jackknife
+	stat.Jackknife
 	ok bool // there is an interval
 }
 
@@ -214,8 +218,8 @@ func gainOver(name string, c, single combination, atBudget float64) Gain {
 	if !c.ok || !single.ok {
 		return g
 	}
-	g.StandardError = deviationOf(c.deviations, single.deviations)
-	g.Low, g.High, g.Probability = differenceInterval(g.Value, g.StandardError, min(c.groups, single.groups)-1)
+	g.StandardError = stat.PairedError(c.Deviations, single.Deviations)
+	g.Low, g.High, g.Probability = stat.DifferenceInterval(g.Value, g.StandardError, min(c.Groups, single.Groups)-1)
 	return g
 }
 
@@ -229,8 +233,8 @@ func (p *parts) hybrid(members []int, c combination, singles []combination, atBu
 		}
 	}
 	if c.ok {
-		half := tQuantile(c.groups-1) * c.standardError
-		h.StandardError, h.Low, h.High = c.standardError, c.score-half, c.score+half
+		half := stat.TQuantile(c.Groups-1) * c.StandardError
+		h.StandardError, h.Low, h.High = c.StandardError, c.score-half, c.score+half
 	}
 	h.Gain = gainOver(p.names[best], c, singles[best], atBudget)
 	return h

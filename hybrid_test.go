@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"example.com/eci/internal/stat"
 )
 
 // madeRanking ranks made-up sources whose triples are random residuals that
@@ -133,7 +135,7 @@ func TestLinearisedJackknife(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		exact, _ := newJackknife(all, without, m.GroupTriples())
+		exact, _ := stat.GroupJackknife(all, without, m.GroupTriples())
 		mean := make([]float64, d*d)
 		meanOf(mean, []float64{1}, []*Matrix{m})
 		f, err := invert(d, m.config.Epsilon2, mean)
@@ -141,8 +143,8 @@ func TestLinearisedJackknife(t *testing.T) {
 			t.Fatal(err)
 		}
 		linear := f.combine([]float64{1}, []*Matrix{m})
-		if math.Abs(linear.score-all) > 1e-12*all || math.Abs(linear.standardError/exact.standardError-1) > 0.05 {
-			t.Errorf("d=%d: S %v, exact %v; SE %v, exact %v", d, linear.score, all, linear.standardError, exact.standardError)
+		if math.Abs(linear.score-all) > 1e-12*all || math.Abs(linear.StandardError/exact.StandardError-1) > 0.05 {
+			t.Errorf("d=%d: S %v, exact %v; SE %v, exact %v", d, linear.score, all, linear.StandardError, exact.StandardError)
 		}
 		g := m.groups[3]
 		const step = 1e-6

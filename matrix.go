@@ -1,6 +1,7 @@
 package eci
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -12,6 +13,7 @@ import (
 )
 
 // MatrixConfig fixes what two matrices must share before they can be merged.
+// Goroutines may share one that none of them changes.
 type MatrixConfig struct {
 	// Dimension is d, the length of the vectors; at least 1.
 	Dimension int
@@ -51,14 +53,16 @@ func (c MatrixConfig) withDefaults() (MatrixConfig, error) {
 
 // Matrix accumulates the weighted residual information matrix
 // M = (1/N) sum w r rT of one source, d x d, kept as unscaled sums for each
-// group of queries, so that the jackknife can leave one group out. It is not
-// safe for concurrent use; different groups may be added to concurrently.
+// group of queries, so that the jackknife can leave one group out.
 //
 // Triples given to [Matrix.Add] are summed in float64 in the order of the calls.
 // A [Sem] that scores a large source (see [Sem.Exact]) sums blocks of 384 rows of
 // a group in float32, with fused multiply-add where the processor has it, and the
 // blocks in float64: that is twice as fast, and moves the log-determinant by
 // about 1e-9 of its value.
+//
+// It is for one goroutine at a time, except that several may add to different
+// groups, and that several may read the Matrix of a finished [Score].
 type Matrix struct {
 	config MatrixConfig
 	groups []matrixGroup
@@ -347,12 +351,20 @@ func (m *Matrix) LogDet() (float64, error) {
 // of an empty group is the score. The factorisations use all cores; the result
 // does not depend on how many there are.
 func (m *Matrix) LogDets() (all float64, without []float64, err error) {
+	return m.logDets(context.Background())
+}
+
+// logDets is LogDets that can be stopped between two factorisations.
+func (m *Matrix) logDets(ctx context.Context) (all float64, without []float64, err error) {
 	sum, n := m.total()
 	without = make([]float64, len(m.groups))
 	errs := make([]error, len(m.groups)+1)
 	parallel(len(m.groups)+1, func(lo, hi int) {
 		scratch := make([]float64, len(sum))
 		for i := lo; i < hi; i++ {
+			if errs[i] = stopped(ctx); errs[i] != nil {
+				return
+			}
 			copy(scratch, sum)
 			if i == len(m.groups) {
 				all, errs[i] = m.logDet(scratch, n)

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"example.com/eci/internal/stat"
 )
 
 // minerBaseline is the stored form of what NotWorse compares with.
@@ -100,7 +102,7 @@ func (m *MinerTest) NotWorse(ctx context.Context, t TB, file string, tolerance f
 			&Score{StandardError: old.StandardError, deviations: old.Deviations})
 		df := min(fresh.Groups, old.Groups) - 1
 		slack := tolerance + rounding*max(math.Abs(old.Score), 1)
-		if p := tProbability(difference+slack, err, df); !(p >= confidence) {
+		if p := stat.TProbability(difference+slack, err, df); !(p >= confidence) {
 			held = false
 			t.Errorf("%s: %s may be worse than in %s: %.2f nats, was %.2f, difference %.2f with standard error %.2f; P(not worse by %v) %.3f, wanted %.3f; %d triples, were %d\n%s",
 				t.Name(), source.Name, file, fresh.Score, old.Score, difference, err, tolerance, p, confidence, fresh.Triples, old.Triples, m.explain(ctx, sem, source))

@@ -5,11 +5,13 @@ import (
 	"math"
 	"strings"
 
+	"example.com/eci/internal/stat"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 )
 
 // Mixture is the mixture of sources with the highest score.
+// Goroutines may share one that none of them changes.
 type Mixture struct {
 	// Weights are the shares of all sources, in the order of the ranking; they sum
 	// to 1.
@@ -35,6 +37,7 @@ type Mixture struct {
 // MixtureWeight is the share of one source in a mixture, in [0, 1], with the
 // standard error and the 95% interval of the grouped jackknife of the optimum
 // (one Newton step for each group left out).
+// Goroutines may share one that none of them changes.
 type MixtureWeight struct {
 	Source        string  `json:"source"`
 	Weight        float64 `json:"weight"`
@@ -77,8 +80,8 @@ func (r *Ranking) Mixture() (*Mixture, error) {
 	m := &Mixture{Score: o.f.logDet, Gap: o.gap(), Iterations: iterations}
 	c := o.f.combine(o.weights, p.matrices)
 	if c.ok {
-		half := tQuantile(c.groups-1) * c.standardError
-		m.StandardError, m.Low, m.High = c.standardError, c.score-half, c.score+half
+		half := stat.TQuantile(c.Groups-1) * c.StandardError
+		m.StandardError, m.Low, m.High = c.StandardError, c.score-half, c.score+half
 	}
 	if m.Weights, err = o.intervals(c); err != nil {
 		return nil, err
@@ -149,7 +152,7 @@ func (o *optimum) climb() (iterations int, err error) {
 	}
 	b := o.curvature()
 	for ; iterations < mixtureIterations && o.gap() > mixtureGap; iterations++ {
-		target := simplexMaximum(o.gradient, b, o.weights)
+		target := stat.SimplexMaximum(o.gradient, b, o.weights)
 		var slope float64
 		for s := range target {
 			slope += o.gradient[s] * (target[s] - o.weights[s])
@@ -268,18 +271,18 @@ func (o *optimum) intervals(c combination) ([]MixtureWeight, error) {
 				}
 			}
 		}
-		for i, x := range simplexMaximum(gradient, h, weights) {
+		for i, x := range stat.SimplexMaximum(gradient, h, weights) {
 			without[i][j] = x
 		}
 	}
 	for i, s := range active {
-		jack, ok := newJackknife(o.weights[s], without[i], triples)
+		jack, ok := stat.GroupJackknife(o.weights[s], without[i], triples)
 		if !ok {
 			continue
 		}
-		half := tQuantile(jack.groups-1) * jack.standardError
-		out[s].StandardError = jack.standardError
-		out[s].Low, out[s].High = inside(o.weights[s]-half, 0, 1), inside(o.weights[s]+half, 0, 1)
+		half := stat.TQuantile(jack.Groups-1) * jack.StandardError
+		out[s].StandardError = jack.StandardError
+		out[s].Low, out[s].High = clamp(o.weights[s]-half, 0, 1), clamp(o.weights[s]+half, 0, 1)
 	}
 	return out, nil
 }

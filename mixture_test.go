@@ -3,8 +3,9 @@ package eci
 import (
 	"errors"
 	"math"
-	"math/rand/v2"
 	"testing"
+
+	"example.com/eci/internal/stat"
 )
 
 // TestMixtureAgainstGrid: no mixture on a grid of twentieths is better by more
@@ -91,9 +92,9 @@ func TestMixtureWeightsJackknife(t *testing.T) {
 		}
 	}
 	for s, w := range m.Weights {
-		exact, ok := newJackknife(w.Weight, without[s], triples)
-		if !ok || math.Abs(w.StandardError-exact.standardError) > 0.1*exact.standardError+0.005 {
-			t.Errorf("%s: weight %.3f, standard error %v, found anew %v", w.Source, w.Weight, w.StandardError, exact.standardError)
+		exact, ok := stat.GroupJackknife(w.Weight, without[s], triples)
+		if !ok || math.Abs(w.StandardError-exact.StandardError) > 0.1*exact.StandardError+0.005 {
+			t.Errorf("%s: weight %.3f, standard error %v, found anew %v", w.Source, w.Weight, w.StandardError, exact.StandardError)
 		}
 	}
 }
@@ -124,63 +125,6 @@ func TestMixtureOfOddSources(t *testing.T) {
 	}
 	if _, err := madeRanking(t, 1, 5, 4, 20, 1).Mixture(); !errors.Is(err, ErrNoSources) {
 		t.Errorf("one source: %v", err)
-	}
-}
-
-// TestSimplexMaximumAgainstRandomPoints: no point of the simplex is better.
-func TestSimplexMaximumAgainstRandomPoints(t *testing.T) {
-	random := rand.New(rand.NewPCG(4, 4))
-	point := func(k int) []float64 {
-		x, sum := make([]float64, k), 0.0
-		for i := range x {
-			x[i] = -math.Log(random.Float64())
-			sum += x[i]
-		}
-		for i := range x {
-			x[i] /= sum
-		}
-		return x
-	}
-	for range 200 {
-		k := 1 + random.IntN(6)
-		g, b := make([]float64, k), make([]float64, k*k)
-		for i := range g {
-			g[i] = random.NormFloat64()
-		}
-		for range random.IntN(k + 1) { // of any rank
-			v := point(k)
-			for i := range k {
-				for j := range k {
-					b[i*k+j] += 9 * v[i] * v[j]
-				}
-			}
-		}
-		x0 := point(k)
-		value := func(x []float64) (f float64) {
-			for i := range k {
-				f += g[i] * (x[i] - x0[i])
-				for j := range k {
-					f -= (x[i] - x0[i]) * b[i*k+j] * (x[j] - x0[j]) / 2
-				}
-			}
-			return f
-		}
-		best := simplexMaximum(g, b, x0)
-		sum := 0.0
-		for _, x := range best {
-			if x < 0 {
-				t.Fatal(best)
-			}
-			sum += x
-		}
-		if math.Abs(sum-1) > 1e-12 {
-			t.Fatal("sum", sum)
-		}
-		for range 200 {
-			if x := point(k); value(x) > value(best)+1e-9 {
-				t.Fatalf("%v gives %v, %v gives %v", best, value(best), x, value(x))
-			}
-		}
 	}
 }
 

@@ -2,13 +2,13 @@ package eci
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 )
 
 // Protocol is the language of an embedding server.
+// It is a value, which goroutines may share.
 type Protocol int
 
 const (
@@ -31,17 +31,22 @@ func (p Protocol) String() string {
 
 // wire is how a protocol looks on the wire.
 type wire struct {
-	name, path, keyVariable string
-	texts                   int // in a request by default
-	truncates               bool
-	request                 func(s *Server, texts []string) any
-	// vectors returns those in an answer, in the order of the texts.
-	vectors func(body []byte, want int) ([][]float32, error)
+	name, path string
+	// The only key that is sent without being named, and the host that it is sent
+	// to, over https.
+	keyVariable, keyOwner string
+
+	texts     int // in a request by default
+	truncates bool
+	request   func(s *Server, texts []string) any
+	list      string // the field of an answer with the list of vectors; "": it is the answer
+	indexed   bool   // its elements are objects with index and embedding
 }
 
 var wires = [...]wire{
 	OpenAI: {
-		name: "OpenAI", path: "/v1/embeddings", keyVariable: "OPENAI_API_KEY", texts: 64,
+		name: "OpenAI", path: "/v1/embeddings", keyVariable: "OPENAI_API_KEY", keyOwner: "api.openai.com", texts: 64,
+		list: "data", indexed: true,
 		request: func(s *Server, texts []string) any {
 			return struct {
 				Model      string   `json:"model"`
@@ -49,10 +54,9 @@ var wires = [...]wire{
 				Dimensions int      `json:"dimensions,omitempty"`
 			}{s.Model, texts, s.Dimensions}
 		},
-		vectors: openAIVectors,
 	},
 	Ollama: {
-		name: "Ollama", path: "/api/embed", texts: 64, truncates: true,
+		name: "Ollama", path: "/api/embed", texts: 64, truncates: true, list: "embeddings",
 		request: func(s *Server, texts []string) any {
 			return struct {
 				Model      string   `json:"model"`
@@ -60,15 +64,6 @@ var wires = [...]wire{
 				Truncate   bool     `json:"truncate"` // left out, it would mean true
 				Dimensions int      `json:"dimensions,omitempty"`
 			}{s.Model, texts, s.Truncate, s.Dimensions}
-		},
-		vectors: func(body []byte, want int) ([][]float32, error) {
-			var answer struct {
-				Embeddings []jsonVector `json:"embeddings"`
-			}
-			if err := json.Unmarshal(body, &answer); err != nil {
-				return nil, err
-			}
-			return plain(answer.Embeddings), nil
 		},
 	},
 	TextEmbeddingsInference: {
@@ -80,13 +75,6 @@ var wires = [...]wire{
 				Dimensions int      `json:"dimensions,omitempty"`
 			}{texts, s.Truncate, s.Dimensions}
 		},
-		vectors: func(body []byte, want int) ([][]float32, error) {
-			var answer []jsonVector
-			if err := json.Unmarshal(body, &answer); err != nil {
-				return nil, err
-			}
-			return plain(answer), nil
-		},
 	},
 }
 
@@ -97,101 +85,166 @@ func (p Protocol) wire() *wire {
 	return &wires[p]
 }
 
-// openAIVectors puts vectors in the order of their indices.
-func openAIVectors(body []byte, want int) ([][]float32, error) {
-	var answer struct {
-		Data []struct {
-			Index     *int       `json:"index"`
-			Embedding jsonVector `json:"embedding"`
-		} `json:"data"`
-	}
-	if err := json.Unmarshal(body, &answer); err != nil {
+// decode reads an answer: want vectors in the order of their texts. Beside the
+// vectors it takes a few bytes of memory, whatever the answer holds.
+func (w *wire) decode(body []byte, want int) ([][]float32, error) {
+	list, err := w.find(body)
+	if err != nil {
 		return nil, err
 	}
-	if len(answer.Data) != want {
-		return make([][]float32, len(answer.Data)), nil // the caller says so
-	}
-	vectors, without := make([][]float32, want), 0
-	for i, d := range answer.Data {
-		at := i
-		if d.Index == nil {
-			without++
-		} else {
-			at = *d.Index
+	vectors := make([][]float32, want)
+	count, without := 0, 0
+	err = eachElement(list, func(k int, raw []byte) error {
+		if count = k; k > want {
+			return nil // only counted
 		}
-		switch {
-		case without > 0 && without <= i:
-			return nil, fmt.Errorf("%w: some vectors have an index, others none", ErrEmbedderCount)
-		case at < 0 || at >= want:
-			return nil, fmt.Errorf("%w: index %d for %d texts", ErrEmbedderCount, at, want)
-		case vectors[at] != nil:
-			return nil, fmt.Errorf("%w: two have index %d", ErrEmbedderCount, at)
-		}
-		vectors[at] = append([]float32{}, d.Embedding...) // not nil, even if empty
-	}
-	return vectors, nil
-}
-
-func plain(vectors []jsonVector) [][]float32 {
-	out := make([][]float32, len(vectors))
-	for i, v := range vectors {
-		out[i] = v
-	}
-	return out
-}
-
-// jsonVector is an array of numbers, each rounded to float32 once. Other than
-// []float32, it refuses null, which would silently stay 0 and is what some
-// servers write for NaN.
-type jsonVector []float32
-
-var errNoVector = errors.New("where a vector should be there is no array of numbers")
-
-// UnmarshalJSON parses valid JSON.
-func (v *jsonVector) UnmarshalJSON(raw []byte) error {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) < 2 || raw[0] != '[' {
-		return errNoVector
-	}
-	raw = bytes.TrimSpace(raw[1 : len(raw)-1])
-	*v = make([]float32, 0, bytes.Count(raw, []byte{','})+1)
-	for len(raw) > 0 {
-		item, rest, _ := bytes.Cut(raw, []byte{','})
-		item, raw = bytes.TrimSpace(item), rest
-		x, err := strconv.ParseFloat(string(item), 32)
-		switch {
-		case string(item) == "null", string(item) == `"NaN"`, errors.Is(err, strconv.ErrRange):
-			return fmt.Errorf("%w: component %d is %s", ErrNotFinite, len(*v)+1, excerpt(string(item)))
-		case err != nil:
-			return fmt.Errorf("%w: component %d", errNoVector, len(*v)+1) // not its text: it may hold a part of the key
-		}
-		*v = append(*v, float32(x))
-	}
-	return nil
-}
-
-// decode reads an answer.
-func (w *wire) decode(body []byte, want int) ([][]float32, error) {
-	vectors, err := w.vectors(body, want)
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) && syntax.Offset >= 1 && syntax.Offset <= int64(len(body)) {
-		// Not JSON, but what some servers write all the same.
-		at := body[syntax.Offset-1:]
-		for _, word := range []string{"NaN", "Infinity", "nan", "inf"} {
-			if bytes.HasPrefix(at, []byte(word)) {
-				return nil, fmt.Errorf("%w: %s", ErrNotFinite, word)
+		at := k - 1
+		if w.indexed {
+			index, vector, err := w.indexedVector(raw)
+			switch {
+			case err != nil:
+				return err
+			case index == nil:
+				without++
+			default:
+				// What does not fit an int is no position either.
+				if at, err = strconv.Atoi(string(index[:min(len(index), 20)])); err != nil {
+					at = -1
+				}
 			}
+			switch {
+			case without > 0 && without < k:
+				return fmt.Errorf("%w: some vectors have an index, others none", ErrEmbedderCount)
+			case at < 0 || at >= want:
+				return fmt.Errorf("%w: index %.20s for %d texts", ErrEmbedderCount, index, want)
+			case vectors[at] != nil:
+				return fmt.Errorf("%w: two have index %d", ErrEmbedderCount, at)
+			}
+			raw = vector
 		}
-		// "nan" begins like null.
-		if syntax.Offset >= 2 && bytes.HasPrefix(body[syntax.Offset-2:], []byte("nan")) {
-			return nil, fmt.Errorf("%w: nan", ErrNotFinite)
-		}
+		vectors[at], err = vectorOfNumbers(raw)
+		return err
+	})
+	if err == nil && count != want {
+		err = fmt.Errorf("%w: %d for %d texts", ErrEmbedderCount, count, want)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if len(vectors) != want {
-		return nil, fmt.Errorf("%w: %d for %d texts", ErrEmbedderCount, len(vectors), want)
-	}
 	return vectors, nil
+}
+
+// find validates an answer and returns its list of vectors, an empty one if it
+// has none.
+func (w *wire) find(body []byte) ([]byte, error) {
+	start := skipSpace(body, 0)
+	end, err := skipValue(body, start, 0)
+	if rest := skipSpace(body, end); err == nil && rest < len(body) {
+		err = syntaxError(body, rest, "the end")
+	}
+	if err != nil {
+		// Not JSON, but what some servers write all the same. "nan" begins like null.
+		for _, word := range []string{"NaN", "Infinity", "nan", "inf"} {
+			if bytes.HasPrefix(body[end:], []byte(word)) || word == "nan" && end > 0 && bytes.HasPrefix(body[end-1:], []byte(word)) {
+				return nil, fmt.Errorf("%w: %s", ErrNotFinite, word)
+			}
+		}
+		return nil, fmt.Errorf("it is not JSON: %w", err)
+	}
+	list := body[start:end]
+	if w.list != "" {
+		if list[0] != '{' {
+			return nil, fmt.Errorf("it is no JSON object with the field %q", w.list)
+		}
+		object := list
+		list = []byte("[]")
+		err = eachField(object, func(name, value []byte) error {
+			if string(name) == w.list && value[0] != 'n' {
+				list = value
+			}
+			return nil
+		})
+	}
+	if list[0] != '[' {
+		return nil, errors.New("where the vectors should be there is no list")
+	}
+	return list, err
+}
+
+// indexedVector returns the values of an object's index, nil if it has none, and
+// embedding, an empty list if it has none.
+func (*wire) indexedVector(object []byte) (index, vector []byte, err error) {
+	if object[0] != '{' {
+		return nil, nil, errors.New("where an object with index and embedding should be there is none")
+	}
+	vector = []byte("[]")
+	err = eachField(object, func(name, value []byte) error {
+		switch string(name) {
+		case "index":
+			if index = value; value[0] == 'n' {
+				index = nil
+			}
+		case "embedding":
+			vector = value
+		}
+		return nil
+	})
+	return index, vector, err
+}
+
+// eachField calls fn with the name and value of every field of a validated JSON
+// object. Of a name that is there twice the last one counts, as for encoding/json.
+func eachField(object []byte, fn func(name, value []byte) error) error {
+	for i := skipSpace(object, 1); object[i] != '}'; {
+		end, plain, err := skipString(object, i)
+		if err != nil {
+			return err
+		}
+		name := object[i+1 : end-1]
+		if !plain {
+			name = appendUnquoted(nil, name)
+		}
+		i = skipSpace(object, skipSpace(object, end)+1) // behind the colon
+		if end, err = skipValue(object, i, 1); err != nil {
+			return err
+		}
+		if err := fn(name, object[i:end]); err != nil {
+			return err
+		}
+		if i = skipSpace(object, end); object[i] == ',' {
+			i = skipSpace(object, i+1)
+		}
+	}
+	return nil
+}
+
+// vectorOfNumbers parses a validated JSON list of numbers, each rounded to
+// float32 once. It refuses null, which encoding/json would leave 0 and is what
+// some servers write for NaN.
+func vectorOfNumbers(list []byte) ([]float32, error) {
+	no := errors.New("where a vector should be there is no array of numbers")
+	if list[0] != '[' {
+		return nil, no
+	}
+	components := bytes.Count(list, []byte{','}) + 1
+	if components > maxDimension {
+		return nil, fmt.Errorf("%w: %d components, more than %d", ErrDimension, components, maxDimension)
+	}
+	vector := make([]float32, 0, components)
+	err := eachElement(list, func(k int, number []byte) error {
+		const longest = 400 // bytes, more than any float64 needs
+		if len(number) > longest {
+			return fmt.Errorf("%w: component %d has %d bytes", no, k, len(number))
+		}
+		x, err := strconv.ParseFloat(string(number), 32)
+		switch {
+		case string(number) == "null", string(number) == `"NaN"`, errors.Is(err, strconv.ErrRange):
+			return fmt.Errorf("%w: component %d is %s", ErrNotFinite, k, excerpt(string(number)))
+		case err != nil:
+			return fmt.Errorf("%w: component %d", no, k) // not its text: it may hold a part of the key
+		}
+		vector = append(vector, float32(x))
+		return nil
+	})
+	return vector, err
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"example.com/eci/internal/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -28,6 +29,7 @@ import (
 // The calibration, unless Sem has one, is taken over the first look's triples of
 // all sources and frozen. A race ends when one source is left, or with all
 // triples read. The Ranking says where, in [Ranking.Race].
+// Goroutines may share it under the conditions of Sem.
 type Race struct {
 	// Sem is the method, with its vectors or Embedder.
 	Sem Sem
@@ -43,6 +45,7 @@ type Race struct {
 }
 
 // RaceReport says how a race went.
+// Goroutines may share one that none of them changes.
 type RaceReport struct {
 	// Share is the share of the queries that was read in the end, in (0, 1].
 	Share float64 `json:"share"`
@@ -59,6 +62,7 @@ type RaceReport struct {
 }
 
 // RaceLook is one look of a race.
+// Goroutines may share one that none of them changes.
 type RaceLook struct {
 	// Share is the share of queries read, Triples the most triples of any source.
 	Share   float64 `json:"share"`
@@ -155,12 +159,8 @@ func (b band) holds(rec *Record) bool {
 }
 
 func (b band) hash(rec *Record) uint64 {
-	key := rec.QueryID
-	if key == "" {
-		key = rec.QueryText
-	}
 	// The top bit is dropped, so that high can lie above all hashes.
-	return mix64(fnv1a(fnvOffset, key)^mix64(b.seed)) >> 1
+	return mix64(rec.queryKey()^mix64(b.seed)) >> 1
 }
 
 // upTo is the hash below which a share of all queries lies.
@@ -198,7 +198,7 @@ func (r *raced) race(ctx context.Context, settings *Race, sources []Source) erro
 		running[i] = &entrant{source: s, sum: newAccumulator(r.run, s), skipped: make(map[string]int)}
 	}
 	if len(sources) > 1 {
-		r.report.Boundary = pocock(settings.Looks, settings.ErrorRate/float64(len(sources)-1))
+		r.report.Boundary = stat.Pocock(settings.Looks, settings.ErrorRate/float64(len(sources)-1))
 	}
 	read := make(map[textKey]struct{})
 	r.band = band{on: true, seed: r.Seed}
@@ -228,7 +228,7 @@ func (r *raced) race(ctx context.Context, settings *Race, sources []Source) erro
 		look := RaceLook{Share: share, Triples: triples}
 		if triples > 0 {
 			for _, e := range running {
-				if err := r.look(e); err != nil {
+				if err := r.look(ctx, e); err != nil {
 					return err
 				}
 			}
@@ -266,12 +266,12 @@ func (r *raced) first(ctx context.Context, sources []Source) (empty bool, err er
 
 // look takes the score of what was read so far and projects it to the budget.
 // An entrant none of whose queries were read yet has no score.
-func (r *raced) look(e *entrant) (err error) {
+func (r *raced) look(ctx context.Context, e *entrant) (err error) {
 	n, all := e.triples(), r.samples[e.source.Name].size()
 	if n == 0 && r.band.high < upTo(1) {
 		return nil
 	}
-	if e.score, err = e.sum.score(e.source, e.skipped); err != nil {
+	if e.score, err = e.sum.score(ctx, e.source, e.skipped); err != nil {
 		return err
 	}
 	e.projected = e.score.Value

@@ -9,9 +9,13 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+
+	"example.com/eci/internal/stat"
 )
 
 // Ranking is the verdict on several sources, best first.
+//
+// Goroutines may share a Ranking that none of them changes; all methods only read.
 type Ranking struct {
 	// Scorer is the name of the score.
 	Scorer string
@@ -34,6 +38,7 @@ type Ranking struct {
 }
 
 // Ranked is one source in a ranking.
+// Goroutines may share one that none of them changes.
 type Ranked struct {
 	*Score
 	// Rank is the place, from 1; BestProbability the probability that no other
@@ -47,6 +52,7 @@ type Ranked struct {
 }
 
 // Pair compares two sources of a ranking.
+// Goroutines may share one that none of them changes.
 type Pair struct {
 	// Better is ranked above Worse.
 	Better, Worse string
@@ -135,7 +141,7 @@ func (r *Ranking) compare() {
 			p := Pair{Better: a.Source, Worse: b.Source, Difference: a.Value - b.Value}
 			if paired(a.Score, b.Score) {
 				p.StandardError = pairedError(a.Score, b.Score)
-				p.Low, p.High, p.Probability = differenceInterval(p.Difference, p.StandardError, min(a.Groups, b.Groups)-1)
+				p.Low, p.High, p.Probability = stat.DifferenceInterval(p.Difference, p.StandardError, min(a.Groups, b.Groups)-1)
 			}
 			r.Pairs = append(r.Pairs, p)
 		}
@@ -155,7 +161,7 @@ func pairedError(a, b *Score) float64 {
 	if a.Dropped != b.Dropped && a.Dropped+b.Dropped > 0 && a.Totals.Triples != b.Totals.Triples {
 		return math.Hypot(a.StandardError, b.StandardError)
 	}
-	return deviationOf(a.deviations, b.deviations)
+	return stat.PairedError(a.deviations, b.deviations)
 }
 
 // draws is the number of samples from the joint distribution of the scores; the

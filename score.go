@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
+
+	"example.com/eci/internal/stat"
 )
 
 // Score is what a scorer finds out about one source.
+// Goroutines may share one that none of them changes.
 type Score struct {
 	// Source is the source's name and Value its score: S in nats for [Sem], the
 	// measure's own unit for a [Baseline]. Higher ranks first.
@@ -53,6 +56,7 @@ type Score struct {
 
 // Totals are sums over scored triples, additive over disjoint sets of them but
 // for UniqueNegatives.
+// Goroutines may share one that none of them changes.
 type Totals struct {
 	// Triples is N, UniqueNegatives the number of distinct negative texts,
 	// Identical the number of negatives with the text of their positive, Safe the
@@ -228,7 +232,7 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 	if a.matrix != nil {
 		a.matrix.release()
 	}
-	s, err := a.score(source, skipped)
+	s, err := a.score(ctx, source, skipped)
 	if err == nil && a.checks != nil {
 		err = source.wrap(nil, r.check(ctx, s, a.checks.sorted()))
 	}
@@ -244,6 +248,9 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 // check fills controls and artefact check.
 func (r *run) check(ctx context.Context, s *Score, rows []*checked) (err error) {
 	if s.Controls, err = r.controls(ctx, rows); err != nil {
+		return err
+	}
+	if err = stopped(ctx); err != nil {
 		return err
 	}
 	s.Artefact, err = r.artefact(rows)
@@ -265,7 +272,7 @@ func (r *run) collect(ctx context.Context, source Source, a *accumulator, skippe
 }
 
 // score is the score of all triples added so far; more may be added later.
-func (a *accumulator) score(source Source, skipped map[string]int) (*Score, error) {
+func (a *accumulator) score(ctx context.Context, source Source, skipped map[string]int) (*Score, error) {
 	r := a.run
 	s := &Score{Source: source.Name, Skipped: skipped, Baselines: make(map[string]float64)}
 	for _, c := range r.Components {
@@ -285,7 +292,7 @@ func (a *accumulator) score(source Source, skipped map[string]int) (*Score, erro
 	if r.measure != nil {
 		s.Value = r.measure.Value(s.Totals)
 		a.leaveOut(s.Totals, func(g int, t Totals) { without[g] = r.measure.Value(t) })
-	} else if err := a.information(s, &without); err != nil {
+	} else if err := a.information(ctx, s, &without); err != nil {
 		return nil, &RowError{Source: source.Name, Err: err}
 	}
 	s.interval(without, a.groupTriples())
@@ -293,10 +300,10 @@ func (a *accumulator) score(source Source, skipped map[string]int) (*Score, erro
 }
 
 // information fills S, its replicates and the diagnostics of the matrix.
-func (a *accumulator) information(s *Score, without *[]float64) (err error) {
+func (a *accumulator) information(ctx context.Context, s *Score, without *[]float64) (err error) {
 	m := a.matrix
 	s.Matrix = m
-	if s.Value, *without, err = m.LogDets(); err != nil {
+	if s.Value, *without, err = m.logDets(ctx); err != nil {
 		return err
 	}
 	if s.EffectiveDimension, err = m.EffectiveDimension(); err != nil {
@@ -306,20 +313,20 @@ func (a *accumulator) information(s *Score, without *[]float64) (err error) {
 	d := float64(m.config.Dimension)
 	s.Bound = d / 2 * math.Log1p(s.Trace/m.config.Epsilon2)
 	if s.Bound > 0 {
-		s.Diversity = inside(s.Value/s.Bound, 0, 1)
+		s.Diversity = clamp(s.Value/s.Bound, 0, 1)
 	}
 	return nil
 }
 
 // interval fills what the jackknife gives.
 func (s *Score) interval(without []float64, triples []int) {
-	j, ok := newJackknife(s.Value, without, triples)
-	s.Groups = j.groups
+	j, ok := stat.GroupJackknife(s.Value, without, triples)
+	s.Groups = j.Groups
 	if !ok {
 		return
 	}
-	s.Jackknife, s.StandardError, s.deviations = j.corrected, j.standardError, j.deviations
-	half := tQuantile(j.groups-1) * j.standardError
+	s.Jackknife, s.StandardError, s.deviations = j.Corrected, j.StandardError, j.Deviations
+	half := stat.TQuantile(j.Groups-1) * j.StandardError
 	s.Low, s.High = s.Value-half, s.Value+half
 }
 

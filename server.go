@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"example.com/eci/internal/secret"
 )
 
 // Server is an [Embedder] that asks an embedding server over HTTP. URL and Model
@@ -48,10 +50,14 @@ type Server struct {
 	Truncate bool
 
 	// KeyVariable names the environment variable with the API key, which is sent
-	// as a bearer token and appears in no error; it must not be empty when it is
-	// named. "" means OPENAI_API_KEY, if it is set, for the protocol OpenAI
-	// (whatever the server) and no key for the others; NoKey means none.
+	// as a bearer token to the host of URL alone and appears in no error. The
+	// variable must not be empty when it is named. "" means that a key goes to its
+	// owner only: OPENAI_API_KEY, if it is set, to https://api.openai.com, and
+	// none to any other server. NoKey means none.
 	KeyVariable string
+	// KeyInClear allows a key to be sent over http to a host other than this
+	// machine, where everyone on the way can read it. Without it that is an error.
+	KeyInClear bool
 
 	// BatchTexts is the most texts in a request; 0 means 32 for
 	// TextEmbeddingsInference, its own default, and 64 for the others. BatchBytes
@@ -71,6 +77,7 @@ type Server struct {
 	// that cannot be reached is tried again only if it has answered before.
 	Retries int
 	// Client sends the requests; nil means one that does not follow redirects.
+	// One that does carries no key to another scheme, host or port.
 	Client *http.Client
 
 	clock     *clock // nil: the real one
@@ -142,7 +149,7 @@ func (s *Server) Identity() string {
 
 // identity is that of the vectors of one role.
 func (s *Server) identity(r role) string {
-	endpoint := s.URL
+	endpoint := "an invalid URL" // which may hold a password, and embeds nothing
 	if u, err := s.endpoint(); err == nil {
 		endpoint = u.String()
 	}
@@ -184,6 +191,7 @@ func (s *Server) endpoint() (*url.URL, error) {
 	case u.User != nil:
 		return nil, errors.New("URL holds a user or password; put the key in an environment variable and its name in KeyVariable")
 	}
+	u.Host = strings.ToLower(u.Host)
 	wire := s.Protocol.wire()
 	switch path := strings.TrimRight(u.Path, "/"); {
 	case path == "":
@@ -200,7 +208,8 @@ type call struct {
 	clock                *clock
 	client               *http.Client
 	url, shown           string
-	key, variable        string
+	key                  secret.Key
+	variable             string // that it is from, as it may be printed; "" for none
 	prefix               string
 	texts, bytes         int // in a request, at most
 	concurrency, retries int
@@ -243,7 +252,6 @@ func (s *Server) plan(r role) (*call, error) {
 		client:      or(s.Client, plainClient),
 		url:         u.String(),
 		shown:       s.shown(),
-		variable:    or(s.KeyVariable, wire.keyVariable),
 		prefix:      s.prefix(r),
 		texts:       or(s.BatchTexts, wire.texts),
 		bytes:       or(s.BatchBytes, 512<<10),
@@ -251,14 +259,8 @@ func (s *Server) plan(r role) (*call, error) {
 		retries:     max(or(s.Retries, 6), 0),
 		timeout:     or(s.Timeout, time.Minute),
 	}
-	if c.variable != "" && c.variable != NoKey {
-		c.key = strings.TrimSpace(os.Getenv(c.variable))
-		if c.key == "" && s.KeyVariable != "" {
-			return refuse("the environment variable %s is empty; set it to the API key, or KeyVariable to NoKey", c.variable)
-		}
-		if strings.ContainsFunc(c.key, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return refuse("the API key in the environment variable %s has a line break or another control character", c.variable)
-		}
+	if err := c.findKey(u); err != nil {
+		return refuse("%w", err)
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -266,6 +268,31 @@ func (s *Server) plan(r role) (*call, error) {
 		s.underway = make(chan struct{}, c.concurrency)
 	}
 	return c, nil
+}
+
+// findKey takes the key for a server at u from the environment.
+func (c *call) findKey(u *url.URL) (err error) {
+	name := c.KeyVariable
+	if wire := c.Protocol.wire(); name == "" && u.Scheme == "https" && u.Host == wire.keyOwner {
+		name = wire.keyVariable
+	}
+	if name == "" || name == NoKey {
+		return nil
+	}
+	c.variable = secret.Variable(name)
+	if c.key, err = secret.New(strings.TrimSpace(os.Getenv(name))); err != nil {
+		return fmt.Errorf("the API key in the environment variable %s %w", c.variable, err)
+	}
+	switch {
+	case c.key.Text() == "" && c.KeyVariable != "":
+		return fmt.Errorf("the environment variable %s is empty; KeyVariable is its name, not the key: set the variable to the API key, or KeyVariable to NoKey", c.variable)
+	case c.key.Text() == "":
+	case u.Scheme == "http" && !secret.Loopback(u.Hostname()) && !c.KeyInClear:
+		return fmt.Errorf("the API key in the environment variable %s would go to %s in clear: use https, set KeyVariable to NoKey, or set KeyInClear if the network is yours alone", c.variable, u.Host)
+	default:
+		c.client = secret.Client(c.client)
+	}
+	return nil
 }
 
 // all embeds texts of one role.

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -228,12 +229,12 @@ func (f *failure) start(t *testing.T, asked *atomic.Int64) string {
 	return server.URL
 }
 
-const secret = "sk-very/secret+key"
+const testKey = "sk-very/secret+key"
 
 // TestServerBadInput has everything that can go wrong at a server, each with
 // what the user is told.
 func TestServerBadInput(t *testing.T) {
-	t.Setenv("TEST_KEY", secret)
+	t.Setenv("TEST_KEY", testKey)
 	data := func(vectors ...string) string {
 		var out []string
 		for i, v := range vectors {
@@ -252,11 +253,11 @@ func TestServerBadInput(t *testing.T) {
 		sleeps []time.Duration
 		change func(s *Server)
 	}{
-		{"no key or a wrong one", failure{status: 401, body: `{"error":{"message":"Incorrect API key provided: ` + secret + `"}}`}, nil, []string{"status 401 Unauthorized", "check the API key in the environment variable TEST_KEY", "Incorrect API key", "[key]"}, 1, nil, nil},
+		{"no key or a wrong one", failure{status: 401, body: `{"error":{"message":"Incorrect API key provided: ` + testKey + `"}}`}, nil, []string{"status 401 Unauthorized", "check the API key in the environment variable TEST_KEY", "Incorrect API key", "[key]"}, 1, nil, nil},
 		{"the key as JSON, a URL and a PHP script write it", failure{status: 401, body: "sk-very\\/secret+key and sk-very%2Fsecret%2Bkey"}, nil, []string{"[key] and [key]"}, 1, nil, nil},
 		{"https where the server speaks http", failure{status: 0}, nil, []string{"no answer", "http:// or https://"}, 0, nil, func(s *Server) { s.URL = "https" + strings.TrimPrefix(s.URL, "http") }},
 		{"no key although the server wants one", failure{status: 401}, nil, []string{"status 401", "Server.KeyVariable"}, 1, nil, func(s *Server) { s.KeyVariable = NoKey }},
-		{"no key in the default variable", failure{status: 403}, nil, []string{"status 403", "set the environment variable OPENAI_API_KEY"}, 1, nil, func(s *Server) { s.KeyVariable = "" }},
+		{"no key for a server that is not its owner", failure{status: 403}, nil, []string{"status 403", "Server.KeyVariable", "OPENAI_API_KEY goes to https://api.openai.com alone"}, 1, nil, func(s *Server) { s.KeyVariable = "" }},
 		{"no such path or model", failure{status: 404, body: `{"error":"model not found"}`}, nil, []string{"status 404 Not Found", "path of Server.URL", `model "m"`, "model not found", "OpenAI"}, 1, nil, nil},
 		{"another method", failure{status: 405}, nil, []string{"status 405", "path of Server.URL"}, 1, nil, nil},
 		{"a request the server does not understand", failure{status: 400, body: `{"message":"too many tokens"}`}, nil, []string{"status 400", "too many tokens", "too long"}, 1, nil, nil},
@@ -273,12 +274,20 @@ func TestServerBadInput(t *testing.T) {
 		{"a gateway that waits for too long", failure{status: 504}, nil, []string{"status 504"}, 3, backoff, nil},
 		{"no such function", failure{status: 501}, nil, []string{"status 501"}, 1, nil, nil},
 		{"half a body", failure{status: 200, body: `{"data":[`, half: true}, []error{io.ErrUnexpectedEOF}, []string{"status 200", "broke off"}, 3, backoff, nil},
-		{"half a body that ends well", failure{status: 200, body: `{"data":[`}, nil, []string{"status 200", "unexpected end", "Protocol"}, 1, nil, nil},
+		{"half a body that ends well", failure{status: 200, body: `{"data":[`}, nil, []string{"status 200", "it ends after column 9", "Protocol"}, 1, nil, nil},
 		{"JSON of another protocol", failure{status: 200, body: `[[1,2,3]]`}, nil, []string{"status 200", "[[1,2,3]]", "Protocol (OpenAI)", "path"}, 1, nil, nil},
 		{"JSON without vectors", failure{status: 200, body: `{"error":"overloaded"}`}, []error{ErrEmbedderCount}, []string{"0 for 2 texts", "overloaded"}, 1, nil, nil},
 		{"text instead of a vector", failure{status: 200, body: data("[1,2]", `"AAAA"`)}, nil, []string{"status 200", "no array of numbers", "AAAA"}, 1, nil, nil},
 		{"a web page", failure{status: 200, header: "Content-Type: text/html", body: "<!DOCTYPE html><title>Welcome</title>"}, nil, []string{"status 200", "web page", "Welcome", "path of Server.URL"}, 1, nil, nil},
 		{"an answer without end", failure{status: 200, body: strings.Repeat(" ", 3<<20+1)}, nil, []string{"status 200", "more than 3145728 bytes"}, 1, nil, nil},
+		{"an answer that says how long it is", failure{status: 200, header: "Content-Length: 99000000000", body: "["}, nil, []string{"status 200", "99000000000 bytes for 2 texts; 3145728 are read"}, 1, nil, nil},
+		{"longer than vectors of the dimension seen before can be", failure{status: 200, body: strings.Repeat(" ", 1<<20+10000), answers: 1}, nil, []string{"more than 1057152 bytes"}, 2, nil, nil},
+		{"more components than a matrix may have", failure{status: 200, body: data("["+strings.Repeat("1,", 1<<15)+"1]", "[1]")}, []error{ErrDimension}, []string{"32769 components, more than 32768"}, 1, nil, nil},
+		{"a number that never ends", failure{status: 200, body: data("[1"+strings.Repeat("0", 1000)+"e-1000]", "[1]")}, nil, []string{"component 1 has 1007 bytes"}, 1, nil, nil},
+		{"a list that is an object", failure{status: 200, body: `{"data":{"0":[1]}}`}, nil, []string{"no list"}, 1, nil, nil},
+		{"a list of lists that should be one of objects", failure{status: 200, body: `{"data":[[1],[1]]}`}, nil, []string{"an object with index"}, 1, nil, nil},
+		{"an index that is none", failure{status: 200, body: `{"data":[{"index":1.5,"embedding":[1]},{"index":"0","embedding":[1]}]}`}, []error{ErrEmbedderCount}, []string{"index 1.5 for 2 texts"}, 1, nil, nil},
+		{"something behind the answer", failure{status: 200, body: data("[1]", "[1]") + "}"}, nil, []string{"not JSON", "the end"}, 1, nil, nil},
 		{"too few vectors", failure{status: 200, body: data("[1,2]")}, []error{ErrEmbedderCount}, []string{"status 200", "1 for 2 texts", "BatchTexts"}, 1, nil, nil},
 		{"too many vectors", failure{status: 200, body: data("[1,2]", "[1,2]", "[1,2]")}, []error{ErrEmbedderCount}, []string{"3 for 2 texts"}, 1, nil, nil},
 		{"an index twice", failure{status: 200, body: `{"data":[{"index":1,"embedding":[1]},{"index":1,"embedding":[1]}]}`}, []error{ErrEmbedderCount}, []string{"two have index 1"}, 1, nil, nil},
@@ -352,7 +361,7 @@ func checkMessage(t *testing.T, err error) {
 	t.Helper()
 	text := err.Error()
 	if !strings.HasPrefix(text, "eci: ") || strings.Count(text, "eci: ") != 1 || strings.Count(text, ErrEmbedder.Error()) != 1 ||
-		strings.Contains(text, secret) || strings.Contains(text, `sk-very\/`) || strings.Contains(text, "sk-very%2F") || strings.Contains(text, "\n") {
+		strings.Contains(text, testKey) || strings.Contains(text, `sk-very\/`) || strings.Contains(text, "sk-very%2F") || strings.Contains(text, "\n") {
 		t.Errorf("message %q", text)
 	}
 }
@@ -367,7 +376,7 @@ func TestServerSettings(t *testing.T) {
 	}{
 		{"no URL", func(s *Server) { s.URL = "" }, "http://"},
 		{"no scheme", func(s *Server) { s.URL = "localhost:8080" }, "http://"},
-		{"not a URL", func(s *Server) { s.URL = "http://user:" + secret + "@[" }, "parsed"},
+		{"not a URL", func(s *Server) { s.URL = "http://user:" + testKey + "@[" }, "parsed"},
 		{"a password in the URL", func(s *Server) { s.URL = "http://user:word@host" }, "KeyVariable"},
 		{"no model", func(s *Server) { s.Model = "" }, "Model"},
 		{"a protocol that is none", func(s *Server) { s.Protocol = 9 }, "protocol"},
@@ -387,7 +396,7 @@ func TestServerSettings(t *testing.T) {
 			}
 			checkMessage(t, err)
 			for _, text := range []string{s.String(), s.GoString()} {
-				if strings.Contains(text, secret) {
+				if strings.Contains(text, testKey) {
 					t.Errorf("%q has the password", text)
 				}
 			}
@@ -397,26 +406,26 @@ func TestServerSettings(t *testing.T) {
 
 // TestServerKey looks for the key wherever a Server may be printed.
 func TestServerKey(t *testing.T) {
-	t.Setenv("OPENAI_API_KEY", secret+"\n")
+	t.Setenv("OPENAI_API_KEY", testKey+"\n")
 	var got atomic.Value
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		got.Store(r.Header.Get("Authorization"))
 		texts, _ := readRequest(t, r)
 		io.WriteString(w, openAIAnswer(texts))
 	})
-	s := &Server{URL: server.URL, Model: "m"}
+	s := &Server{URL: server.URL, Model: "m", KeyVariable: "OPENAI_API_KEY"}
 	if _, err := s.EmbedQuery(t.Context(), "q"); err != nil {
 		t.Fatal(err)
 	}
-	if got.Load() != "Bearer "+secret {
+	if got.Load() != "Bearer "+testKey {
 		t.Errorf("Authorization %q", got.Load())
 	}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
-		if text := fmt.Sprintf(format, s); strings.Contains(text, secret) {
+		if text := fmt.Sprintf(format, s); strings.Contains(text, testKey) {
 			t.Errorf("%s prints the key: %s", format, text)
 		}
 	}
-	if raw, err := json.Marshal(struct{ URL, Variable, Identity string }{s.URL, s.KeyVariable, s.Identity()}); err != nil || strings.Contains(string(raw), secret) {
+	if raw, err := json.Marshal(struct{ URL, Variable, Identity string }{s.URL, s.KeyVariable, s.Identity()}); err != nil || strings.Contains(string(raw), testKey) {
 		t.Errorf("%s, %v", raw, err)
 	}
 	t.Setenv("OPENAI_API_KEY", "two\nlines")
@@ -711,6 +720,48 @@ func FuzzServerAnswer(f *testing.F) {
 	})
 }
 
+// TestServerAnswerMemory: an answer as long as may be takes no more than its own
+// size and that of its vectors, whatever it holds.
+func TestServerAnswerMemory(t *testing.T) {
+	const size = 4 << 20
+	fill := func(begin, one, end string) []byte {
+		return []byte(begin + strings.Repeat(one+",", size/(len(one)+1)) + one + end)
+	}
+	for _, test := range []struct {
+		reason   string
+		protocol Protocol
+		body     []byte
+	}{
+		{"objects without fields", OpenAI, fill(`{"data":[`, `{}`, `]}`)},
+		{"objects without fields in place of vectors", Ollama, fill(`{"embeddings":[`, `{}`, `]}`)},
+		{"objects without fields in place of all", TextEmbeddingsInference, fill(`[`, `{}`, `]`)},
+		{"lists without numbers", TextEmbeddingsInference, fill(`[`, `[]`, `]`)},
+		{"lists of one number", Ollama, fill(`{"embeddings":[`, `[1]`, `]}`)},
+		{"one vector of many numbers", OpenAI, fill(`{"data":[{"embedding":[`, `1`, `]}]}`)},
+		{"one vector of many lists", OpenAI, fill(`{"data":[{"embedding":[`, `[]`, `]}]}`)},
+		{"many fields", OpenAI, fill(`{`, `"a":0`, `}`)},
+		{"many fields with escapes", OpenAI, fill(`{`, `"a":0`, `}`)},
+		{"the field of the vectors, again and again", OpenAI, fill(`{`, `"data":[{"embedding":[1]},{"embedding":[2]}]`, `}`)},
+		{"many fields beside a vector", OpenAI, fill(`{"data":[{"embedding":[1],`, `"a":0`, `}]}`)},
+		{"lists in lists", OpenAI, []byte(strings.Repeat("[", size))},
+		{"one string", OpenAI, fill(`{"data":"`, `x`, `"}`)},
+		{"one number", TextEmbeddingsInference, []byte("[[" + strings.Repeat("1", size) + "],[1]]")},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		vectors, err := test.protocol.wire().decode(test.body, 2)
+		runtime.ReadMemStats(&after)
+		if taken := after.TotalAlloc - before.TotalAlloc; taken > size {
+			t.Errorf("%s: %d bytes for an answer of %d", test.reason, taken, len(test.body))
+		}
+		if (err == nil) != (test.reason == "the field of the vectors, again and again") {
+			t.Errorf("%s: %v, %v", test.reason, vectors, err)
+		} else if err != nil && len(err.Error()) > 200 {
+			t.Errorf("%s: an error of %d bytes", test.reason, len(err.Error()))
+		}
+	}
+}
+
 // TestServerAnswers has answers in the shape that each server documents, with
 // all that is not read.
 func TestServerAnswers(t *testing.T) {
@@ -750,6 +801,11 @@ func TestServersDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	keys, err := os.ReadFile("serverkey_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	more = append(more, keys...)
 	for _, name := range regexp.MustCompile(`Test(Server|DiskCache)\w+`).FindAllString(string(raw), -1) {
 		if !strings.Contains(string(tests)+string(more), "func "+name+"(") {
 			t.Errorf("%s is not there", name)
@@ -758,8 +814,8 @@ func TestServersDocument(t *testing.T) {
 	for p, name := range []string{"`OpenAI` (default)", "`Ollama`", "`TextEmbeddingsInference`"} {
 		w := Protocol(p).wire()
 		key := "none"
-		if w.keyVariable != "" {
-			key = "`" + w.keyVariable + "`"
+		if w.keyOwner != "" {
+			key = fmt.Sprintf("`%s`, to `https://%s`", w.keyVariable, w.keyOwner)
 		}
 		row := regexp.MustCompile(fmt.Sprintf("(?m)^\\| %s \\| [^|]+ \\| `%s` \\| %d \\| %s \\|", regexp.QuoteMeta(name), w.path, w.texts, key))
 		if !row.Match(raw) {

@@ -14,10 +14,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"example.com/eci/internal/secret"
 )
 
 // ServerError is a request of a [Server] that failed. It wraps ErrEmbedder and
 // Err.
+// Goroutines may share one that none of them changes.
 type ServerError struct {
 	// URL is the endpoint without user and query.
 	URL string
@@ -97,8 +100,8 @@ func (c *call) try(ctx context.Context, body []byte, want int) ([][]float32, *Se
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")
-	if c.key != "" {
-		request.Header.Set("Authorization", "Bearer "+c.key)
+	if key := c.key.Text(); key != "" {
+		request.Header.Set("Authorization", "Bearer "+key)
 	}
 	answer, err := c.client.Do(request)
 	if err != nil {
@@ -107,10 +110,13 @@ func (c *call) try(ctx context.Context, body []byte, want int) ([][]float32, *Se
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		// What cannot be read of it is not missed.
-		beginning, _ := io.ReadAll(io.LimitReader(answer.Body, 64<<10))
+		beginning, _ := io.ReadAll(io.LimitReader(answer.Body, secret.MostExcerpted))
 		return nil, c.refused(answer, beginning)
 	}
-	most := int64(want+1) << 20
+	most := c.mostBytes(want)
+	if answer.ContentLength > most {
+		return nil, c.useless(answer, nil, fmt.Errorf("an answer of %d bytes for %d texts; %d are read at most", answer.ContentLength, want, most))
+	}
 	content, err := io.ReadAll(io.LimitReader(answer.Body, most+1))
 	if err != nil {
 		return nil, c.lost(ctx, answer.StatusCode, err)
@@ -127,13 +133,26 @@ func (c *call) try(ctx context.Context, body []byte, want int) ([][]float32, *Se
 	return vectors, nil
 }
 
+// mostBytes bounds the answer with the vectors of want texts, before any of it
+// is in memory: by their dimension where it is known, and by 1 MiB a text before.
+func (c *call) mostBytes(want int) int64 {
+	c.mutex.Lock()
+	components := int64(max(c.Dimensions, c.dimension))
+	c.mutex.Unlock()
+	if components == 0 {
+		return int64(want+1) << 20
+	}
+	const number, object = 64, 4096 // with all the white space that servers put around them
+	return int64(want)*(components*number+object) + 1<<20
+}
+
 // lost explains a request that no whole answer came to.
 func (c *call) lost(ctx context.Context, status int, err error) *ServerError {
 	var outer *url.Error
 	if errors.As(err, &outer) {
 		err = outer.Err // its text repeats the URL, query and all
 	}
-	e := &ServerError{URL: c.shown, Status: status, Err: c.clean(err), again: true}
+	e := &ServerError{URL: c.shown, Status: status, Err: c.key.Clean(err), again: true}
 	var dial *net.OpError
 	var certificate *tls.CertificateVerificationError
 	switch {
@@ -157,17 +176,20 @@ func (c *call) lost(ctx context.Context, status int, err error) *ServerError {
 
 // refused explains an answer that is not 200.
 func (c *call) refused(answer *http.Response, body []byte) *ServerError {
-	e := &ServerError{URL: c.shown, Status: answer.StatusCode, Body: c.excerpt(body)}
+	e := &ServerError{URL: c.shown, Status: answer.StatusCode, Body: c.key.Excerpt(body)}
 	e.wait = retryAfter(answer.Header.Get("Retry-After"), c.clock.now())
 	switch status := answer.StatusCode; {
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		switch {
-		case c.key != "":
-			e.Try = fmt.Sprintf("check the API key in the environment variable %s", c.variable)
-		case c.variable != "" && c.variable != NoKey:
+		case c.key.Text() != "":
+			e.Try = "check the API key in the environment variable " + c.variable
+		case c.variable != "":
 			e.Try = fmt.Sprintf("set the environment variable %s to the API key", c.variable)
 		default:
 			e.Try = "name the environment variable that holds the API key in Server.KeyVariable"
+			if wire := c.Protocol.wire(); wire.keyOwner != "" {
+				e.Try += fmt.Sprintf("; without a name, %s goes to https://%s alone", wire.keyVariable, wire.keyOwner)
+			}
 		}
 	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
 		e.Try = fmt.Sprintf("check the path of Server.URL, Protocol (%v) and whether the server has the model %q", c.Protocol, c.Model)
@@ -200,7 +222,7 @@ func (c *call) refused(answer *http.Response, body []byte) *ServerError {
 
 // useless explains an answer without the vectors asked for.
 func (c *call) useless(answer *http.Response, body []byte, err error) *ServerError {
-	e := &ServerError{URL: c.shown, Status: answer.StatusCode, Err: c.clean(err)}
+	e := &ServerError{URL: c.shown, Status: answer.StatusCode, Err: c.key.Clean(err)}
 	html := bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) || strings.Contains(answer.Header.Get("Content-Type"), "html")
 	switch {
 	case html:
@@ -217,38 +239,8 @@ func (c *call) useless(answer *http.Response, body []byte, err error) *ServerErr
 	default:
 		e.Try = fmt.Sprintf("check Server.Protocol (%v) and the path of Server.URL", c.Protocol)
 	}
-	e.Body = c.excerpt(body)
+	e.Body = c.key.Excerpt(body)
 	return e
-}
-
-// excerpt is the beginning of an answer without the key.
-func (c *call) excerpt(body []byte) string {
-	const most = 200
-	text := strings.Join(strings.Fields(c.scrub(string(body))), " ")
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "..."
-	}
-	return text
-}
-
-// scrub takes the key out of a text, also as a URL or as JSON has it.
-func (c *call) scrub(text string) string {
-	if c.key == "" {
-		return text
-	}
-	forms := []string{c.key, "[key]", url.QueryEscape(c.key), "[key]", strings.ReplaceAll(c.key, "/", `\/`), "[key]"}
-	if quoted, err := json.Marshal(c.key); err == nil {
-		forms = append(forms, strings.Trim(string(quoted), `"`), "[key]")
-	}
-	return strings.NewReplacer(forms...).Replace(text)
-}
-
-// clean is an error without the key.
-func (c *call) clean(err error) error {
-	if text := err.Error(); c.scrub(text) != text {
-		return errors.New(c.scrub(text))
-	}
-	return err
 }
 
 // retryAfter reads the header in seconds or as a date; 0 means it says nothing.

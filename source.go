@@ -12,6 +12,9 @@ import (
 // from the start and in the same order. An error that it yields ends the run,
 // unless it is a [RowError] that a [Skip] policy covers; the iterator may go on
 // after such an error.
+//
+// Goroutines may share a Source whose Triples may be ranged over by several at
+// once, as those that this package makes may, if the rows are not changed.
 type Source struct {
 	Name    string
 	Triples iter.Seq2[Triple, error]
@@ -64,7 +67,7 @@ func checkSources(sources []Source) error {
 		case s.Name == "":
 			return fmt.Errorf("eci: source %d: %w: the name is empty", i+1, ErrSourceName)
 		case seen[s.Name]:
-			return fmt.Errorf("eci: source %q: %w: two sources have this name", s.Name, ErrSourceName)
+			return fmt.Errorf("eci: source %q: %w: two sources have this name", clip(s.Name), ErrSourceName)
 		case s.Triples == nil:
 			return fmt.Errorf("eci: source %q: %w: Triples is nil", s.Name, ErrNoSources)
 		}
@@ -102,10 +105,9 @@ func (s Source) walk(ctx context.Context, arena *[]float32, fn func(rec *Record,
 	row := 0
 	for t, err := range s.Triples {
 		row++
-		if row%1024 == 1 {
-			if err := ctx.Err(); err != nil {
-				return s.wrap(nil, err)
-			}
+		// At every row: the next one may be slow to come.
+		if err := stopped(ctx); err != nil {
+			return s.wrap(nil, err)
 		}
 		if r, ok := t.(*Record); err == nil && (t == nil || ok && r == nil) {
 			err = fmt.Errorf("%w: the iterator yielded a nil triple", ErrMalformed)
@@ -119,7 +121,7 @@ func (s Source) walk(ctx context.Context, arena *[]float32, fn func(rec *Record,
 			return s.wrap(&rec, err)
 		}
 	}
-	return ctx.Err()
+	return s.wrap(nil, stopped(ctx))
 }
 
 // wrap adds source, file and row to an error that does not have them yet.

@@ -1,4 +1,4 @@
-package eci
+package stat
 
 import (
 	"math"
@@ -6,13 +6,13 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// pocock returns the constant c such that a standardised sum, looked at when
+// Pocock returns the constant c such that a standardised sum, looked at when
 // the shares times of the data are in (ascending, in (0, 1]), exceeds c at any of
 // the looks with probability alpha if its mean is zero: Pocock's one-sided
 // boundary (Biometrika 1977) for looks at any times. The joint distribution of
 // the looks is that of Brownian motion, integrated numerically after Armitage,
 // McPherson and Rowe (JRSS A 1969); c is right to about 1e-4.
-func pocock(times []float64, alpha float64) float64 {
+func Pocock(times []float64, alpha float64) float64 {
 	low, high := distuv.UnitNormal.Quantile(1-alpha), distuv.UnitNormal.Quantile(1-alpha/float64(len(times)))
 	for high-low > 1e-5 {
 		middle := low + (high-low)/2

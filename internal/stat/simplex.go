@@ -1,12 +1,12 @@
-package eci
+package stat
 
 import "math"
 
-// simplexMaximum maximises g.(x - x0) - 1/2 (x - x0)^T B (x - x0) over the
+// SimplexMaximum maximises g.(x - x0) - 1/2 (x - x0)^T B (x - x0) over the
 // probability simplex, for a positive semidefinite B, k x k row-major, starting
 // from x0 in the simplex: sequential minimal optimisation (Platt 1998) moves
 // weight between the two coordinates that violate optimality most.
-func simplexMaximum(g, b, x0 []float64) []float64 {
+func SimplexMaximum(g, b, x0 []float64) []float64 {
 	k := len(g)
 	x, slope := append([]float64(nil), x0...), append([]float64(nil), g...)
 	tolerance := 0.0

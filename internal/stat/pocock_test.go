@@ -1,4 +1,4 @@
-package eci
+package stat
 
 import (
 	"math"
@@ -28,7 +28,7 @@ func TestPocockAgreesWithPublishedConstants(t *testing.T) {
 		for k := range times {
 			times[k] = float64(k+1) / float64(test.looks)
 		}
-		if got := pocock(times, test.alpha); math.Abs(got-test.want) > 0.002 {
+		if got := Pocock(times, test.alpha); math.Abs(got-test.want) > 0.002 {
 			t.Errorf("%d looks at %v: %.4f, published %.3f", test.looks, test.alpha, got, test.want)
 		}
 	}
