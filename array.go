@@ -8,8 +8,6 @@ import (
 	"os"
 	"slices"
 	"unsafe"
-
-	"golang.org/x/exp/mmap"
 )
 
 // VectorArray is a table of vectors: rows 0 to Rows()-1, each of Dimension()
@@ -48,18 +46,27 @@ type array struct {
 	kind       component
 }
 
-// openMapped memory-maps a file and refuses a directory.
-func openMapped(path string) (*mmap.ReaderAt, error) {
-	if info, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("eci: %w", err)
-	} else if info.IsDir() {
-		return nil, fmt.Errorf("eci: %s: %w: is a directory", path, ErrFormat)
+// openRandom opens a file to be read at random, and returns its size. Files are
+// read and not mapped: when a mapped file is cut short, touching it kills the
+// process, and reading costs a fraction of a microsecond more a row.
+func openRandom(path string) (*os.File, int64, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, 0, fmt.Errorf("eci: %w", err)
+	case info.IsDir():
+		return nil, 0, fmt.Errorf("eci: %s: %w: is a directory", path, ErrFormat)
+	case !info.Mode().IsRegular(): // opening a pipe may wait for ever
+		return nil, 0, fmt.Errorf("eci: %s: %w: is no regular file, and vectors are read at random: write them to a file first", path, ErrFormat)
 	}
-	r, err := mmap.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("eci: %w", err)
+	f, err := os.Open(path)
+	if err == nil {
+		if info, err = f.Stat(); err == nil {
+			return f, info.Size(), nil
+		}
+		f.Close()
 	}
-	return r, nil
+	return nil, 0, fmt.Errorf("eci: %w", err)
 }
 
 // littleEndian says that this machine stores numbers as the files do.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"example.com/eci/internal/dots"
 	"example.com/eci/internal/stat"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -15,6 +16,7 @@ import (
 // Artefact says whether a source's negatives can be told from its positives
 // without reading the query. A retriever that is trained on such negatives can
 // learn the writer instead of the task, and the score does not see it.
+// Goroutines may share one that none of them changes.
 type Artefact struct {
 	// AUC is the probability that a linear discriminant, trained on other queries,
 	// tells a positive from a negative by its vector alone: 0.5 is blind, above
@@ -28,6 +30,7 @@ type Artefact struct {
 }
 
 // ArtefactRow is a triple whose negative is easily told from its positive.
+// Goroutines may share one that none of them changes.
 type ArtefactRow struct {
 	File       string `json:"file,omitempty"`
 	Row        int    `json:"row"`
@@ -109,7 +112,7 @@ func (r *run) artefact(rows []*checked) (*Artefact, error) {
 			for class := range 2 {
 				for _, c := range folds[f] {
 					c.unit(x, 1+class)
-					values[f][class] = append(values[f][class], dot64(w, x))
+					values[f][class] = append(values[f][class], dots.Inner(w, x))
 				}
 			}
 		}
@@ -215,7 +218,7 @@ func discriminant(d, without int, folds [][]*checked, all, fold []float64, sums 
 	}
 	lapack64.Potrs(factor, blas64.General{Rows: d, Cols: 1, Stride: 1, Data: w})
 	// wT (C + l I) w = w.(mean+ - mean-).
-	return w, math.Sqrt(max(0, dot64(w, difference)))
+	return w, math.Sqrt(max(0, dots.Inner(w, difference)))
 }
 
 // String says in words what the AUC means.

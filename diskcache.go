@@ -16,11 +16,14 @@ import (
 // IdentifiedEmbedder is an optional extension of [Embedder]: Identity returns a
 // text that is different whenever vectors of the same text may be. [Server]
 // implements it.
+// What holds for the Embedder holds for it: one that goroutines share is called by
+// several at once.
 type IdentifiedEmbedder interface {
 	Identity() string
 }
 
 // DiskCacheConfig says what a [DiskCache] keeps, and where.
+// Goroutines may share one that none of them changes.
 type DiskCacheConfig struct {
 	// Embedder makes the vectors that are not there yet.
 	Embedder Embedder
@@ -79,6 +82,7 @@ type DiskCache struct {
 }
 
 // DiskCacheStats counts what a [DiskCache] did since it was opened.
+// It is a value, which goroutines may share.
 type DiskCacheStats struct {
 	// Hits is the number of texts whose vector was found, Misses that of vectors
 	// that the embedder returned. A missing text that is twice in a call is

@@ -3,7 +3,6 @@ module example.com/eci
 go 1.25
 
 require (
-	golang.org/x/exp v0.0.0-20251002181428-27f1f14c8bb9
 	golang.org/x/sys v0.36.0
 	gonum.org/v1/gonum v0.17.0
 )

@@ -24,13 +24,14 @@ var (
 	npyShape   = regexp.MustCompile(`'shape'\s*:\s*\(\s*(\d+)\s*,\s*(\d+)\s*,?\s*\)`)
 )
 
-// OpenNPY memory-maps an .npy file. Close releases it.
+// OpenNPY opens an .npy file, whose rows are read when they are asked for. Close
+// releases it.
 func OpenNPY(path string) (*NPY, error) {
-	r, err := openMapped(path)
+	r, size, err := openRandom(path)
 	if err != nil {
 		return nil, err
 	}
-	n, err := NewNPY(path, r, int64(r.Len()))
+	n, err := NewNPY(path, r, size)
 	if err != nil {
 		r.Close()
 		return nil, err
@@ -76,7 +77,7 @@ func NewNPY(name string, r io.ReaderAt, size int64) (*NPY, error) {
 	}
 	descr, fortran, shape := npyDescr.FindSubmatch(header), npyFortran.FindSubmatch(header), npyShape.FindSubmatch(header)
 	if descr == nil || fortran == nil || shape == nil {
-		return bad("want a two-dimensional array, header is %q", bytes.TrimSpace(header))
+		return bad("want a two-dimensional array, header is %q", clip(bytes.TrimSpace(header)))
 	}
 	a := &NPY{array{name: name, data: r, start: start + length}}
 	switch string(descr[1]) {
@@ -87,7 +88,7 @@ func NewNPY(name string, r io.ReaderAt, size int64) (*NPY, error) {
 	case "<f8":
 		a.kind = doubleFloat
 	default:
-		return bad("type %q; save it as float32 with .astype('<f4')", descr[1])
+		return bad("type %q; save it as float32 with .astype('<f4')", clip(descr[1]))
 	}
 	if string(fortran[1]) == "True" {
 		return bad("Fortran order; save it with numpy.ascontiguousarray")
@@ -95,7 +96,7 @@ func NewNPY(name string, r io.ReaderAt, size int64) (*NPY, error) {
 	rows, err1 := strconv.ParseInt(string(shape[1]), 10, 64)
 	cols, err2 := strconv.ParseInt(string(shape[2]), 10, 64)
 	if err1 != nil || err2 != nil || cols < 1 || cols > maxDimension || rows > math.MaxInt64/cols/8 {
-		return bad("shape (%s, %s) is out of range", shape[1], shape[2])
+		return bad("shape (%s, %s) is out of range", clip(shape[1]), clip(shape[2]))
 	}
 	if want := a.start + rows*cols*int64(a.kind.bytes()); want != size {
 		return bad("shape (%d, %d) needs %d bytes, the file has %d: %w", rows, cols, want, size, io.ErrUnexpectedEOF)

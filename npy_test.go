@@ -190,6 +190,33 @@ func TestNPYReadErrorNamesFileAndRow(t *testing.T) {
 	}
 }
 
+// TestArrayCutShort cuts a file short while it is open, as a writer that begins
+// anew does: its rows are errors, and nothing else happens.
+func TestArrayCutShort(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.npy")
+	data := npy(1, dict("<f4", "(65536, 2)"), make([]float32, 2*65536))
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, err := eci.OpenNPY(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	if err := os.Truncate(path, int64(len(data)/2)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.AppendRow(nil, 0); err != nil {
+		t.Error(err)
+	}
+	dst := []float32{7}
+	dst, err = a.AppendRow(dst, a.Rows()-1)
+	var at *eci.RowError
+	if !errors.As(err, &at) || at.File != path || at.Row != a.Rows() || !errors.Is(err, eci.ErrFormat) || !errors.Is(err, io.ErrUnexpectedEOF) || len(dst) != 1 {
+		t.Errorf("%v, error %v", dst, err)
+	}
+}
+
 // FuzzNPY: a header never panics nor allocates what it claims, and an accepted
 // one has all its rows.
 func FuzzNPY(f *testing.F) {

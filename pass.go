@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 )
 
 // rows yields the rows of a file with the line or element they stand at. A row
@@ -110,7 +109,7 @@ func (in *input) pass(pick string, yield func(Triple, error) bool) error {
 			case in.split && r.source != pick:
 				return true
 			case !in.split && r.source != "":
-				err = fmt.Errorf("%w: source %q in this row, but none in the first one: give it to every row", ErrMalformed, r.source)
+				err = fmt.Errorf("%w: source %q in this row, but none in the first one: give it to every row", ErrMalformed, clip(r.source))
 			}
 		}
 		if err != nil {
@@ -121,6 +120,9 @@ func (in *input) pass(pick string, yield func(Triple, error) bool) error {
 	return nil
 }
 
+// maxSources bounds the sources of one file, because each is a pass over it.
+const maxSources = 1000
+
 // picks reads the file once to find the names of its sources. Bad rows are
 // reported when triples are read.
 func (in *input) picks() (names []string, err error) {
@@ -129,16 +131,21 @@ func (in *input) picks() (names []string, err error) {
 		return nil, &RowError{File: in.path, Err: err}
 	}
 	defer s.Close()
-	add := func(name string) {
-		if name != "" && !slices.Contains(names, name) {
-			names = append(names, name)
+	known := make(map[string]bool)
+	add := func(name string, line int) {
+		if name == "" || known[name] {
+			return
+		}
+		known[name] = true
+		if names = append(names, name); len(names) > maxSources && err == nil {
+			err = &RowError{File: in.path, Row: line, Err: fmt.Errorf("%w: more than %d sources in one file, each of which would be read on its own: does the field with their names hold an id of the row?", ErrFormat, maxSources)}
 		}
 	}
 	if in.format != FormatMultiSource {
 		in.rows(s, "")(func(line int, r *row, rowErr error) bool {
 			switch {
 			case rowErr == nil:
-				add(r.source)
+				add(r.source, line)
 			case skippable(rowErr):
 			default:
 				err = &RowError{File: in.path, Row: line, Err: rowErr}
@@ -150,20 +157,23 @@ func (in *input) picks() (names []string, err error) {
 	objects := in.jsonRows(s)
 	var o, lists jsonObject
 	for {
-		raw, line, err := objects.next()
-		if err == io.EOF {
+		raw, line, rowErr := objects.next()
+		if rowErr == io.EOF {
 			break
 		}
-		if err != nil {
-			return nil, &RowError{File: in.path, Row: line, Err: err}
+		if rowErr != nil {
+			return nil, &RowError{File: in.path, Row: line, Err: rowErr}
 		}
 		if o.parse(raw) != nil {
 			continue
 		}
 		if _, raw, ok := firstValue(&o, in.shape.negative); ok && raw[0] == '{' && lists.parse(raw) == nil {
 			for _, f := range lists.fields {
-				add(string(f.name))
+				add(string(f.name), line)
 			}
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 	if len(names) == 0 {
@@ -248,7 +258,7 @@ func lookUp(p *passage, from *textReader) (err error) {
 		return nil
 	}
 	if from == nil {
-		return fmt.Errorf("%w: the row has id %q and no text: set Files.Corpus and Files.Queries", ErrMissingField, p.id)
+		return fmt.Errorf("%w: the row has id %q and no text: set Files.Corpus and Files.Queries", ErrMissingField, clip(p.id))
 	}
 	p.text, err = from.text(p.id)
 	return err

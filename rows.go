@@ -1,7 +1,7 @@
 package eci
 
 import (
-	"encoding/json"
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -80,22 +80,10 @@ func (d *rowDecoder) flat(o *jsonObject) (err error) {
 			return err
 		}
 	}
-	numbers := []int(nil)
 	if !hasValue(o, d.shape.negative) {
-		for _, name := range d.shape.negative {
-			for _, k := range numbered(o, name+"_") {
-				raw, _ := o.get(name + "_" + strconv.Itoa(k))
-				if numbers = append(numbers, k); raw[0] == 'n' && !d.strict {
-					continue // a shorter n-tuple, padded
-				}
-				if r.negatives, err = d.documents(o, r.negatives, []string{name + "_" + strconv.Itoa(k)}, ""); err != nil {
-					return err
-				}
-			}
+		if tuple, err := d.nTuple(o); tuple || err != nil {
+			return err
 		}
-	}
-	if len(numbers) > 0 {
-		return nil
 	}
 	names := d.shape.negative
 	if len(names) == 1 {
@@ -110,6 +98,25 @@ func (d *rowDecoder) flat(o *jsonObject) (err error) {
 		}
 	}
 	return nil
+}
+
+// nTuple reads the numbered negatives of a row and reports whether it has any.
+func (d *rowDecoder) nTuple(o *jsonObject) (found bool, err error) {
+	for _, name := range d.shape.negative {
+		for _, f := range numbered(o, name+"_") {
+			found = true
+			switch {
+			case f.value[0] != 'n':
+				d.row.negatives, err = d.appendField(d.row.negatives, string(f.name), f.value, "")
+			case d.strict:
+				err = missing(o, string(f.name))
+			} // else a shorter n-tuple, padded
+			if err != nil {
+				return true, err
+			}
+		}
+	}
+	return found, nil
 }
 
 // lists reads a row with a list of positives and one of negatives, or, in a
@@ -131,7 +138,7 @@ func (d *rowDecoder) lists(o *jsonObject) (err error) {
 		return missing(o, d.shape.negative...)
 	}
 	if raw[0] != '{' {
-		return fmt.Errorf("%w: field %q is not an object with a list for each source", ErrMalformed, name)
+		return fmt.Errorf("%w: field %q is not an object with a list for each source", ErrMalformed, clip(name))
 	}
 	if err := d.inner.parse(raw); err != nil {
 		return err
@@ -168,16 +175,23 @@ func (d *rowDecoder) documents(o *jsonObject, dst []passage, names []string, idN
 	}
 	name, raw, ok := firstValue(o, names)
 	switch {
-	case ok && raw[0] == '"' && !d.shape.ids:
-		return append(dst, passage{id: id, text: stringOf(raw)}), nil
-	case ok && d.strict:
-		return dst, fmt.Errorf("%w: field %q is not a string", ErrMalformed, name)
 	case ok:
-		return d.appendDocuments(dst, name, raw)
+		return d.appendField(dst, name, raw, id)
 	case id != "" && d.corpus:
 		return append(dst, passage{id: id, bare: true}), nil
 	}
 	return dst, missing(o, names...)
+}
+
+// appendField appends the documents of one field; id is that of a single text.
+func (d *rowDecoder) appendField(dst []passage, name string, raw []byte, id string) ([]passage, error) {
+	switch {
+	case raw[0] == '"' && !d.shape.ids:
+		return append(dst, passage{id: id, text: stringOf(raw)}), nil
+	case d.strict:
+		return dst, fmt.Errorf("%w: field %q is not a string", ErrMalformed, clip(name))
+	}
+	return d.appendDocuments(dst, name, raw)
 }
 
 // appendDocuments appends one document or a list of them.
@@ -185,7 +199,7 @@ func (d *rowDecoder) appendDocuments(dst []passage, name string, raw []byte) ([]
 	if raw[0] != '[' {
 		p, _, err := d.document(raw, 0)
 		if err != nil {
-			return dst, fmt.Errorf("%w: field %q: %w", ErrMalformed, name, err)
+			return dst, fmt.Errorf("%w: field %q: %w", ErrMalformed, clip(name), err)
 		}
 		return append(dst, p), nil
 	}
@@ -193,7 +207,7 @@ func (d *rowDecoder) appendDocuments(dst []passage, name string, raw []byte) ([]
 	for k := 1; raw[i] != ']'; k++ {
 		p, end, err := d.document(raw, i)
 		if err != nil {
-			return dst, fmt.Errorf("%w: field %q: element %d: %w", ErrMalformed, name, k, err)
+			return dst, fmt.Errorf("%w: field %q: element %d: %w", ErrMalformed, clip(name), k, err)
 		}
 		dst = append(dst, p)
 		if i = skipSpace(raw, end); raw[i] == ',' {
@@ -267,18 +281,26 @@ func titled(title, text string) string {
 	return title + " " + text
 }
 
-// numbered returns, in order, the k of the fields prefix0, prefix1 and so on.
-func numbered(o *jsonObject, prefix string) (numbers []int) {
+// numberedField is the field prefixk.
+type numberedField struct {
+	jsonField
+	k int
+}
+
+// numbered returns the fields prefix0, prefix1 and so on in the order of their
+// numbers. Of several with one name the last counts, as in [jsonObject.get].
+func numbered(o *jsonObject, prefix string) (found []numberedField) {
 	for _, f := range o.fields {
 		if len(f.name) > len(prefix) && string(f.name[:len(prefix)]) == prefix {
 			suffix := string(f.name[len(prefix):])
-			if k, err := strconv.Atoi(suffix); err == nil && k >= 0 && strconv.Itoa(k) == suffix && !slices.Contains(numbers, k) {
-				numbers = append(numbers, k)
+			if k, err := strconv.Atoi(suffix); err == nil && k >= 0 && strconv.Itoa(k) == suffix {
+				found = append(found, numberedField{f, k})
 			}
 		}
 	}
-	slices.Sort(numbers)
-	return numbers
+	slices.Reverse(found) // so that the last of a name comes first
+	slices.SortStableFunc(found, func(a, b numberedField) int { return cmp.Compare(a.k, b.k) })
+	return slices.CompactFunc(found, func(a, b numberedField) bool { return a.k == b.k })
 }
 
 // firstValue returns the first of the named fields that is there and not null.
@@ -303,7 +325,7 @@ func textField(o *jsonObject, names ...string) (string, error) {
 	case !ok:
 		return "", nil
 	case raw[0] != '"':
-		return "", fmt.Errorf("%w: field %q is not a string", ErrMalformed, name)
+		return "", fmt.Errorf("%w: field %q is not a string", ErrMalformed, clip(name))
 	}
 	return stringOf(raw), nil
 }
@@ -327,7 +349,7 @@ func (o *jsonObject) nameList() string {
 		names[i] = string(f.name)
 	}
 	slices.Sort(names)
-	return strings.Join(slices.Compact(names), ", ")
+	return clipNames(slices.Compact(names))
 }
 
 // idField returns the first of the named ids that is there, a string or a
@@ -342,7 +364,7 @@ func idField(o *jsonObject, names ...string) (string, error) {
 	case raw[0] == '-' || raw[0]-'0' <= 9:
 		return string(raw), nil
 	}
-	return "", fmt.Errorf("%w: field %q is neither string nor number", ErrMalformed, name)
+	return "", fmt.Errorf("%w: field %q is neither string nor number", ErrMalformed, clip(name))
 }
 
 // vectorField returns an optional vector.
@@ -351,9 +373,5 @@ func vectorField(o *jsonObject, name string) ([]float32, error) {
 	if !ok {
 		return nil, nil
 	}
-	var v []float32
-	if err := json.Unmarshal(raw, &v); err != nil {
-		return nil, fmt.Errorf("%w: field %q is not a list of numbers", ErrMalformed, name)
-	}
-	return v, nil
+	return appendNumbers(nil, name, raw)
 }

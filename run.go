@@ -40,7 +40,21 @@ func (f *Files) openQrels(name string) (qrels, error) {
 			return nil, err
 		}
 	}
+	judged.compact()
 	return judged, nil
+}
+
+// compact leaves out what is judged relevant twice.
+func (q qrels) compact() {
+	seen := make(map[string]bool)
+	for query, ids := range q {
+		clear(seen)
+		q[query] = slices.DeleteFunc(ids, func(id string) bool {
+			again := seen[id]
+			seen[id] = true
+			return again
+		})
+	}
 }
 
 // Relevant reads the relevance judgements, Qrels or those of BEIR, for
@@ -83,12 +97,10 @@ func (f *Files) readQrels(name string, judged qrels) error {
 			}
 			value, bad := strconv.ParseFloat(grade, 64)
 			if bad != nil || math.IsNaN(value) {
-				err = fmt.Errorf("%w: want relevance judgements, query 0 document grade or query document grade; have %.60q", ErrMalformed, line)
+				err = fmt.Errorf("%w: want relevance judgements, query 0 document grade or query document grade; have %q", ErrMalformed, clip(line))
 			} else if value > 0 {
-				query, id := string(words[0]), string(words[document])
-				if !slices.Contains(judged[query], id) {
-					judged[query] = append(judged[query], id)
-				}
+				query := string(words[0])
+				judged[query] = append(judged[query], string(words[document]))
 			}
 		}
 		if err != nil {
@@ -166,7 +178,7 @@ func runRows(s *stream, judged qrels) rows {
 			}
 			score, bad := strconv.ParseFloat(string(words[4]), 64)
 			if n != 6 || bad != nil || math.IsNaN(score) {
-				if !yield(lines.row, nil, fmt.Errorf("%w: want a line of a TREC run, query Q0 document rank score tag; have %.60q", ErrMalformed, line)) {
+				if !yield(lines.row, nil, fmt.Errorf("%w: want a line of a TREC run, query Q0 document rank score tag; have %q", ErrMalformed, clip(line))) {
 					return
 				}
 				continue
@@ -177,7 +189,7 @@ func runRows(s *stream, judged qrels) rows {
 				}
 				query, first, group = string(words[0]), lines.row, group[:0]
 				if row, ok := seen[query]; ok {
-					yield(lines.row, nil, fmt.Errorf("%w: query %q is already that of row %d: the lines of a query must stand together; sort the run by query", ErrFormat, query, row))
+					yield(lines.row, nil, fmt.Errorf("%w: query %q is already that of row %d: the lines of a query must stand together; sort the run by query", ErrFormat, clip(query), row))
 					return
 				}
 				seen[query] = lines.row

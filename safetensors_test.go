@@ -245,6 +245,7 @@ func TestVectorLinesBadInput(t *testing.T) {
 		{"another dimension", good + `{"id":"b","vector":[1,2,3]}`, eci.ErrDimension, 2, "3 components"},
 		{"no components", `{"id":"b","vector":[]}`, eci.ErrDimension, 1, "0 components"},
 		{"no list", `{"id":"b","vector":1}`, eci.ErrMalformed, 1, "list"},
+		{"null in it", `{"id":"b","vector":[1,null]}`, eci.ErrMalformed, 1, "component 2"},
 		{"a text in it", `{"id":"b","vector":[1,"2"]}`, eci.ErrMalformed, 1, "component 2"},
 		{"a number beyond float32", `{"id":"b","vector":[1e39]}`, eci.ErrMalformed, 1, "1e39"},
 		{"NaN", `{"id":"b","vector":[NaN]}`, eci.ErrMalformed, 1, "'N'"},

@@ -1,8 +1,13 @@
 package eci
 
-import "math"
+import (
+	"math"
+
+	"example.com/eci/internal/dots"
+)
 
 // Evidence is what a [Component] sees of one triple.
+// A Component may read it during the call only.
 type Evidence struct {
 	// PositiveSimilarity is s+ = q.p and NegativeSimilarity s- = q.n, the cosines
 	// of the unit vectors, in [-1, 1]. Margin is s+ - s-.
@@ -36,6 +41,7 @@ type Component interface {
 // TargetConsistency is c = sigmoid(m / (T sigma_m)), in (0, 1): the target
 // encoder agrees that the positive beats the negative. It guards against false
 // negatives. m is the margin and sigma_m the calibrated spread of margins.
+// It is a value, which goroutines may share.
 type TargetConsistency struct {
 	// Temperature is T_c, without unit; 0 means 1.
 	Temperature float64
@@ -55,6 +61,7 @@ func (c TargetConsistency) Weight(e *Evidence) float64 {
 // SemanticLocality is g = sigmoid((s- - mu) / (T sigma)), in (0, 1): the negative
 // is near the query, by the calibrated mean mu and spread sigma of negative
 // similarities.
+// It is a value, which goroutines may share.
 type SemanticLocality struct {
 	// Temperature is T_g, without unit; 0 means 1.
 	Temperature float64
@@ -94,30 +101,11 @@ func orOne(x float64) float64 {
 	return x
 }
 
-// dot is the inner product of two float32 vectors of one length. Products of two
-// float32 are exact in float64, so that four fixed lanes give the same bits with
-// and without fused multiply-add, on every machine.
-func dot(x, y []float32) float64 {
-	y = y[:len(x)]
-	var a, b, c, d float64
-	i := 0
-	for ; i+4 <= len(x); i += 4 {
-		a += float64(x[i]) * float64(y[i])
-		b += float64(x[i+1]) * float64(y[i+1])
-		c += float64(x[i+2]) * float64(y[i+2])
-		d += float64(x[i+3]) * float64(y[i+3])
-	}
-	for ; i < len(x); i++ {
-		a += float64(x[i]) * float64(y[i])
-	}
-	return (a + b) + (c + d)
-}
-
 // inverseNorm returns 1/|x|, or ErrNotFinite or ErrZeroVector. The squares of
 // finite float32 values neither overflow nor vanish in float64, so the test on
 // the sum tells for all components.
 func inverseNorm(x []float32) (float64, error) {
-	square := dot(x, x)
+	square := dots.Inner(x, x)
 	switch {
 	case math.IsNaN(square) || math.IsInf(square, 0):
 		return 0, ErrNotFinite

@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 	"math"
+
+	"example.com/eci/internal/dots"
 )
 
 // Suspect is a triple whose negative may answer the query, with the evidence.
@@ -34,6 +36,7 @@ import (
 // against the demo's "bm25" .81, "llm" .80, "random" .96. The top of the order is
 // purer than that: of the seven rows of "contaminated" above 0.4, six answer.
 // TestSuspectsOfContaminated measures all of these.
+// It belongs to the goroutine that ranges over the sequence.
 type Suspect struct {
 	// Weighted is the triple, with its weight, as [Sem.Weigh] gives it.
 	Weighted
@@ -53,7 +56,6 @@ func (s *Sem) Suspects(ctx context.Context, source Source, threshold float64) it
 			yield(nil, err)
 			return
 		}
-		r.lexicon.freeze()
 		for w, err := range s.Weigh(ctx, source) {
 			if err != nil {
 				yield(nil, err)
@@ -117,7 +119,7 @@ func partialCosine(w *Weighted) float64 {
 	if !(left > 1e-12) { // below the rounding of float32 vectors
 		return 0
 	}
-	return clamp((dot(p, n)*ip*in-float64(a*b))/math.Sqrt(left), -1, 1)
+	return clamp((dots.Inner(p, n)*ip*in-float64(a*b))/math.Sqrt(left), -1, 1)
 }
 
 // without returns the features of f that are not in g. Both come from one

@@ -156,11 +156,13 @@ func tripleColumns(ids bool) columns {
 // headerColumns reads a header. Names that are not known at all count by
 // position: query, positive, and every further column a negative.
 func headerColumns(header []string, s shape, named bool) (columns, error) {
-	names := make([]string, len(header))
+	names, seen := make([]string, len(header)), make(map[string]int, len(header))
 	for i, name := range header {
 		names[i] = strings.ToLower(strings.TrimSpace(name))
-		if k := slices.Index(names[:i], names[i]); k >= 0 {
-			return columns{}, fmt.Errorf("%w: columns %d and %d are both called %q: rename one", ErrMalformed, k+1, i+1, header[i])
+		k, again := seen[names[i]]
+		seen[names[i]] = i
+		if again {
+			return columns{}, fmt.Errorf("%w: columns %d and %d are both called %q: rename one", ErrMalformed, k+1, i+1, clip(header[i]))
 		}
 	}
 	find := func(want ...string) int {
@@ -201,13 +203,13 @@ func headerColumns(header []string, s shape, named bool) (columns, error) {
 	case c.query >= 0 && c.positive >= 0 && len(c.negatives) > 0:
 		return c, nil
 	case c.query >= 0 || c.positive >= 0 || len(c.negatives) > 0 || named:
-		return c, fmt.Errorf("%w: the header %s lacks a column for the query, the positive or the negative: set Files.Fields to their names", ErrMissingField, strings.Join(header, ", "))
+		return c, fmt.Errorf("%w: the header %s lacks a column for the query, the positive or the negative: set Files.Fields to their names", ErrMissingField, clipNames(header))
 	case len(header) < 3:
 		return c, fmt.Errorf("%w: want three columns or more, for query, positive and negatives; the header has %d", ErrMissingField, len(header))
 	}
 	for _, name := range header {
 		if strings.Contains(strings.TrimSpace(name), " ") {
-			return c, fmt.Errorf("%w: the first row seems to be texts, not column names: %.40q; put a header such as anchor,positive,negative in front", ErrFormat, name)
+			return c, fmt.Errorf("%w: the first row seems to be texts, not column names: %q; put a header such as anchor,positive,negative in front", ErrFormat, clip(name))
 		}
 	}
 	c.query, c.positive, c.numbered = 0, 1, len(header) > 3

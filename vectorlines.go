@@ -63,7 +63,7 @@ func readVectorLines(name, path string, files *Files) (*VectorTable, error) {
 			err = missing(&o, "id")
 		}
 		if first, ok := t.rows[id]; err == nil && ok {
-			err = fmt.Errorf("%w: id %q is also that of row %d", ErrMalformed, id, places[first])
+			err = fmt.Errorf("%w: id %q is also that of row %d", ErrMalformed, clip(id), places[first])
 		}
 		from := len(m.data)
 		if err == nil {
@@ -89,23 +89,30 @@ func readVectorLines(name, path string, files *Files) (*VectorTable, error) {
 // appendVector appends the components of an object's vector, at least one.
 func appendVector(dst []float32, o *jsonObject) ([]float32, error) {
 	name, raw, ok := firstValue(o, []string{"vector", "embedding"})
-	switch {
-	case !ok:
+	if !ok {
 		return dst, missing(o, "vector", "embedding")
-	case raw[0] != '[':
-		return dst, fmt.Errorf("%w: field %q is not a list of numbers", ErrMalformed, name)
 	}
 	from := len(dst)
+	dst, err := appendNumbers(dst, name, raw)
+	if n := len(dst) - from; err == nil && (n == 0 || n > maxDimension) {
+		err = fmt.Errorf("%w: %d components", ErrDimension, n)
+	}
+	return dst, err
+}
+
+// appendNumbers appends the numbers of a validated JSON list, the value of a
+// field. A null is no number.
+func appendNumbers(dst []float32, name string, raw []byte) ([]float32, error) {
+	if raw[0] != '[' {
+		return dst, fmt.Errorf("%w: field %q is not a list of numbers", ErrMalformed, name)
+	}
 	err := eachElement(raw, func(k int, number []byte) error {
 		x, err := strconv.ParseFloat(string(number), 32)
 		if number[0] != '-' && number[0]-'0' > 9 || err != nil {
-			return fmt.Errorf("%w: field %q: component %d is no number that float32 holds: %.30s", ErrMalformed, name, k, number)
+			return fmt.Errorf("%w: field %q: component %d is no number that float32 holds: %s", ErrMalformed, name, k, clip(number))
 		}
 		dst = append(dst, float32(x))
 		return nil
 	})
-	if n := len(dst) - from; err == nil && (n == 0 || n > maxDimension) {
-		err = fmt.Errorf("%w: %d components", ErrDimension, n)
-	}
 	return dst, err
 }

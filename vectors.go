@@ -24,6 +24,7 @@ type Vectors interface {
 }
 
 // VectorTable is an array of vectors with an id for each row.
+// Goroutines may share it, until it is closed.
 type VectorTable struct {
 	name string
 	rows map[string]int
@@ -43,7 +44,7 @@ func NewVectorTable(name string, ids []string, data VectorArray) (*VectorTable, 
 			return nil, &RowError{File: name, Row: i + 1, Err: fmt.Errorf("%w: empty id", ErrMalformed)}
 		}
 		if first, ok := t.rows[id]; ok {
-			return nil, &RowError{File: name, Row: i + 1, Err: fmt.Errorf("%w: id %q is also that of row %d", ErrMalformed, id, first+1)}
+			return nil, &RowError{File: name, Row: i + 1, Err: fmt.Errorf("%w: id %q is also that of row %d", ErrMalformed, clip(id), first+1)}
 		}
 		t.rows[id] = i
 	}
@@ -54,7 +55,7 @@ func NewVectorTable(name string, ids []string, data VectorArray) (*VectorTable, 
 func (t *VectorTable) Append(dst []float32, id string) ([]float32, error) {
 	row, ok := t.rows[id]
 	if !ok {
-		return dst, fmt.Errorf("%w: id %q is not in %s", ErrMissingVector, id, t.name)
+		return dst, fmt.Errorf("%w: id %q is not in %s", ErrMissingVector, clip(id), t.name)
 	}
 	return t.data.AppendRow(dst, row)
 }
@@ -67,6 +68,7 @@ func (t *VectorTable) Dimension() int { return t.data.Dimension() }
 
 // VectorFiles is the usual pair of vector tables, one for queries and one for
 // the documents that serve as positives and negatives. It implements [Vectors].
+// Goroutines may share it, until it is closed.
 type VectorFiles struct {
 	Queries, Documents *VectorTable
 }
@@ -78,7 +80,8 @@ type VectorFiles struct {
 //	queries.safetensors  with queries.ids
 //	queries.jsonl        {"id":"q1","vector":[0.1,-0.2]}, or .jsonl.gz; see ReadVectorLines
 //
-// The arrays are memory-mapped; Close releases them. JSONL is read into memory.
+// The rows of arrays are read from the file when they are asked for; Close
+// releases it. JSONL is read into memory.
 func OpenVectors(dir string) (*VectorFiles, error) {
 	return openVectors(dir, os.DirFS(dir), func(name string) (VectorArray, error) {
 		path := filepath.Join(dir, name)
@@ -123,11 +126,7 @@ func openTable(dir string, fsys fs.FS, stem string, open func(name string) (Vect
 		if err != nil {
 			return nil, err
 		}
-		t, err := withIDs(filepath.Join(dir, stem+".ids"), data, func() (io.ReadCloser, error) { return fsys.Open(stem + ".ids") })
-		if err != nil {
-			data.Close()
-		}
-		return t, err
+		return withIDs(data, filepath.Join(dir, stem+".ids"), stem+".ids", &Files{FS: fsys})
 	}
 	for _, extension := range []string{".jsonl", ".jsonl.gz"} {
 		if _, err := fs.Stat(fsys, stem+extension); !errors.Is(err, fs.ErrNotExist) {
@@ -137,18 +136,27 @@ func openTable(dir string, fsys fs.FS, stem string, open func(name string) (Vect
 	return nil, fmt.Errorf("eci: %s: %w: want %s.npy or %[3]s.safetensors with %[3]s.ids, one id a line, or %[3]s.jsonl with id and vector (and so for queries and corpus)", cmp.Or(dir, "vectors"), fs.ErrNotExist, stem)
 }
 
-// withIDs joins an array with the ids in a file.
-func withIDs(path string, data VectorArray, open func() (io.ReadCloser, error)) (*VectorTable, error) {
-	f, err := open()
-	if err != nil {
-		return nil, &RowError{File: path, Err: fmt.Errorf("the ids of the vectors, one a line: %w", err)}
+// withIDs joins an array with the ids in a file, and closes the array where it
+// fails. name is for errors.
+func withIDs(data VectorArray, name, path string, files *Files) (*VectorTable, error) {
+	ids, err := files.readIDs(name, path)
+	if err == nil {
+		var t *VectorTable
+		if t, err = NewVectorTable(name, ids, data); err == nil {
+			return t, nil
+		}
 	}
-	defer f.Close()
-	ids, err := readIDs(path, f)
+	data.Close()
+	return nil, err
+}
+
+func (f *Files) readIDs(name, path string) ([]string, error) {
+	s, err := f.open(path)
 	if err != nil {
-		return nil, err
+		return nil, &RowError{File: name, Err: fmt.Errorf("the ids of the vectors, one a line: %w", err)}
 	}
-	return NewVectorTable(path, ids, data)
+	defer s.Close()
+	return readIDs(name, s.Reader)
 }
 
 func openVectors(dir string, fsys fs.FS, open func(name string) (VectorArray, error)) (*VectorFiles, error) {
@@ -169,8 +177,8 @@ func openVectors(dir string, fsys fs.FS, open func(name string) (VectorArray, er
 	return v, nil
 }
 
-// OpenVectorTable memory-maps an .npy or, by its extension, a .safetensors file
-// and reads its ids, one a line.
+// OpenVectorTable opens an .npy or, by its extension, a .safetensors file and
+// reads its ids, one a line.
 func OpenVectorTable(path, idsPath string) (*VectorTable, error) {
 	open := func() (VectorArray, error) { return asArray(OpenNPY(path)) }
 	if strings.EqualFold(filepath.Ext(path), ".safetensors") {
@@ -180,11 +188,7 @@ func OpenVectorTable(path, idsPath string) (*VectorTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := withIDs(idsPath, data, func() (io.ReadCloser, error) { return os.Open(idsPath) })
-	if err != nil {
-		data.Close()
-	}
-	return t, err
+	return withIDs(data, idsPath, idsPath, &Files{})
 }
 
 // AppendQuery appends the vector of a query; see [Vectors].
@@ -206,15 +210,16 @@ func (v *VectorFiles) Close() error {
 func (t *VectorTable) Close() error { return t.data.Close() }
 
 // readIDs reads one id a line; a trailing newline ends the last one.
-func readIDs(name string, r io.Reader) ([]string, error) {
-	var ids []string
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		ids = append(ids, strings.TrimSpace(lines.Text()))
+func readIDs(name string, r *bufio.Reader) (ids []string, err error) {
+	lines := lineReader{r: r}
+	for {
+		line, err := lines.next()
+		if err == io.EOF {
+			return ids, nil
+		}
+		if err != nil {
+			return nil, &RowError{File: name, Row: lines.row, Err: err}
+		}
+		ids = append(ids, string(bytes.TrimSpace(line)))
 	}
-	if err := lines.Err(); err != nil {
-		return nil, &RowError{File: name, Row: len(ids) + 1, Err: fmt.Errorf("%w: %w", ErrFormat, err)}
-	}
-	return ids, nil
 }

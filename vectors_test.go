@@ -16,7 +16,7 @@ import (
 func vectorFiles() fstest.MapFS {
 	return fstest.MapFS{
 		"queries.npy": {Data: npy(1, dict("<f4", "(2, 2)"), []float32{1, 0, 0, 1})},
-		"queries.ids": {Data: []byte("q1\nq2\n")},
+		"queries.ids": {Data: []byte("\xef\xbb\xbfq1\nq2\n")}, // a byte order mark is no part of an id
 		"corpus.npy":  {Data: npy(1, dict("<f4", "(3, 2)"), []float32{1, 2, 3, 4, 5, 6})},
 		"corpus.ids":  {Data: []byte("d1\nd2 \r\nd3")}, // blanks and line ends do not matter
 	}
@@ -69,7 +69,8 @@ func TestVectorsRefuse(t *testing.T) {
 		{"ids and rows that differ in number", "corpus.ids", []byte("d1\nd2\n"), eci.ErrRowCount, "2 ids, 3 rows"},
 		{"an id twice", "corpus.ids", []byte("d1\nd2\nd1\n"), eci.ErrMalformed, "row 3"},
 		{"an empty id", "queries.ids", []byte("q1\n\n"), eci.ErrMalformed, "row 2"},
-		{"an id of more than a megabyte", "queries.ids", []byte(strings.Repeat("x", 2<<20)), eci.ErrFormat, "row 1"},
+		{"an array in the place of the ids", "queries.ids", npy(1, dict("<f4", "(1, 3)"), make([]float32, 3)), eci.ErrFormat, ".npy"},
+		{"ids in UTF-16", "queries.ids", []byte("\xff\xfeq\x001\x00\n\x00"), eci.ErrFormat, "UTF-16"},
 		{"queries of another dimension", "queries.npy", npy(1, dict("<f4", "(2, 3)"), make([]float32, 6)), eci.ErrDimension, "one encoder"},
 		{"no array", "corpus.npy", []byte("text"), eci.ErrFormat, "corpus.npy"},
 		{"no queries at all", "queries.npy", nil, os.ErrNotExist, "queries.npy"},

@@ -7,10 +7,7 @@ require (
 	github.com/parquet-go/parquet-go v0.32.0
 )
 
-require (
-	golang.org/x/exp v0.0.0-20251002181428-27f1f14c8bb9 // indirect
-	gonum.org/v1/gonum v0.17.0 // indirect
-)
+require gonum.org/v1/gonum v0.17.0 // indirect
 
 require (
 	example.com/eci v0.0.0
