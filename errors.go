@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"example.com/eci/internal/quote"
 )
 
 // The kinds of failure, for errors.Is. Every error of this package that comes
@@ -48,7 +50,7 @@ type RowError struct {
 func (e *RowError) Error() string {
 	var where []string
 	if e.Source != "" {
-		where = append(where, fmt.Sprintf("source %q", clip(e.Source)))
+		where = append(where, fmt.Sprintf("source %q", quote.Clip(e.Source)))
 	}
 	if e.File != "" {
 		where = append(where, e.File)

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+
+	"example.com/eci/internal/quote"
 )
 
 // Files opens files of training triples as sources, in the formats that people
@@ -101,7 +103,7 @@ func (f *Files) Sources(paths ...string) ([]Source, error) {
 		}
 		for _, s := range found {
 			if other, ok := from[s.Name]; ok {
-				return nil, fmt.Errorf("eci: %s and %s: %w: both would be source %q: rename a file, or open them apart and set Source.Name", other, path, ErrSourceName, clip(s.Name))
+				return nil, fmt.Errorf("eci: %s and %s: %w: both would be source %q: rename a file, or open them apart and set Source.Name", other, path, ErrSourceName, quote.Clip(s.Name))
 			}
 			from[s.Name] = path
 			sources = append(sources, s)

@@ -211,8 +211,11 @@ func (in *inputs) settings(sem *eci.Sem) error {
 	if !in.scored {
 		return nil
 	}
-	if in.groups == 0 || in.epsilon2 == 0 || in.consistency == 0 || in.near == 0 {
-		return usage("--groups, --epsilon2 and temperatures must be above 0")
+	if in.groups < 2 {
+		return usage("--groups %d: intervals need 2 groups of queries or more", in.groups)
+	}
+	if !(in.epsilon2 > 0 && in.consistency > 0 && in.near > 0) {
+		return usage("--epsilon2 and temperatures must be above 0")
 	}
 	sem.Budget, sem.Seed, sem.Groups, sem.Exact = in.budget, in.seed, in.groups, in.exact
 	sem.Epsilon2, sem.Checkpoint, sem.CalibrateOn = in.epsilon2, in.checkpoint, in.calibrateOn
