@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"example.com/eci/internal/dots"
 	"example.com/eci/internal/stat"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -109,7 +110,7 @@ func (r *run) artefact(rows []*checked) (*Artefact, error) {
 			for class := range 2 {
 				for _, c := range folds[f] {
 					c.unit(x, 1+class)
-					values[f][class] = append(values[f][class], dot64(w, x))
+					values[f][class] = append(values[f][class], dots.Inner(w, x))
 				}
 			}
 		}
@@ -215,7 +216,7 @@ func discriminant(d, without int, folds [][]*checked, all, fold []float64, sums 
 	}
 	lapack64.Potrs(factor, blas64.General{Rows: d, Cols: 1, Stride: 1, Data: w})
 	// wT (C + l I) w = w.(mean+ - mean-).
-	return w, math.Sqrt(max(0, dot64(w, difference)))
+	return w, math.Sqrt(max(0, dots.Inner(w, difference)))
 }
 
 // String says in words what the AUC means.

@@ -378,6 +378,35 @@ func (r *run) lexical(b *batch) {
 	}
 }
 
+// residual writes scale times the row's residual to dst, and returns its squared
+// norm before scaling.
+func (row *batchRow) residual(dst []float64, scale float64) float64 {
+	q, p, n := row.vectors[0], row.vectors[1], row.vectors[2]
+	return residual(dst, q.data, p.data, n.data, row.inverse[0], row.inverse[1], row.inverse[2], row.evidence.Margin, scale)
+}
+
+// fastResidual writes sqrt(w) r to dst, rounded to float32, and returns |r|^2.
+func (row *batchRow) fastResidual(dst []float32) (square float64) {
+	q, p, n := row.vectors[0], row.vectors[1], row.vectors[2]
+	scale := math.Sqrt(row.weight)
+	if scale < leastScale { // too small to tell |r| from it
+		square = dots.Residual(dst, q.data, p.data, n.data, row.evidence.Margin*row.inverse[0], row.inverse[1], row.inverse[2])
+		for k := range dst {
+			dst[k] *= float32(scale)
+		}
+		return square
+	}
+	square = dots.Residual(dst, q.data, p.data, n.data, scale*row.evidence.Margin*row.inverse[0], scale*row.inverse[1], scale*row.inverse[2])
+	return square / row.weight
+}
+
+// leastScale keeps float32 squares of a residual's components normal numbers.
+const leastScale = 1e-9
+
+func (row *batchRow) weighted() Weighted {
+	return Weighted{Evidence: row.evidence, Factors: row.factors, Weight: row.weight, Group: row.group}
+}
+
 // loss is the InfoNCE loss of a triple, ln(1 + exp(-m/T)), in nats, and the norm
 // of its gradient with respect to the query, sigmoid(-m/T) |r| / T.
 func loss(margin, temperature, residualNorm float64) (value, gradient float64) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"example.com/eci/internal/dots"
 	"example.com/eci/internal/stat"
 )
 
@@ -45,26 +46,9 @@ func (f *information) slope(b []float64) float64 {
 	for i := range d {
 		w, row := f.inverse[i*d+i:(i+1)*d], b[i*d+i:(i+1)*d]
 		diagonal += w[0] * row[0]
-		above += dot64(w[1:], row[1:])
+		above += dots.Inner(w[1:], row[1:])
 	}
 	return f.scale / 2 * (diagonal + 2*above)
-}
-
-// dot64 is the inner product over four fixed lanes.
-func dot64(x, y []float64) float64 {
-	y = y[:len(x)]
-	var a, b, c, d float64
-	i := 0
-	for ; i+4 <= len(x); i += 4 {
-		a += float64(x[i] * y[i])
-		b += float64(x[i+1] * y[i+1])
-		c += float64(x[i+2] * y[i+2])
-		d += float64(x[i+3] * y[i+3])
-	}
-	for ; i < len(x); i++ {
-		a += float64(x[i] * y[i])
-	}
-	return (a + b) + (c + d)
 }
 
 // linearised returns S_(-j) - S of the infinitesimal jackknife for every group j:

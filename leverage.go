@@ -80,7 +80,7 @@ func (s *Sem) leverage(ctx context.Context, matrix *Matrix, source Source, yield
 				blas64.Trsm(blas.Right, blas.NoTrans, 1, factor, blas64.General{Rows: to - from, Cols: d, Stride: d, Data: block})
 				for i := from; i < to; i++ {
 					x := block[(i-from)*d : (i-from+1)*d]
-					leverages[i] = scale * dot64(x, x)
+					leverages[i] = scale * dots.Inner(x, x)
 				}
 			}
 		})
@@ -101,32 +101,3 @@ func (s *Sem) leverage(ctx context.Context, matrix *Matrix, source Source, yield
 // leverageRows is the number of triples solved for at once; fixed, so that the
 // bits do not depend on the number of cores.
 const leverageRows = 32
-
-// residual writes scale times the row's residual to dst, and returns its squared
-// norm before scaling.
-func (row *batchRow) residual(dst []float64, scale float64) float64 {
-	q, p, n := row.vectors[0], row.vectors[1], row.vectors[2]
-	return residual(dst, q.data, p.data, n.data, row.inverse[0], row.inverse[1], row.inverse[2], row.evidence.Margin, scale)
-}
-
-// fastResidual writes sqrt(w) r to dst, rounded to float32, and returns |r|^2.
-func (row *batchRow) fastResidual(dst []float32) (square float64) {
-	q, p, n := row.vectors[0], row.vectors[1], row.vectors[2]
-	scale := math.Sqrt(row.weight)
-	if scale < leastScale { // too small to tell |r| from it
-		square = dots.Residual(dst, q.data, p.data, n.data, row.evidence.Margin*row.inverse[0], row.inverse[1], row.inverse[2])
-		for k := range dst {
-			dst[k] *= float32(scale)
-		}
-		return square
-	}
-	square = dots.Residual(dst, q.data, p.data, n.data, scale*row.evidence.Margin*row.inverse[0], scale*row.inverse[1], scale*row.inverse[2])
-	return square / row.weight
-}
-
-// leastScale keeps float32 squares of a residual's components normal numbers.
-const leastScale = 1e-9
-
-func (row *batchRow) weighted() Weighted {
-	return Weighted{Evidence: row.evidence, Factors: row.factors, Weight: row.weight, Group: row.group}
-}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"example.com/eci/internal/textcheck"
 )
 
 // Linter looks for what is wrong with triples before anything is trained on
@@ -117,9 +119,6 @@ func keyOf(text string) lintKey {
 // pairKey stands for an ordered pair.
 func pairKey(a, b lintKey) lintKey { return lintKey(mix64(mix64(uint64(a)) ^ uint64(b))) }
 
-// normalise is a text lower-cased with runs of blanks as one.
-func normalise(text string) string { return strings.Join(strings.Fields(strings.ToLower(text)), " ") }
-
 // Prefixes keep ids of queries, ids of documents and texts apart.
 const (
 	queryPrefix    = "query id\x00"
@@ -183,7 +182,7 @@ type lintSource struct {
 
 	negatives map[lintKey]lintNegative // by text
 	commonest int                      // rows with the commonest negative
-	cuts      [2]lengths               // of passages, in characters and words
+	cuts      []*textcheck.Lengths     // of passages, by unit
 	seen      map[lintKey]struct{}     // passages that are in cuts; nil after the first reading
 	cut       [2]int                   // lengths taken for cuts; -1 for none
 	sample    lintSample
@@ -200,7 +199,7 @@ func newLintSource(r *lintRun, source Source, index uint32) *lintSource {
 	return &lintSource{
 		lintRun: r, source: source, index: index, found: make(map[LintKind]*Finding),
 		negatives: make(map[lintKey]lintNegative), seen: make(map[lintKey]struct{}),
-		cuts: [2]lengths{make(lengths), make(lengths)},
+		cuts: []*textcheck.Lengths{textcheck.NewLengths(textcheck.Characters), textcheck.NewLengths(textcheck.Words)},
 	}
 }
 
@@ -306,7 +305,7 @@ func queryKeys(rec *Record) []lintKey {
 
 // documentKeys are the ways to name a passage.
 func documentKeys(id, text string) []lintKey {
-	keys := []lintKey{keyOf(normalise(text))}
+	keys := []lintKey{keyOf(textcheck.Normalize(text))}
 	if id != "" {
 		keys = append(keys, keyOf(documentPrefix+id))
 	}
@@ -336,7 +335,7 @@ func (s *lintSource) survey(rec *Record) error {
 		if _, ok := s.seen[key]; !ok {
 			s.seen[key] = struct{}{}
 			for k := range s.cuts {
-				s.cuts[k].add(text, k)
+				s.cuts[k].Add(text)
 			}
 		}
 	}
@@ -354,7 +353,7 @@ func (s *lintSource) survey(rec *Record) error {
 
 // duplicate looks for the same three texts in an earlier row.
 func (s *lintSource) duplicate(rec *Record) {
-	hash := tripleHash(0, fingerprintOf(rec.QueryText), fingerprintOf(rec.PositiveText), fingerprintOf(rec.NegativeText))
+	hash := rec.hash(0)
 	t, ok := s.triplets[hash]
 	switch {
 	case !ok:
@@ -389,7 +388,7 @@ func (s *lintSource) identity(space, id, text string, rec *Record) {
 // conclude draws from the first reading what the second one needs.
 func (s *lintSource) conclude() {
 	for k := range s.cut {
-		s.cut[k] = s.cuts[k].cut(s.TruncatedShare)
+		s.cut[k] = s.cuts[k].Cut(s.TruncatedShare)
 	}
 	s.sample.conclude()
 }
@@ -402,7 +401,7 @@ func (s *lintSource) inspect(rec *Record) error {
 		s.add(LintRepeated, rec, rec.NegativeText, fmt.Sprintf("in %d rows", n.rows))
 		s.found[LintRepeated].Detail = fmt.Sprintf("the commonest negative is in %d rows", s.commonest)
 	}
-	if t := s.triplets[tripleHash(0, fingerprintOf(rec.QueryText), fingerprintOf(rec.PositiveText), fingerprintOf(rec.NegativeText))]; t.several {
+	if t := s.triplets[rec.hash(0)]; t.several {
 		s.add(LintShared, rec, rec.NegativeText, "")
 	}
 	s.truncated(rec)
@@ -418,7 +417,7 @@ func (s *lintSource) labels(rec *Record) {
 	case rec.NegativeID != "" && rec.NegativeID == rec.PositiveID:
 		s.add(LintNegativeIsPositive, rec, rec.NegativeText, fmt.Sprintf("both have id %q", rec.NegativeID))
 		return
-	case normalise(rec.NegativeText) == normalise(rec.PositiveText):
+	case textcheck.Normalize(rec.NegativeText) == textcheck.Normalize(rec.PositiveText):
 		s.add(LintNearIdentical, rec, rec.NegativeText, "")
 		return
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"example.com/eci/internal/dots"
 )
 
 // lintSampled is a triple kept for the rules that look at a whole source.
@@ -26,8 +28,7 @@ type lintSample struct {
 const lintSampleSize = 128
 
 func (s *lintSample) offer(rec *Record, vectors [3][]float32) {
-	q, p, n := fingerprintOf(rec.QueryText), fingerprintOf(rec.PositiveText), fingerprintOf(rec.NegativeText)
-	hash := tripleHash(0x11, q, p, n)
+	hash := rec.hash(0x11)
 	at, found := slices.BinarySearchFunc(s.rows, hash, func(row lintSampled, hash uint64) int { return cmp.Compare(row.hash, hash) })
 	if found || at == lintSampleSize {
 		return
@@ -65,7 +66,7 @@ func cosine(a, b []float32) float64 {
 	if err != nil {
 		return 0
 	}
-	return dot(a, b) * x * y
+	return dots.Inner(a, b) * x * y
 }
 
 // lookUp finds the vectors of a row. ok is false when one is missing or bad;

@@ -156,12 +156,8 @@ func (b band) holds(rec *Record) bool {
 }
 
 func (b band) hash(rec *Record) uint64 {
-	key := rec.QueryID
-	if key == "" {
-		key = rec.QueryText
-	}
 	// The top bit is dropped, so that high can lie above all hashes.
-	return mix64(fnv1a(fnvOffset, key)^mix64(b.seed)) >> 1
+	return mix64(rec.queryKey()^mix64(b.seed)) >> 1
 }
 
 // upTo is the hash below which a share of all queries lies.

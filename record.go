@@ -87,13 +87,19 @@ func (r *Record) check() error {
 	return nil
 }
 
-// group is the query's bucket: FNV-1a-64 of its id, else of its text, modulo
-// groups, so that every triple of a query falls into the same group in every
-// source.
-func (r *Record) group(groups int) int {
-	key := r.QueryID
-	if key == "" {
-		key = r.QueryText
+// queryKey identifies the query of a triple in every source: FNV-1a-64 of its id,
+// or of its text where it has none.
+func (r *Record) queryKey() uint64 {
+	if r.QueryID != "" {
+		return fnv1a(fnvOffset, r.QueryID)
 	}
-	return int(fnv1a(fnvOffset, key) % uint64(groups))
+	return fnv1a(fnvOffset, r.QueryText)
+}
+
+// group is the query's jackknife group, the same in every source.
+func (r *Record) group(groups int) int { return int(r.queryKey() % uint64(groups)) }
+
+// hash is [tripleHash] of the three texts.
+func (r *Record) hash(seed uint64) uint64 {
+	return tripleHash(seed, fingerprintOf(r.QueryText), fingerprintOf(r.PositiveText), fingerprintOf(r.NegativeText))
 }

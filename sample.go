@@ -119,7 +119,7 @@ func (r *run) refine(ctx context.Context, source Source, s *sample) error {
 	}
 	var hashes []uint64
 	err := source.each(ctx, r.Skip, make(map[string]int), nil, func(rec *Record) error {
-		if h := r.hashOf(rec); h>>(64-histogramBits) == uint64(bin) {
+		if h := rec.hash(r.Seed); h>>(64-histogramBits) == uint64(bin) {
 			hashes = append(hashes, h)
 		}
 		return nil
@@ -137,10 +137,6 @@ func (r *run) refine(ctx context.Context, source Source, s *sample) error {
 	return nil
 }
 
-func (r *run) hashOf(rec *Record) uint64 {
-	return tripleHash(r.Seed, fingerprintOf(rec.QueryText), fingerprintOf(rec.PositiveText), fingerprintOf(rec.NegativeText))
-}
-
 // admission returns a function that tells, triple by triple from the start of
 // the source, which are in the budget.
 func (r *run) admission(s *sample) func(rec *Record) bool {
@@ -149,7 +145,7 @@ func (r *run) admission(s *sample) func(rec *Record) bool {
 	}
 	ties := s.ties
 	return func(rec *Record) bool {
-		h := r.hashOf(rec)
+		h := rec.hash(r.Seed)
 		if h == s.limit && ties > 0 {
 			ties--
 			return true

@@ -1,12 +1,13 @@
 package eci
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"math"
+
+	"example.com/eci/internal/design"
 )
 
 // Selection says which triples of a source to choose: those that together carry
@@ -68,13 +69,9 @@ func (s *Sem) choose(ctx context.Context, selection Selection, source Source, yi
 		return err
 	}
 	if selection.Stream {
-		return r.sieve(ctx, selection, source, yield)
+		return r.stream(ctx, selection, source, yield)
 	}
-	pool, err := r.candidates(ctx, selection, source)
-	if err != nil {
-		return err
-	}
-	return source.wrap(nil, pool.greedy(ctx, yield))
+	return r.greedy(ctx, selection, source, yield)
 }
 
 func (s *Selection) check() error {
@@ -97,227 +94,131 @@ func (s *Selection) check() error {
 	return nil
 }
 
-// candidates is a pool of triples to choose from.
+// candidates are the triples to choose from, with their rows sqrt(w) r.
 type candidates struct {
-	d       int
-	count   int // K
-	quota   int // a query, 0 for no limit
-	records []Record
-	weights []float64
-	margins []float64
-	queries []uint64    // by candidate
-	rows    [][]float32 // sqrt(w) r, then scaled by sqrt(a/K)
+	design.Pool
+	selected []Selected // without gains
+	allowed  int        // how many the quota allows
+}
+
+// greedy chooses from all triples of a source, kept in memory.
+func (r *run) greedy(ctx context.Context, selection Selection, source Source, yield func(*Selected, error) bool) error {
+	c, err := r.candidates(ctx, selection, source)
+	if err != nil {
+		return source.wrap(nil, err)
+	}
+	count := selection.Count
+	if count == 0 {
+		count = c.allowed
+	}
+	if count > c.allowed || c.allowed == 0 {
+		return tooFew(source, count, c.allowed)
+	}
+	scale := float32(r.rowScale(count))
+	for _, row := range c.Rows {
+		for k := range row {
+			row[k] *= scale
+		}
+	}
+	proceed := func() error { return stopped(ctx) }
+	return source.wrap(nil, c.Greedy(count, parallel, proceed, func(i int, gain, total float64) error {
+		s := c.selected[i]
+		s.Gain, s.Total = gain, total
+		if !yield(&s, nil) {
+			return errStopped
+		}
+		return nil
+	}))
 }
 
 // candidates reads the pool of a source.
 func (r *run) candidates(ctx context.Context, selection Selection, source Source) (*candidates, error) {
-	p := &candidates{d: r.dimension, count: selection.Count, quota: selection.PerQuery}
+	c := &candidates{Pool: design.Pool{Quota: selection.PerQuery}}
 	var bytes int64
 	scratch := make([]float64, r.dimension)
 	perQuery := make(map[uint64]int)
-	allowed := 0
 	err := r.batches(ctx, source, make(map[string]int), func(b *batch) error {
 		if err := r.weigh(source, b); err != nil {
 			return err
 		}
 		for i := range b.rows {
 			row := &b.rows[i]
-			rec := row.rec
+			rec := &row.rec
 			bytes += int64(4*r.dimension + len(rec.QueryText) + len(rec.PositiveText) + len(rec.NegativeText) + 512)
 			if bytes > selection.PoolBytes {
-				return fmt.Errorf("%w: a pool of more than %d bytes after %d triples; raise Selection.PoolBytes, or set Stream", ErrSettings, selection.PoolBytes, len(p.records))
+				return fmt.Errorf("%w: a pool of more than %d bytes after %d triples; raise Selection.PoolBytes, or set Stream", ErrSettings, selection.PoolBytes, len(c.Rows))
 			}
-			rec.QueryVector, rec.PositiveVector, rec.NegativeVector = nil, nil, nil
-			row.residual(scratch, math.Sqrt(row.weight))
-			p.rows = append(p.rows, narrow(make([]float32, r.dimension), scratch, 1))
-			p.records = append(p.records, rec)
-			p.weights = append(p.weights, row.weight)
-			p.margins = append(p.margins, row.evidence.Margin)
+			l := make([]float32, r.dimension)
+			row.information(l, scratch, 1)
 			key := rec.queryKey()
-			p.queries = append(p.queries, key)
-			if perQuery[key]++; p.quota == 0 || perQuery[key] <= p.quota {
-				allowed++
+			c.Rows, c.Keys, c.selected = append(c.Rows, l), append(c.Keys, key), append(c.selected, row.selected())
+			if perQuery[key]++; c.Quota == 0 || perQuery[key] <= c.Quota {
+				c.allowed++
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, source.wrap(nil, err)
-	}
-	if p.count == 0 {
-		p.count = allowed
-	}
-	if p.count > allowed || allowed == 0 {
-		return nil, &RowError{Source: source.Name, Err: fmt.Errorf("%w: %d triples asked for, there are %d to choose from", ErrSettings, p.count, allowed)}
-	}
-	scale := float32(math.Sqrt(float64(p.d) / r.Epsilon2 / float64(p.count)))
-	for _, row := range p.rows {
-		for k := range row {
-			row[k] *= scale
-		}
-	}
-	return p, nil
+	return c, err
 }
 
-// narrow writes scale times src to dst.
-func narrow(dst []float32, src []float64, scale float64) []float32 {
-	for k, x := range src {
-		dst[k] = float32(scale * x)
+// stream chooses in one pass over a source.
+func (r *run) stream(ctx context.Context, selection Selection, source Source, yield func(*Selected, error) bool) error {
+	sieve := design.NewSieve[Selected](r.dimension, selection.Count, selection.Epsilon)
+	scale, seen := r.rowScale(selection.Count), 0
+	rows, scratch := make([][]float32, triplesPerBatch), make([]float64, r.dimension)
+	for i := range rows {
+		rows[i] = make([]float32, r.dimension)
 	}
-	return dst
-}
-
-// queryKey identifies the query: a hash of its id, or else of its text.
-func (r *Record) queryKey() uint64 {
-	if r.QueryID != "" {
-		return fnv1a(fnvOffset, r.QueryID)
-	}
-	return fnv1a(fnvOffset, r.QueryText)
-}
-
-// chosen is a set T and what it takes to price another row l: with
-// W = (I + sum l lT)^-1 the row adds 1/2 ln(1 + lT W l). W falls by u uT with
-// every row that is added; the last d of the u are kept, so that the value of a
-// row can be brought up to date by what was added since.
-type chosen struct {
-	d, size int
-	inverse []float64 // W, d x d, full
-	updates []float64 // u of additions size-d..size-1, in a ring of d rows
-	total   float64   // f(T)
-}
-
-func newChosen(d int) *chosen {
-	c := &chosen{d: d, inverse: make([]float64, d*d), updates: make([]float64, d*d)}
-	for i := range d {
-		c.inverse[i*d+i] = 1
-	}
-	return c
-}
-
-// refresh returns lT W l given its value e when T had the given size.
-func (c *chosen) refresh(l []float32, e float64, size int) float64 {
-	if c.size-size > c.d/2 {
-		var sum float64
-		for i := range c.d {
-			sum += float64(float64(l[i]) * dotMixed(c.inverse[i*c.d:(i+1)*c.d], l))
-		}
-		return max(0, min(e, sum)) // rounding must not raise it
-	}
-	for t := size; t < c.size; t++ {
-		x := dotMixed(c.updates[t%c.d*c.d:][:c.d], l)
-		e -= float64(x * x)
-	}
-	return max(0, e)
-}
-
-// add puts a row with up-to-date value e into T and returns its gain.
-func (c *chosen) add(l []float32, e float64) float64 {
-	u := c.updates[c.size%c.d*c.d:][:c.d]
-	root := 1 / math.Sqrt(1+e)
-	for i := range u {
-		u[i] = root * dotMixed(c.inverse[i*c.d:(i+1)*c.d], l)
-	}
-	for i, x := range u {
-		row := c.inverse[i*c.d : (i+1)*c.d]
-		for k, y := range u {
-			row[k] -= float64(x * y)
-		}
-	}
-	c.size++
-	gain := math.Log1p(e) / 2
-	c.total += gain
-	return gain
-}
-
-func squared(l []float32) float64 { return dot(l, l) }
-
-// dotMixed is the inner product of a float64 and a float32 vector.
-func dotMixed(x []float64, y []float32) float64 {
-	y = y[:len(x)]
-	var a, b, c, d float64
-	i := 0
-	for ; i+4 <= len(x); i += 4 {
-		a += float64(x[i] * float64(y[i]))
-		b += float64(x[i+1] * float64(y[i+1]))
-		c += float64(x[i+2] * float64(y[i+2]))
-		d += float64(x[i+3] * float64(y[i+3]))
-	}
-	for ; i < len(x); i++ {
-		a += float64(x[i] * float64(y[i]))
-	}
-	return (a + b) + (c + d)
-}
-
-// priced is a candidate with its value when T had a size. Values only fall as T
-// grows, so the first of the queue that is up to date is the best of all (Minoux
-// 1978).
-type priced struct {
-	candidate, size int
-	value           float64
-}
-
-type queue []priced
-
-func (q queue) Len() int { return len(q) }
-func (q queue) Less(i, j int) bool {
-	return q[i].value > q[j].value || q[i].value == q[j].value && q[i].candidate < q[j].candidate
-}
-func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)   { *q = append(*q, x.(priced)) }
-func (q *queue) Pop() any {
-	last := (*q)[len(*q)-1]
-	*q = (*q)[:len(*q)-1]
-	return last
-}
-
-// refreshed is the number of candidates brought up to date at once.
-const refreshed = 32
-
-// greedy chooses the candidate with the highest gain, again and again.
-func (p *candidates) greedy(ctx context.Context, yield func(*Selected, error) bool) error {
-	t := newChosen(p.d)
-	q := make(queue, len(p.rows))
-	parallel(len(p.rows), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			q[i] = priced{candidate: i, value: squared(p.rows[i])}
-		}
-	})
-	heap.Init(&q)
-	taken := make(map[uint64]int)
-	stale := make([]priced, 0, refreshed)
-	for t.size < p.count && len(q) > 0 {
-		if err := stopped(ctx); err != nil {
+	err := r.batches(ctx, source, make(map[string]int), func(b *batch) error {
+		if err := r.weigh(source, b); err != nil {
 			return err
 		}
-		if top := q[0]; top.size == t.size {
-			heap.Pop(&q)
-			i := top.candidate
-			if p.quota > 0 && taken[p.queries[i]] == p.quota {
-				continue
-			}
-			taken[p.queries[i]]++
-			gain := t.add(p.rows[i], top.value)
-			if !yield(&Selected{Record: &p.records[i], Weight: p.weights[i], Margin: p.margins[i], Gain: gain, Total: t.total}, nil) {
-				return errStopped
-			}
-			continue
+		seen += len(b.rows)
+		for i := range b.rows {
+			b.rows[i].information(rows[i], scratch, scale)
 		}
-		stale = stale[:0]
-		for len(q) > 0 && len(stale) < refreshed && q[0].size < t.size {
-			next := heap.Pop(&q).(priced)
-			if p.quota == 0 || taken[p.queries[next.candidate]] < p.quota {
-				stale = append(stale, next)
-			}
-		}
-		parallel(len(stale), func(lo, hi int) {
-			for i := lo; i < hi; i++ {
-				s := &stale[i]
-				s.value, s.size = t.refresh(p.rows[s.candidate], s.value, s.size), t.size
-			}
+		sieve.Offer(rows[:len(b.rows)], parallel, func(i int, gain, total float64) Selected {
+			s := b.rows[i].selected()
+			s.Gain, s.Total = gain, total
+			return s
 		})
-		for _, s := range stale {
-			heap.Push(&q, s)
+		return nil
+	})
+	if err != nil {
+		return source.wrap(nil, err)
+	}
+	if seen < selection.Count {
+		return tooFew(source, selection.Count, seen)
+	}
+	best := sieve.Best()
+	for i := range best {
+		if !yield(&best[i], nil) {
+			return errStopped
 		}
 	}
 	return nil
+}
+
+// rowScale is sqrt(a/K), by which rows sqrt(w) r of a choice of K are multiplied.
+func (r *run) rowScale(count int) float64 {
+	return math.Sqrt(float64(r.dimension) / r.Epsilon2 / float64(count))
+}
+
+// information writes scale sqrt(w) r to dst.
+func (row *batchRow) information(dst []float32, scratch []float64, scale float64) {
+	row.residual(scratch, math.Sqrt(row.weight))
+	for k, x := range scratch {
+		dst[k] = float32(scale * x)
+	}
+}
+
+// selected copies what is kept of a triple.
+func (row *batchRow) selected() Selected {
+	rec := row.rec
+	rec.QueryVector, rec.PositiveVector, rec.NegativeVector = nil, nil, nil
+	return Selected{Record: &rec, Weight: row.weight, Margin: row.evidence.Margin}
+}
+
+func tooFew(source Source, asked, have int) error {
+	return &RowError{Source: source.Name, Err: fmt.Errorf("%w: %d triples asked for, there are %d to choose from", ErrSettings, asked, have)}
 }

@@ -1,6 +1,10 @@
 package eci
 
-import "math"
+import (
+	"math"
+
+	"example.com/eci/internal/dots"
+)
 
 // Evidence is what a [Component] sees of one triple.
 type Evidence struct {
@@ -94,30 +98,11 @@ func orOne(x float64) float64 {
 	return x
 }
 
-// dot is the inner product of two float32 vectors of one length. Products of two
-// float32 are exact in float64, so that four fixed lanes give the same bits with
-// and without fused multiply-add, on every machine.
-func dot(x, y []float32) float64 {
-	y = y[:len(x)]
-	var a, b, c, d float64
-	i := 0
-	for ; i+4 <= len(x); i += 4 {
-		a += float64(x[i]) * float64(y[i])
-		b += float64(x[i+1]) * float64(y[i+1])
-		c += float64(x[i+2]) * float64(y[i+2])
-		d += float64(x[i+3]) * float64(y[i+3])
-	}
-	for ; i < len(x); i++ {
-		a += float64(x[i]) * float64(y[i])
-	}
-	return (a + b) + (c + d)
-}
-
 // inverseNorm returns 1/|x|, or ErrNotFinite or ErrZeroVector. The squares of
 // finite float32 values neither overflow nor vanish in float64, so the test on
 // the sum tells for all components.
 func inverseNorm(x []float32) (float64, error) {
-	square := dot(x, x)
+	square := dots.Inner(x, x)
 	switch {
 	case math.IsNaN(square) || math.IsInf(square, 0):
 		return 0, ErrNotFinite

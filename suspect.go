@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 	"math"
+
+	"example.com/eci/internal/dots"
 )
 
 // Suspect is a triple whose negative may answer the query, with the evidence.
@@ -117,7 +119,7 @@ func partialCosine(w *Weighted) float64 {
 	if !(left > 1e-12) { // below the rounding of float32 vectors
 		return 0
 	}
-	return clamp((dot(p, n)*ip*in-float64(a*b))/math.Sqrt(left), -1, 1)
+	return clamp((dots.Inner(p, n)*ip*in-float64(a*b))/math.Sqrt(left), -1, 1)
 }
 
 // without returns the features of f that are not in g. Both come from one
