@@ -190,7 +190,7 @@ func (t *textFile) reader() (*textReader, error) {
 	}
 	r := &textReader{file: t}
 	if t.loaded == nil {
-		raw, err := openRaw(t.files.FS, t.path)
+		raw, err := t.files.openRaw(t.path)
 		if err != nil {
 			return nil, &RowError{File: t.path, Err: err}
 		}

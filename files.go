@@ -2,6 +2,7 @@ package eci
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
@@ -48,8 +49,12 @@ type Files struct {
 	// is given the file itself, so that it can read at random. gz needs none.
 	// The module example.com/eci/formats has decoders for zst and parquet.
 	Decoders map[string]func(io.Reader) (io.ReadCloser, error)
-	// FS is the file system that all paths are of; nil means the machine's.
+	// FS is the file system that all paths are of; nil means the machine's, where
+	// "-" is standard input.
 	FS fs.FS
+	// Spool holds what comes from pipes, of the machine's file system only; nil
+	// means one for each call. See there for how long it waits.
+	Spool *Spool
 }
 
 // Fields names the fields, or columns of a table, of a user's own format.
@@ -75,6 +80,7 @@ type Fields struct {
 // that [Skip] can leave them out. An id without a text is ErrMissingField.
 func (f *Files) Sources(paths ...string) ([]Source, error) {
 	c := &opener{Files: *f}
+	c.Spool = cmp.Or(c.Spool, new(Spool))
 	if err := c.check(paths); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package eci
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
@@ -65,6 +66,7 @@ func (q qrels) compact() {
 // those of [Files.Sources].
 func (f *Files) Relevant() (map[string][]string, error) {
 	c := *f
+	c.Spool = cmp.Or(c.Spool, new(Spool))
 	if err := c.beir(); err != nil || c.Qrels == "" {
 		return nil, err
 	}

@@ -125,7 +125,7 @@ func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, er
 	case len(files) == 0:
 		return nil, usage("give the files of the sources, or --demo")
 	default:
-		err = in.openFiles(o, files)
+		err = in.openFiles(ctx, o, files)
 	}
 	if err == nil && o.sem == nil {
 		o.sem = &eci.Sem{}
@@ -143,10 +143,20 @@ func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, er
 	return o, nil
 }
 
-func (in *inputs) openFiles(o *opened, files []string) error {
+// pipes holds what the command reads from pipes, for all its passes.
+func (in *inputs) pipes(ctx context.Context) *eci.Spool {
+	if in.files.Spool == nil {
+		in.files.Spool = &eci.Spool{Context: ctx}
+	}
+	return in.files.Spool
+}
+
+func (in *inputs) openFiles(ctx context.Context, o *opened, files []string) error {
 	o.sem = &eci.Sem{}
 	in.files.Format = eci.Format(in.format)
 	in.files.Decoders = formats.Decoders()
+	in.files.Spool = in.pipes(ctx)
+	o.closers = append(o.closers, in.files.Spool)
 	var err error
 	if o.sources, err = in.files.Sources(files...); err != nil {
 		return err

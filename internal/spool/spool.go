@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"example.com/eci/internal/ctxerr"
 )
 
 // Stdin is the name that stands for standard input.
@@ -115,7 +117,9 @@ func (s *Store) copy(ctx context.Context, name string) *spooled {
 	}
 	to, err := os.CreateTemp(s.Dir, "eci-pipe-*")
 	if err != nil {
-		in.Close()
+		if in != os.Stdin {
+			in.Close()
+		}
 		return &spooled{err: err}
 	}
 	os.Remove(to.Name()) // where that fails, Close does it
@@ -131,7 +135,7 @@ func (s *Store) copy(ctx context.Context, name string) *spooled {
 	return c
 }
 
-// read copies until the end, and closes in. A read that cannot be interrupted,
+// read copies until the end, and closes what is not standard input. A read that cannot be interrupted,
 // as of a terminal, is left behind when ctx ends.
 func read(ctx context.Context, to io.Writer, in *os.File, limit int64) (int64, error) {
 	type result struct {
@@ -140,7 +144,9 @@ func read(ctx context.Context, to io.Writer, in *os.File, limit int64) (int64, e
 	}
 	done := make(chan result, 1)
 	go func() {
-		defer in.Close()
+		if in != os.Stdin {
+			defer in.Close()
+		}
 		n, err := io.Copy(to, io.LimitReader(in, limit+1))
 		if err == nil && n > limit {
 			err = fmt.Errorf("%w: more than %d MB", ErrTooLarge, limit>>20)
@@ -154,7 +160,7 @@ func read(ctx context.Context, to io.Writer, in *os.File, limit int64) (int64, e
 		if in.SetReadDeadline(time.Unix(1, 0)) == nil {
 			<-done
 		}
-		return 0, cancelled(ctx)
+		return 0, ctxerr.Of(ctx)
 	}
 }
 
@@ -187,17 +193,9 @@ func open(ctx context.Context, name string) (*os.File, error) {
 			if r.err == nil {
 				r.file.Close()
 			}
-			return nil, cancelled(ctx)
+			return nil, ctxerr.Of(ctx)
 		case <-time.After(time.Millisecond):
 		}
 	}
-	return nil, cancelled(ctx)
-}
-
-// cancelled returns the error of a context that ended, with its cause.
-func cancelled(ctx context.Context) error {
-	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
-		return fmt.Errorf("%w: %w", ctx.Err(), cause)
-	}
-	return context.Cause(ctx)
+	return nil, ctxerr.Of(ctx)
 }

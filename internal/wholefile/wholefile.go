@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"example.com/eci/internal/ctxerr"
 )
 
 // Write gives write a writer and puts what it writes at path. The file there
@@ -114,8 +116,8 @@ func replace(ctx context.Context, path string, perm fs.FileMode, keep bool, writ
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if ctx.Err() != nil {
-		return cancelled(ctx)
+	if err := ctxerr.Of(ctx); err != nil {
+		return err
 	}
 	return os.Rename(f.Name(), path)
 }
@@ -149,7 +151,7 @@ func through(ctx context.Context, path string, mode fs.FileMode, write func(io.W
 		err = closeErr
 	}
 	if !stop() && ctx.Err() != nil {
-		return cancelled(ctx)
+		return ctxerr.Of(ctx)
 	}
 	return err
 }
@@ -166,16 +168,8 @@ func open(ctx context.Context, path string, mode fs.FileMode) (*os.File, error) 
 		}
 		select {
 		case <-ctx.Done():
-			return nil, cancelled(ctx)
+			return nil, ctxerr.Of(ctx)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-// cancelled returns the error of a context that ended, with its cause.
-func cancelled(ctx context.Context) error {
-	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
-		return fmt.Errorf("%w: %w", ctx.Err(), cause)
-	}
-	return context.Cause(ctx)
 }
