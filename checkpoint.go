@@ -90,7 +90,7 @@ func (r *run) scoreFile(source Source) string {
 }
 
 func (r *run) calibrationFile(sources []Source) string {
-	parts := []any{r.lexicon.tokenizer.Name(), r.lexicon.documents, slices.Sorted(slices.Values(r.CalibrateOn))}
+	parts := []any{r.lexicon.Tokenizer().Name(), r.lexicon.Documents(), slices.Sorted(slices.Values(r.CalibrateOn))}
 	for _, source := range sources {
 		s := r.samples[source.Name]
 		parts = append(parts, source.Name, s.digest, s.available, s.budget, s.limit, s.ties)

@@ -41,6 +41,7 @@ var (
 // RowError says where in the data an error arose. Source is the name of the
 // source, File the file it was read from (empty where there is none), Row the
 // 1-based line, record or triple (0 where the error is of no single row).
+// Goroutines may share one that none of them changes.
 type RowError struct {
 	Source string
 	File   string
@@ -81,6 +82,7 @@ func (e *RowError) Unwrap() error { return e.Err }
 // left out are counted in [Score.Skipped]. The zero value leaves out nothing.
 // Vectors that an Embedder returns are never skipped: an encoder that returns
 // NaN is broken.
+// It is a value, which goroutines may share.
 type Skip uint8
 
 const (

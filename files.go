@@ -19,6 +19,7 @@ import (
 // The rows of a file are streamed, and read anew on every pass: memory grows
 // with the longest row, the index of a corpus (16 bytes a document), the file of
 // queries likewise, and the relevance judgements, but not with the file.
+// Goroutines may share one that none of them changes.
 type Files struct {
 	// Format overrides what is found from the content. A CSV or TSV with a header
 	// of unknown names and a query, a positive and negatives in that order is
@@ -61,6 +62,7 @@ type Files struct {
 // Positive and Negative may hold a text, a list of texts, or of objects with
 // title and text; a Negative that is not there is looked for with a number:
 // with Negative "bad", bad_1, bad_2. Empty names keep those of the format.
+// Goroutines may share one that none of them changes.
 type Fields struct {
 	Query, Positive, Negative string
 }

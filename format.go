@@ -11,6 +11,7 @@ import (
 // Format is a file format for triples, found by [Files] from a file's content.
 // The names are stable and fit for command-line flags. docs/formats.md shows a
 // line of each.
+// It is a value, which goroutines may share.
 type Format string
 
 // The formats. Those marked W are also written by [Write].

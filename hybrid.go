@@ -10,6 +10,7 @@ import (
 )
 
 // Hybrid is a mixture of several sources in equal parts.
+// Goroutines may share one that none of them changes.
 type Hybrid struct {
 	// Sources are the members' names, in the order of the ranking.
 	Sources []string `json:"sources"`
@@ -30,6 +31,7 @@ type Hybrid struct {
 
 // Gain is the difference of a combination's score and that of the best single
 // source in it, in nats.
+// Goroutines may share one that none of them changes.
 type Gain struct {
 	// Over is the name of the best single source.
 	Over string `json:"over"`

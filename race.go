@@ -29,6 +29,7 @@ import (
 // The calibration, unless Sem has one, is taken over the first look's triples of
 // all sources and frozen. A race ends when one source is left, or with all
 // triples read. The Ranking says where, in [Ranking.Race].
+// Goroutines may share it under the conditions of Sem.
 type Race struct {
 	// Sem is the method, with its vectors or Embedder.
 	Sem Sem
@@ -44,6 +45,7 @@ type Race struct {
 }
 
 // RaceReport says how a race went.
+// Goroutines may share one that none of them changes.
 type RaceReport struct {
 	// Share is the share of the queries that was read in the end, in (0, 1].
 	Share float64 `json:"share"`
@@ -60,6 +62,7 @@ type RaceReport struct {
 }
 
 // RaceLook is one look of a race.
+// Goroutines may share one that none of them changes.
 type RaceLook struct {
 	// Share is the share of queries read, Triples the most triples of any source.
 	Share   float64 `json:"share"`

@@ -14,6 +14,8 @@ import (
 )
 
 // Ranking is the verdict on several sources, best first.
+//
+// Goroutines may share a Ranking that none of them changes; all methods only read.
 type Ranking struct {
 	// Scorer is the name of the score.
 	Scorer string
@@ -36,6 +38,7 @@ type Ranking struct {
 }
 
 // Ranked is one source in a ranking.
+// Goroutines may share one that none of them changes.
 type Ranked struct {
 	*Score
 	// Rank is the place, from 1; BestProbability the probability that no other
@@ -49,6 +52,7 @@ type Ranked struct {
 }
 
 // Pair compares two sources of a ranking.
+// Goroutines may share one that none of them changes.
 type Pair struct {
 	// Better is ranked above Worse.
 	Better, Worse string

@@ -3,6 +3,7 @@ package eci
 // Record is the concrete [Triple] that readers yield, with ids, texts and
 // optional vectors. Its JSON form is this project's own JSONL format; ids,
 // source and vectors are optional. Use a pointer to it as a Triple.
+// Goroutines may share one that none of them changes.
 type Record struct {
 	QueryID      string `json:"query_id,omitempty"`
 	QueryText    string `json:"query"`

@@ -9,6 +9,7 @@ import (
 )
 
 // Score is what a scorer finds out about one source.
+// Goroutines may share one that none of them changes.
 type Score struct {
 	// Source is the source's name and Value its score: S in nats for [Sem], the
 	// measure's own unit for a [Baseline]. Higher ranks first.
@@ -55,6 +56,7 @@ type Score struct {
 
 // Totals are sums over scored triples, additive over disjoint sets of them but
 // for UniqueNegatives.
+// Goroutines may share one that none of them changes.
 type Totals struct {
 	// Triples is N, UniqueNegatives the number of distinct negative texts,
 	// Identical the number of negatives with the text of their positive, Safe the

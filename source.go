@@ -14,6 +14,9 @@ import (
 // from the start and in the same order. An error that it yields ends the run,
 // unless it is a [RowError] that a [Skip] policy covers; the iterator may go on
 // after such an error.
+//
+// Goroutines may share a Source whose Triples may be ranged over by several at
+// once, as those that this package makes may, if the rows are not changed.
 type Source struct {
 	Name    string
 	Triples iter.Seq2[Triple, error]

@@ -8,6 +8,7 @@ import (
 
 // VectorMap is [Vectors] in memory: slices of one common length d by id, which
 // are never changed here. Do not change the maps while they are in use.
+// Goroutines may share one that none of them changes.
 type VectorMap struct {
 	Queries, Documents map[string][]float32
 }

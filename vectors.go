@@ -25,6 +25,7 @@ type Vectors interface {
 }
 
 // VectorTable is an array of vectors with an id for each row.
+// Goroutines may share it, until it is closed.
 type VectorTable struct {
 	name string
 	rows map[string]int
@@ -68,6 +69,7 @@ func (t *VectorTable) Dimension() int { return t.data.Dimension() }
 
 // VectorFiles is the usual pair of vector tables, one for queries and one for
 // the documents that serve as positives and negatives. It implements [Vectors].
+// Goroutines may share it, until it is closed.
 type VectorFiles struct {
 	Queries, Documents *VectorTable
 }
