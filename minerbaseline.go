@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 
 	"example.com/eci/internal/stat"
+	"example.com/eci/internal/wholefile"
 )
 
 // minerBaseline is the stored form of what NotWorse compares with.
@@ -178,8 +180,12 @@ func (b *minerBaseline) write(file string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return fmt.Errorf("eci: %w", err)
 	}
-	if err := os.WriteFile(file, append(raw, '\n'), 0o644); err != nil {
-		return fmt.Errorf("eci: %w", err)
+	err = wholefile.Write(context.Background(), file, 0o644, func(w io.Writer) error {
+		_, err := w.Write(append(raw, '\n'))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("eci: cannot write %s: %w", file, err)
 	}
 	return nil
 }
