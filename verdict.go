@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Action is what a [Verdict] advises.
+// Action is what a [Verdict] advises. Goroutines may share it.
 type Action string
 
 // The actions.
@@ -21,7 +21,7 @@ const (
 )
 
 // Verdict is what a person with one training run to spend should do, by the
-// forecasts of a ranking.
+// forecasts of a ranking. Goroutines may share one that none of them changes.
 type Verdict struct {
 	Action Action `json:"action"`
 	// Sources are the sources to train on, the one with the highest gain first;
