@@ -225,14 +225,14 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 		}
 	}
 	a := newAccumulator(r, source)
-	skipped := make(map[string]int)
-	if err := r.collect(ctx, source, a, skipped); err != nil {
+	pass := r.reading()
+	if err := r.collect(ctx, source, a, pass); err != nil {
 		return nil, err
 	}
 	if a.matrix != nil {
 		a.matrix.release()
 	}
-	s, err := a.score(ctx, source, skipped)
+	s, err := a.score(ctx, source, pass.skipped)
 	if err == nil && a.checks != nil {
 		err = source.wrap(nil, r.check(ctx, s, a.checks.sorted()))
 	}
@@ -258,8 +258,8 @@ func (r *run) check(ctx context.Context, s *Score, rows []*checked) (err error) 
 }
 
 // collect adds the triples of a source to an accumulator.
-func (r *run) collect(ctx context.Context, source Source, a *accumulator, skipped map[string]int) error {
-	return r.batches(ctx, source, skipped, func(b *batch) error {
+func (r *run) collect(ctx context.Context, source Source, a *accumulator, pass *reading) error {
+	return r.batches(ctx, source, pass, func(b *batch) error {
 		if err := r.weigh(source, b); err != nil {
 			return err
 		}

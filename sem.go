@@ -195,7 +195,7 @@ func (s *Sem) Weigh(ctx context.Context, source Source) iter.Seq2[*Weighted, err
 	return func(yield func(*Weighted, error) bool) {
 		r, err := s.weigher(source)
 		if err == nil {
-			err = r.batches(ctx, source, make(map[string]int), func(b *batch) error {
+			err = r.batches(ctx, source, r.reading(), func(b *batch) error {
 				if err := r.weigh(source, b); err != nil {
 					return err
 				}
@@ -246,7 +246,8 @@ type run struct {
 	// The pool of the random control: as surveyed, and once its vectors are known.
 	pool          *poolSample
 	poolDocuments []document
-	surveyed      uint64 // digest of all sources, on which the pool depends
+	surveyed      uint64                // digest of all sources, on which the pool depends
+	expected      map[uint64]VectorMark // of a frozen calibration, not yet met
 }
 
 func newRun(s *Sem, measure *Measure) (*run, error) {
@@ -309,6 +310,9 @@ func (r *run) useCalibration() error {
 	if err != nil {
 		return err
 	}
+	if err := r.expect(cal.Encoder); err != nil {
+		return err
+	}
 	r.lexicon = lexicon
 	r.dimension = cal.Dimension
 	return r.freeze(cal)
@@ -352,19 +356,21 @@ func (r *run) scales(ctx context.Context, sources []Source) (*Calibration, error
 		named[name] = true
 	}
 	var margin, negative spread
-	cal := &Calibration{Lexicon: r.lexicon}
+	cal := &Calibration{Lexicon: r.lexicon, Encoder: &EncoderMark{Identity: identityOf(r.Embedder)}}
+	var seen marker
 	for _, source := range sources {
 		if len(r.CalibrateOn) > 0 && !named[source.Name] {
 			continue
 		}
 		delete(named, source.Name)
 		cal.Sources = append(cal.Sources, source.Name)
-		err := r.batches(ctx, source, make(map[string]int), func(b *batch) error {
+		err := r.batches(ctx, source, r.reading(), func(b *batch) error {
 			for i := range b.rows {
 				e := &b.rows[i].evidence
 				margin.add(e.Margin)
 				negative.add(e.NegativeSimilarity)
 			}
+			seen.offerRows(b.rows)
 			r.progress("calibrate", source, b.done)
 			return nil
 		})
@@ -376,6 +382,7 @@ func (r *run) scales(ctx context.Context, sources []Source) (*Calibration, error
 		return nil, fmt.Errorf("eci: %w: CalibrateOn names %q, which is not among the sources", ErrSettings, name)
 	}
 	cal.MarginScale, cal.NegativeMean, cal.NegativeScale = margin.deviation(), negative.mean, negative.deviation()
+	cal.Encoder.Vectors = seen.marks()
 	cal.Triples, cal.Dimension = int(margin.n), r.dimension
 	return cal, cal.Validate()
 }
