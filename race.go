@@ -117,10 +117,15 @@ func (r *Race) Prepare(ctx context.Context, sources ...Source) (Scorer, error) {
 		}
 	}
 	if err := base.survey(ctx, sources); err != nil {
+		base.close()
 		return nil, err
 	}
 	done := &raced{run: base, scores: make(map[string]*Score)}
-	return done, done.race(ctx, &race, sources)
+	if err := done.race(ctx, &race, sources); err != nil {
+		done.close()
+		return nil, err
+	}
+	return done, nil
 }
 
 func (r *Race) check() error {

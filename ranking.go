@@ -77,21 +77,33 @@ func Rank(ctx context.Context, scorer Scorer, sources ...Source) (*Ranking, erro
 		if err != nil {
 			return nil, err
 		}
+		if prepared == nil {
+			return nil, fmt.Errorf("eci: %w: Prepare returned a nil Scorer", ErrScore)
+		}
 		scorer = prepared
 	}
-	return rankPrepared(ctx, scorer, sources)
+	ranking, err := rankPrepared(ctx, scorer, sources)
+	if c, ok := scorer.(interface{ close() error }); ok {
+		if closeErr := c.close(); closeErr != nil && err == nil {
+			ranking.Notes = append(ranking.Notes, fmt.Sprintf("the checkpoint lacks vectors, which will be embedded again: %v", closeErr))
+		}
+	}
+	return ranking, err
 }
 
 // rankPrepared is Rank with a scorer that needs no preparation.
 func rankPrepared(ctx context.Context, scorer Scorer, sources []Source) (*Ranking, error) {
 	ranking := &Ranking{Scorer: scorer.Name()}
+	if ranking.Scorer == "" {
+		return nil, fmt.Errorf("eci: %w: its name is empty; return one from Name", ErrScore)
+	}
 	for _, source := range sources {
 		s, err := scorer.Score(ctx, source)
 		if err != nil {
 			return nil, err
 		}
-		if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) {
-			return nil, fmt.Errorf("eci: source %q: %w: scorer %q gave %v", source.Name, ErrWeight, scorer.Name(), s.Value)
+		if err := s.check(source); err != nil {
+			return nil, source.wrap(nil, fmt.Errorf("scorer %q: %w", scorer.Name(), err))
 		}
 		ranking.Ranked = append(ranking.Ranked, Ranked{Score: s})
 		ranking.Budget = max(ranking.Budget, s.Totals.Triples)
@@ -118,7 +130,7 @@ func rankPrepared(ctx context.Context, scorer Scorer, sources []Source) (*Rankin
 }
 
 func (r *Ranking) describe(by *run) {
-	r.Calibration, r.Seed, r.Embedded = by.calibration, by.Seed, by.vectors.embedded
+	r.Calibration, r.Seed, r.Embedded = by.calibration, by.Seed, by.vectors.sent()
 }
 
 // Best returns the source that is ranked first.

@@ -17,6 +17,7 @@ type sample struct {
 	histogram []uint32
 	digest    uint64 // of the texts and ids, in order
 	survey    *reading
+	tables    uint64       // with a checkpoint: digest of vectors of the probe
 	probe     *checkSample // with a checkpoint: triples whose vectors stand for all
 }
 
@@ -118,7 +119,7 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 			r.surveyed += mix64(fnv1a(s.digest^uint64(s.size()), source.Name))
 		}
 	}
-	return nil
+	return r.openCheckpoint(ctx, sources)
 }
 
 // refine reads a source a second time for the hashes in the one bin of the

@@ -79,6 +79,53 @@ func (t Totals) EffectiveTriples() float64 {
 	return t.Weight * t.Weight / t.WeightSquares
 }
 
+// check reports what a ranking cannot do with as the score of a source.
+func (s *Score) check(source Source) error {
+	switch {
+	case s == nil:
+		return fmt.Errorf("%w: the score is nil", ErrScore)
+	case s.Source != source.Name:
+		return fmt.Errorf("%w: Score.Source is %q, not the name of the source", ErrScore, s.Source)
+	case len(s.Totals.Factors) != len(s.Components):
+		return fmt.Errorf("%w: %d components, %d sums in Totals.Factors", ErrScore, len(s.Components), len(s.Totals.Factors))
+	case s.Totals.Triples < 0 || s.Groups < 0 || s.Dropped < 0:
+		return fmt.Errorf("%w: a negative number of triples or groups", ErrScore)
+	}
+	t := &s.Totals
+	numbers := append([]float64{s.Value, s.StandardError, s.Low, s.High, s.Jackknife, s.Trace, s.Bound, s.Diversity, s.EffectiveDimension,
+		t.Weight, t.WeightSquares, t.PositiveSimilarity, t.NegativeSimilarity, t.Overlap, t.Loss, t.Gradient, t.Trace}, t.Factors...)
+	for _, name := range sortedKeys(s.Baselines) {
+		numbers = append(numbers, s.Baselines[name])
+	}
+	if c := s.Controls; c != nil {
+		for _, c := range [...]Control{c.Shuffled, c.Random} {
+			numbers = append(numbers, c.Value, c.Difference, c.StandardError, c.Low, c.High, c.Probability)
+		}
+	}
+	if a := s.Artefact; a != nil {
+		numbers = append(numbers, a.AUC)
+		for _, row := range a.Rows {
+			numbers = append(numbers, row.Margin)
+		}
+		if a.AUC > artefactAUC && len(a.Rows) == 0 {
+			return fmt.Errorf("%w: an artefact without rows", ErrScore)
+		}
+	}
+	if !allFinite(numbers...) {
+		return fmt.Errorf("%w: a number that is NaN or infinite (value %v)", ErrScore, s.Value)
+	}
+	return nil
+}
+
+func allFinite(numbers ...float64) bool {
+	for _, x := range numbers {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return false
+		}
+	}
+	return true
+}
+
 // mean divides a sum by the number of triples; 0 for none.
 func (t Totals) mean(sum float64) float64 {
 	if t.Triples == 0 {
