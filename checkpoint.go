@@ -21,17 +21,11 @@ import (
 
 // A checkpoint is a directory with one file for the calibration and one for
 // every source that was scored: 32 bytes of SHA-256 over what follows, then the
-// calibration as JSON or a [checkpointed] as gob. The name of a file is a hash of
+// calibration as JSON or a Score as gob, in which its Matrix has the stored form. The name of a file is a hash of
 // all that its content depends on, so that one made for other triples, other
 // vectors or other settings is never found. With an Embedder that is no
 // [DiskCache] there is one in the folder "vectors"; for an Embedder without an
 // identity, a file "encoder-" has marks of the vectors of a few texts.
-
-// checkpointed is a finished Score; gob stores its Matrix in the stored form.
-type checkpointed struct {
-	Score      *Score
-	Deviations []float64
-}
 
 const (
 	checkpointVersion = 2
@@ -187,12 +181,10 @@ func (r *run) restore(source Source) (*Score, error) {
 	if raw == nil || err != nil {
 		return nil, err
 	}
-	var c checkpointed
-	if err := gob.NewDecoder(bytes.NewReader(raw)).Decode(&c); err != nil || c.Score == nil {
+	s := new(Score)
+	if err := gob.NewDecoder(bytes.NewReader(raw)).Decode(s); err != nil {
 		return nil, nil // written by another version: score again
 	}
-	s := c.Score
-	s.deviations = c.Deviations
 	// gob leaves out what is empty.
 	if s.Skipped == nil {
 		s.Skipped = make(map[string]int)
@@ -214,11 +206,11 @@ func (r *run) plausible(source Source, s *Score) bool {
 		names[i] = c.Name()
 	}
 	t := &s.Totals
-	if s.Source != source.Name || !slices.Equal(s.Components, names) || len(t.Factors) != len(names) ||
-		t.Triples != r.samples[source.Name].size() || s.check(source) != nil || !maps.Equal(s.Skipped, r.samples[source.Name].survey.skipped) {
+	if s.Source != source.Name || s.Forecast != nil || !slices.Equal(s.Components, names) || len(t.Factors) != len(names) ||
+		t.Triples != r.samples[source.Name].size() || s.check() != nil || !maps.Equal(s.Skipped, r.samples[source.Name].survey.skipped) {
 		return false
 	}
-	if s.Groups < 1 || s.Groups > r.Groups || (s.deviations != nil) != (s.Groups >= 2) || s.deviations != nil && len(s.deviations) != r.Groups || !allFinite(s.deviations...) {
+	if s.Groups < 1 || s.Groups > r.Groups || (s.Deviations != nil) != (s.Groups >= 2) || s.Deviations != nil && len(s.Deviations) != r.Groups {
 		return false
 	}
 	if checks := r.pool != nil || r.poolDocuments != nil; checks != (s.Controls != nil) || checks != (s.Artefact != nil) {
@@ -237,7 +229,7 @@ func (r *run) plausible(source Source, s *Score) bool {
 // store keeps a finished score.
 func (r *run) store(source Source, s *Score) error {
 	var out bytes.Buffer
-	if err := gob.NewEncoder(&out).Encode(checkpointed{s, s.deviations}); err != nil {
+	if err := gob.NewEncoder(&out).Encode(s); err != nil {
 		return fmt.Errorf("eci: checkpoint of source %q: %w", source.Name, err)
 	}
 	return r.save(r.scoreFile(source), out.Bytes())

@@ -3,7 +3,9 @@ package eci
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"example.com/eci/internal/stat"
 )
@@ -48,11 +50,88 @@ type Score struct {
 	// Skipped counts rows left out, by reason; see [Skip].
 	Skipped map[string]int
 
+	// Forecast is what training on the source would do to retrieval; nil unless the
+	// scorer is a [Lookahead], which ranks by its Gain.
+	Forecast *Forecast
+
 	// Matrix is M with its groups, for mixtures and merges; nil for a Baseline.
 	Matrix *Matrix
 
-	deviations []float64 // of the jackknife, by group; see newJackknife
+	// Deviations are the groups' shares in StandardError: the sum of their squares
+	// is its square, and, because sources share the groups, the sum of the squared
+	// differences of two sources is that of their difference. Without them a source
+	// has no interval, no paired difference and no probability of being the best.
+	// [NewScore] fills them.
+	Deviations []float64
 }
+
+// NewScore returns the score of a source with all that the delete-a-group
+// jackknife gives: standard error, interval, bias-corrected value and deviations.
+// It is what a [Scorer] of one's own returns to get intervals, paired differences
+// and probabilities. without[g] is the value without the triples of group g, and
+// triples[g] the number of triples of that group. Sources that are ranked together
+// must be grouped alike: by [Group], which depends on the query alone. With fewer
+// than two groups that have triples there is no interval.
+//
+// It fails with ErrSettings when the two slices differ in length, when a count is
+// negative or when a value is not finite.
+func NewScore(source string, value float64, without []float64, triples []int) (*Score, error) {
+	if len(without) != len(triples) {
+		return nil, fmt.Errorf("eci: score of %q: %w: %d values without a group, counts of %d groups", source, ErrSettings, len(without), len(triples))
+	}
+	for g, n := range triples {
+		if n < 0 || n > 0 && !finite(without[g]) || !finite(value) {
+			return nil, fmt.Errorf("eci: score of %q: %w: value %v, without group %d of %d triples %v", source, ErrSettings, value, g, n, without[g])
+		}
+	}
+	s := &Score{Source: source, Value: value}
+	for _, n := range triples {
+		s.Totals.Triples += n
+	}
+	s.interval(without, triples)
+	return s, nil
+}
+
+// check refuses what cannot be ranked or printed.
+func (s *Score) check() error {
+	if s == nil {
+		return fmt.Errorf("%w: it returned neither a score nor an error", ErrScore)
+	}
+	t := &s.Totals
+	switch {
+	case !finite(s.Value):
+		return fmt.Errorf("%w: the score is %v", ErrScore, s.Value)
+	case s.StandardError < 0:
+		return fmt.Errorf("%w: the standard error is %v", ErrScore, s.StandardError)
+	case len(t.Factors) != len(s.Components):
+		return fmt.Errorf("%w: %d components, %d sums in Totals.Factors", ErrScore, len(s.Components), len(t.Factors))
+	case t.Triples < 0 || s.Groups < 0 || s.Dropped < 0:
+		return fmt.Errorf("%w: a negative number of triples or groups", ErrScore)
+	case s.Artefact != nil && s.Artefact.Triples > 0 && len(s.Artefact.Rows) == 0:
+		return fmt.Errorf("%w: an artefact without rows", ErrScore)
+	}
+	numbers := slices.Concat(s.Deviations, t.Factors, slices.Collect(maps.Values(s.Baselines)), []float64{
+		s.StandardError, s.Low, s.High, s.Jackknife, s.Trace, s.Bound, s.Diversity, s.EffectiveDimension,
+		t.Weight, t.WeightSquares, t.PositiveSimilarity, t.NegativeSimilarity, t.Overlap, t.Loss, t.Gradient, t.Trace,
+	})
+	if c := s.Controls; c != nil {
+		for _, c := range [...]Control{c.Shuffled, c.Random} {
+			numbers = append(numbers, c.Value, c.Difference, c.StandardError, c.Low, c.High, c.Probability)
+		}
+	}
+	if a := s.Artefact; a != nil {
+		numbers = append(numbers, a.AUC)
+		for _, row := range a.Rows {
+			numbers = append(numbers, row.Margin)
+		}
+	}
+	if slices.ContainsFunc(numbers, func(x float64) bool { return !finite(x) }) {
+		return fmt.Errorf("%w: a number beside the score is NaN or infinite", ErrScore)
+	}
+	return nil
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // Totals are sums over scored triples, additive over disjoint sets of them but
 // for UniqueNegatives.
@@ -77,53 +156,6 @@ func (t Totals) EffectiveTriples() float64 {
 		return 0
 	}
 	return t.Weight * t.Weight / t.WeightSquares
-}
-
-// check reports what a ranking cannot do with as the score of a source.
-func (s *Score) check(source Source) error {
-	switch {
-	case s == nil:
-		return fmt.Errorf("%w: the score is nil", ErrScore)
-	case s.Source != source.Name:
-		return fmt.Errorf("%w: Score.Source is %q, not the name of the source", ErrScore, s.Source)
-	case len(s.Totals.Factors) != len(s.Components):
-		return fmt.Errorf("%w: %d components, %d sums in Totals.Factors", ErrScore, len(s.Components), len(s.Totals.Factors))
-	case s.Totals.Triples < 0 || s.Groups < 0 || s.Dropped < 0:
-		return fmt.Errorf("%w: a negative number of triples or groups", ErrScore)
-	}
-	t := &s.Totals
-	numbers := append([]float64{s.Value, s.StandardError, s.Low, s.High, s.Jackknife, s.Trace, s.Bound, s.Diversity, s.EffectiveDimension,
-		t.Weight, t.WeightSquares, t.PositiveSimilarity, t.NegativeSimilarity, t.Overlap, t.Loss, t.Gradient, t.Trace}, t.Factors...)
-	for _, name := range sortedKeys(s.Baselines) {
-		numbers = append(numbers, s.Baselines[name])
-	}
-	if c := s.Controls; c != nil {
-		for _, c := range [...]Control{c.Shuffled, c.Random} {
-			numbers = append(numbers, c.Value, c.Difference, c.StandardError, c.Low, c.High, c.Probability)
-		}
-	}
-	if a := s.Artefact; a != nil {
-		numbers = append(numbers, a.AUC)
-		for _, row := range a.Rows {
-			numbers = append(numbers, row.Margin)
-		}
-		if a.AUC > artefactAUC && len(a.Rows) == 0 {
-			return fmt.Errorf("%w: an artefact without rows", ErrScore)
-		}
-	}
-	if !allFinite(numbers...) {
-		return fmt.Errorf("%w: a number that is NaN or infinite (value %v)", ErrScore, s.Value)
-	}
-	return nil
-}
-
-func allFinite(numbers ...float64) bool {
-	for _, x := range numbers {
-		if math.IsNaN(x) || math.IsInf(x, 0) {
-			return false
-		}
-	}
-	return true
 }
 
 // mean divides a sum by the number of triples; 0 for none.
@@ -264,6 +296,11 @@ func (r *run) Name() string {
 	return r.Sem.Name()
 }
 
+// Annotate says what the scores were taken under.
+func (r *run) Annotate(ranking *Ranking) {
+	ranking.Calibration, ranking.Seed, ranking.Embedded = r.calibration, r.Seed, r.vectors.sent()
+}
+
 // Score scores one surveyed source.
 func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 	if r.Checkpoint != "" {
@@ -372,7 +409,7 @@ func (s *Score) interval(without []float64, triples []int) {
 	if !ok {
 		return
 	}
-	s.Jackknife, s.StandardError, s.deviations = j.Corrected, j.StandardError, j.Deviations
+	s.Jackknife, s.StandardError, s.Deviations = j.Corrected, j.StandardError, j.Deviations
 	half := stat.TQuantile(j.Groups-1) * j.StandardError
 	s.Low, s.High = s.Value-half, s.Value+half
 }
