@@ -26,6 +26,10 @@ type Calibration struct {
 	Triples   int      `json:"triples"`
 	Sources   []string `json:"sources"`
 	Dimension int      `json:"dimension"`
+	// Encoder tells the encoder from others: one that has another identity, or gives
+	// another vector to a text of the calibration, is refused. Texts that the
+	// calibration has not seen tell nothing. Nil accepts any encoder of the dimension.
+	Encoder *EncoderMark `json:"encoder,omitempty"`
 	// Lexicon holds the document frequencies.
 	Lexicon *Lexicon `json:"lexicon"`
 }
@@ -59,11 +63,13 @@ func (c *Calibration) Validate() error {
 // float32 vectors.
 const leastSpread = 1e-9
 
-// Hash identifies the calibration, its lexicon and a list of components with
-// their settings: 32 hex digits of SHA-256. Matrices with different hashes
+// Hash identifies scales and lexicon of the calibration and a list of components
+// with their settings: 32 hex digits of SHA-256. Matrices with different hashes
 // refuse to merge.
 func (c *Calibration) Hash(components []Component) (string, error) {
-	raw, err := json.Marshal(c)
+	scales := *c
+	scales.Encoder = nil
+	raw, err := json.Marshal(&scales)
 	if err != nil {
 		return "", fmt.Errorf("eci: calibration: %w", err)
 	}

@@ -178,11 +178,14 @@ func (c *DiskCache) Stats() DiskCacheStats {
 // Identity tells caches apart whose vectors may differ: by the embedder's
 // identity and that of the config.
 func (c *DiskCache) Identity() string {
-	identity := fmt.Sprintf("%q", c.config.Identity)
-	if e, ok := c.config.Embedder.(IdentifiedEmbedder); ok {
-		identity += " " + e.Identity()
+	e, ok := c.config.Embedder.(IdentifiedEmbedder)
+	switch {
+	case !ok:
+		return fmt.Sprintf("%q", c.config.Identity)
+	case c.config.Identity == "": // whether vectors are kept does not change them
+		return e.Identity()
 	}
-	return identity
+	return fmt.Sprintf("%q %s", c.config.Identity, e.Identity())
 }
 
 // Close writes the cache through to the disk and closes its files; it must not

@@ -134,8 +134,8 @@ type Scorer interface {
 // Annotator is implemented by scorers, usually those that [Preparer] returns, that
 // know more about a ranking than the scores say: [Rank] calls Annotate once, with
 // all scores in their order, before it compares them. A scorer may set
-// Calibration, Seed, Embedded, Race and further notes. It is not called
-// concurrently.
+// Calibration, Seed, Embedded, Race and further notes.
+// Rank calls it from one goroutine.
 type Annotator interface {
 	Annotate(ranking *Ranking)
 }

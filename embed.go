@@ -30,7 +30,9 @@ type vectorSource struct {
 	batchSize int
 	dimension int // 0 until the first vector is seen
 	cache     [2]*cache[*vector]
-	embedded  int // texts sent to the embedder
+	embedded  int        // texts that the embedder was asked for
+	kept      *DiskCache // before the embedder, with a checkpoint
+	before    int        // embedded before there was kept
 	scratch   []float32
 }
 
@@ -40,6 +42,25 @@ func newVectorSource(s *Sem) *vectorSource {
 	v.cache[queryRole] = newCache[*vector](s.CacheBytes / 4)
 	v.cache[documentRole] = newCache[*vector](s.CacheBytes - s.CacheBytes/4)
 	return v
+}
+
+// keep puts a disk cache before the embedder.
+func (v *vectorSource) keep(c *DiskCache) { v.embedder, v.kept, v.before = c, c, v.embedded }
+
+// sent is the number of texts sent to the embedder.
+func (v *vectorSource) sent() int {
+	if v.kept == nil {
+		return v.embedded
+	}
+	return v.before + v.kept.Stats().Misses
+}
+
+// close releases what a checkpoint holds.
+func (v *vectorSource) close() error {
+	if v.kept == nil {
+		return nil
+	}
+	return v.kept.Close()
 }
 
 // accept checks the dimension. Finiteness and norm are checked where all three

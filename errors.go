@@ -34,6 +34,7 @@ var (
 	ErrNotCalibrated  = errors.New("not calibrated")
 	ErrIncompatible   = errors.New("incompatible")
 	ErrWeight         = errors.New("component weight outside [0, 1]")
+	ErrScore          = errors.New("a scorer's result makes no sense")
 	ErrSettings       = errors.New("invalid settings")
 	ErrSingular       = errors.New("matrix is not positive definite")
 )

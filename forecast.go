@@ -39,8 +39,8 @@ type Forecast struct {
 }
 
 // Difference is a difference of two figures with its standard error and 95%
-// interval [Low, High]; Probability is that of its being above 0. Goroutines may
-// share it.
+// interval [Low, High]; Probability is that of its being above 0.
+// Goroutines may share one that none of them changes.
 type Difference struct {
 	Value         float64 `json:"difference"`
 	StandardError float64 `json:"standard_error"`

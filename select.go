@@ -139,7 +139,7 @@ func (r *run) candidates(ctx context.Context, selection Selection, source Source
 	var bytes int64
 	scratch := make([]float64, r.dimension)
 	perQuery := make(map[uint64]int)
-	err := r.batches(ctx, source, make(map[string]int), func(b *batch) error {
+	err := r.batches(ctx, source, r.reading(), func(b *batch) error {
 		if err := r.weigh(source, b); err != nil {
 			return err
 		}
@@ -171,7 +171,7 @@ func (r *run) stream(ctx context.Context, selection Selection, source Source, yi
 	for i := range rows {
 		rows[i] = make([]float32, r.dimension)
 	}
-	err := r.batches(ctx, source, make(map[string]int), func(b *batch) error {
+	err := r.batches(ctx, source, r.reading(), func(b *batch) error {
 		if err := r.weigh(source, b); err != nil {
 			return err
 		}

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Action is what a [Verdict] advises. Goroutines may share it.
+// Action is what a [Verdict] advises.
+// It is a value, which goroutines may share.
 type Action string
 
 // The actions.
@@ -21,7 +22,8 @@ const (
 )
 
 // Verdict is what a person with one training run to spend should do, by the
-// forecasts of a ranking. Goroutines may share one that none of them changes.
+// forecasts of a ranking.
+// Goroutines may share one that none of them changes.
 type Verdict struct {
 	Action Action `json:"action"`
 	// Sources are the sources to train on, the one with the highest gain first;
