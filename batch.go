@@ -159,11 +159,8 @@ func (r *run) resolve(ctx context.Context, source Source, b *batch) error {
 			return source.wrap(nil, err)
 		}
 	}
-	if r.dimension == 0 {
-		r.dimension = r.vectors.dimension
-	}
-	if r.dimension != r.vectors.dimension {
-		return source.wrap(nil, fmt.Errorf("%w: vectors have %d components, the calibration %d", ErrDimension, r.vectors.dimension, r.dimension))
+	if err := r.agreeOnDimension(); err != nil {
+		return source.wrap(nil, err)
 	}
 	b.similarities()
 	for i := range b.rows {

@@ -15,17 +15,19 @@ import (
 // score further sources on the same footing.
 // Goroutines may share one that none of them changes.
 type Calibration struct {
-	// MarginScale is sigma_m, the population standard deviation of the margins;
-	// NegativeMean and NegativeScale are mean and population standard deviation
-	// of the negative similarities. Cosine units.
-	MarginScale   float64 `json:"margin_scale"`
-	NegativeMean  float64 `json:"negative_mean"`
-	NegativeScale float64 `json:"negative_scale"`
-	// Triples is the number of triples the scales were taken over, Sources the
-	// names of their sources, Dimension d, the length of the vectors.
-	Triples   int      `json:"triples"`
-	Sources   []string `json:"sources"`
-	Dimension int      `json:"dimension"`
+	// The scales are taken over labelled pairs of query and positive alone: over
+	// s+ = q.p of each pair, and s0 = q.p' of every query and the positives of other
+	// queries. MarginScale is sigma_m, the standard deviation of s+ - s0;
+	// SimilarityMidpoint is mu, halfway between the means of s+ and s0;
+	// SimilarityScale is sigma, the root of the mean of their variances. Cosine
+	// units, population standard deviations.
+	MarginScale        float64 `json:"margin_scale"`
+	SimilarityMidpoint float64 `json:"similarity_midpoint"`
+	SimilarityScale    float64 `json:"similarity_scale"`
+	// Pairs is the number of distinct labelled pairs that the scales were taken
+	// over, at most 2,048, and Dimension is d, the length of the vectors.
+	Pairs     int `json:"labelled_pairs"`
+	Dimension int `json:"dimension"`
 	// Encoder tells the encoder from others: one that has another identity, or gives
 	// another vector to a text of the calibration, is refused. Texts that the
 	// calibration has not seen tell nothing. Nil accepts any encoder of the dimension.
@@ -49,12 +51,35 @@ func (c *Calibration) Validate() error {
 		least float64
 	}{
 		{"margin scale", c.MarginScale, leastSpread},
-		{"negative scale", c.NegativeScale, leastSpread},
-		{"negative mean", c.NegativeMean, math.Inf(-1)},
+		{"similarity scale", c.SimilarityScale, leastSpread},
+		{"similarity midpoint", c.SimilarityMidpoint, math.Inf(-1)},
 	} {
 		if !(scale.value >= scale.least) || math.IsInf(scale.value, 0) {
-			return fmt.Errorf("eci: %w: the %s is %v over %d triples; are all vectors the same?", ErrNoSpread, scale.name, scale.value, c.Triples)
+			return fmt.Errorf("eci: %w: the %s is %v over %d labelled pairs; are all vectors the same, or is there one query only?", ErrNoSpread, scale.name, scale.value, c.Pairs)
 		}
+	}
+	return nil
+}
+
+// UnmarshalJSON reads a calibration that was stored as JSON. It refuses one of an
+// earlier version, whose scales depended on the negatives of the sources that were
+// ranked, with ErrNotCalibrated.
+func (c *Calibration) UnmarshalJSON(raw []byte) error {
+	type plain Calibration
+	var read struct {
+		plain
+		Scale        *float64 `json:"similarity_scale"`
+		NegativeMean *float64 `json:"negative_mean"`
+	}
+	if err := json.Unmarshal(raw, &read); err != nil {
+		return err
+	}
+	if read.NegativeMean != nil && read.Scale == nil {
+		return fmt.Errorf("eci: %w: it was taken by an earlier version over the negatives of the ranked sources; scales are now taken over the labelled pairs alone: calibrate anew", ErrNotCalibrated)
+	}
+	*c = Calibration(read.plain)
+	if read.Scale != nil {
+		c.SimilarityScale = *read.Scale
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ import (
 // identity, a file "encoder-" has marks of the vectors of a few texts.
 
 const (
-	checkpointVersion = 2
+	checkpointVersion = 3
 	partialPrefix     = "partial-"
 	// partialAge is how long a file that is being written may rest. Older ones are
 	// what a run that was killed has left.
@@ -100,8 +100,8 @@ func (r *run) tableDigest(s *sample) (digest uint64, err error) {
 		return 0, nil
 	}
 	var v []float32
-	for _, c := range s.probe.sorted() {
-		for _, at := range c.row.rec.sides() {
+	for _, c := range s.probe.Sorted() {
+		for _, at := range c.Value.sides() {
 			if at.vector != nil || at.id == "" {
 				continue
 			}
@@ -126,11 +126,11 @@ func (r *run) recognise(ctx context.Context, sources []Source) (string, error) {
 	b := newBatch()
 	for _, source := range sources {
 		s := r.samples[source.Name]
-		for _, c := range s.probe.sorted() {
-			for _, at := range c.row.rec.sides() {
-				if p := &b.pending[at.role]; (s.all() || c.hash < s.limit) && len(p.texts) < recognisedTexts/2 && at.vector == nil {
+		for _, c := range s.probe.Sorted() {
+			for _, at := range c.Value.sides() {
+				if p := &b.pending[at.role]; (s.all() || c.Hash < s.limit) && len(p.texts) < recognisedTexts/2 && at.vector == nil {
 					if _, err := r.findOne(b, at); err != nil {
-						return "", source.wrap(&c.row.rec, err)
+						return "", source.wrap(&c.Value, err)
 					}
 				}
 			}
@@ -213,7 +213,7 @@ func (r *run) plausible(source Source, s *Score) bool {
 	if s.Groups < 1 || s.Groups > r.Groups || (s.Deviations != nil) != (s.Groups >= 2) || s.Deviations != nil && len(s.Deviations) != r.Groups {
 		return false
 	}
-	if checks := r.pool != nil || r.poolDocuments != nil; checks != (s.Controls != nil) || checks != (s.Artefact != nil) {
+	if checks := !r.NoChecks; checks != (s.Controls != nil) || checks != (s.Artefact != nil) {
 		return false
 	}
 	if a := s.Artefact; a != nil && (a.Triples > 0) != (len(a.Rows) > 0) {
@@ -235,44 +235,13 @@ func (r *run) store(source Source, s *Score) error {
 	return r.save(r.scoreFile(source), out.Bytes())
 }
 
-// restoreCalibration returns the calibration of an earlier run, or nil.
-func (r *run) restoreCalibration(sources []Source) (*Calibration, error) {
-	raw, err := r.load(r.calibrationFile(sources))
-	if raw == nil || err != nil {
-		return nil, err
-	}
-	cal := new(Calibration)
-	if json.Unmarshal(raw, cal) != nil || cal.Validate() != nil {
-		return nil, nil
-	}
-	// The lexicon of the survey has the same counts and the run's own tokenizer.
-	cal.Lexicon = r.lexicon
-	return cal, nil
-}
-
-func (r *run) storeCalibration(sources []Source, cal *Calibration) error {
-	raw, err := json.Marshal(cal)
-	if err != nil {
-		return fmt.Errorf("eci: checkpoint of the calibration: %w", err)
-	}
-	return r.save(r.calibrationFile(sources), raw)
-}
-
 func (r *run) scoreFile(source Source) string {
 	measure := ""
 	if r.measure != nil {
 		measure = r.measure.Name
 	}
-	parts := append([]any{r.hash, measure, r.NoChecks, r.Exact, r.surveyed}, r.inputOf(source)...)
+	parts := append([]any{r.hash, measure, r.NoChecks, r.Exact, r.labels.digest()}, r.inputOf(source)...)
 	return "score-" + r.key(parts...) + ".eci"
-}
-
-func (r *run) calibrationFile(sources []Source) string {
-	parts := []any{r.lexicon.Tokenizer().Name(), r.lexicon.Documents(), slices.Sorted(slices.Values(r.CalibrateOn))}
-	for _, source := range sources {
-		parts = append(parts, r.inputOf(source)...)
-	}
-	return "calibration-" + r.key(parts...) + ".eci"
 }
 
 // inputOf is what a result depends on of one source.

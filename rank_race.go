@@ -2,7 +2,6 @@ package eci
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -155,17 +154,16 @@ type band struct {
 	low, high uint64
 }
 
-func (b band) holds(rec *Record) bool {
+func (b band) holds(rec *Record) bool { return !b.on || b.holdsKey(rec.queryKey()) }
+
+// holdsKey tells the same of a query's key.
+func (b band) holdsKey(key uint64) bool {
 	if !b.on {
 		return true
 	}
-	h := b.hash(rec)
-	return h >= b.low && h < b.high
-}
-
-func (b band) hash(rec *Record) uint64 {
 	// The top bit is dropped, so that high can lie above all hashes.
-	return mix64(rec.queryKey()^mix64(b.seed)) >> 1
+	h := mix64(key^mix64(b.seed)) >> 1
+	return h >= b.low && h < b.high
 }
 
 // upTo is the hash below which a share of all queries lies.
@@ -216,12 +214,12 @@ func (r *raced) race(ctx context.Context, settings *Race, sources []Source) erro
 	for _, share := range settings.Looks {
 		r.band.low, r.band.high = r.band.high, upTo(share)
 		if r.calibration == nil {
-			// A band without queries cannot calibrate; the next one joins it.
-			if empty, err := r.first(ctx, sources); err != nil {
-				return err
-			} else if empty && share < 1 {
+			if !r.several() && share < 1 { // the next band joins this one
 				r.band.high = 0
 				continue
+			}
+			if err := r.calibrate(ctx); err != nil {
+				return err
 			}
 		}
 		triples := 0
@@ -257,21 +255,20 @@ func (r *raced) race(ctx context.Context, settings *Race, sources []Source) erro
 	return r.countTexts(ctx, sources)
 }
 
-// first calibrates on the first band; empty says that it holds no triples.
-func (r *raced) first(ctx context.Context, sources []Source) (empty bool, err error) {
-	found := false
-	for _, s := range sources {
-		if err := r.batches(ctx, s, r.reading(), func(b *batch) error {
-			found = found || len(b.rows) > 1
-			return errStopped
-		}); err != nil && !errors.Is(err, errStopped) {
-			return false, err
+// several reports whether the band has labelled pairs of two different queries,
+// the least to calibrate on.
+func (r *raced) several() bool {
+	first, found := uint64(0), false
+	for _, p := range r.labels.pairs.Sorted() {
+		switch {
+		case !r.band.holdsKey(p.key):
+		case found && p.key != first:
+			return true
+		default:
+			first, found = p.key, true
 		}
 	}
-	if !found {
-		return true, nil
-	}
-	return false, r.calibrate(ctx, sources)
+	return false
 }
 
 // look takes the score of what was read so far and projects it to the budget.

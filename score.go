@@ -214,7 +214,7 @@ func newAccumulator(r *run, source Source) *accumulator {
 		a.totals[g].Factors = make([]float64, len(r.Components))
 	}
 	if !r.NoChecks && !r.band.on {
-		a.checks = &checkSample{}
+		a.checks = newCheckSample()
 	}
 	s := r.samples[source.Name]
 	a.exact = r.Exact || !r.fast && (s == nil || s.size() <= exactTriples || r.dimension < exactDimension)

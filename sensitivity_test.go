@@ -32,7 +32,6 @@ func TestSensitivityAgreesWithRankingAnew(t *testing.T) {
 		"eps^2 x2":                     {Epsilon2: 1},
 		"tokenizer 4-grams":            {Tokenizer: eci.CharacterNGrams{}},
 		"idf corpus mine":              {Lexicon: corpus},
-		"calibration without b":        {CalibrateOn: []string{"a", "c"}},
 	}
 	kinds := make(map[string]bool)
 	for _, v := range got.Variants {
