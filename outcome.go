@@ -1,12 +1,12 @@
 package eci
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+
+	"example.com/eci/internal/jsonobject"
 )
 
 // ReadOutcomes reads measured outcomes from JSON, in either of two shapes:
@@ -27,13 +27,13 @@ func ReadOutcomes(name string, r io.Reader, setting string) ([]Outcome, error) {
 	if err != nil {
 		return fail(err)
 	}
-	members, err := readMembers(raw)
+	members, err := jsonobject.Members(raw)
 	if err != nil {
-		return fail(err)
+		return fail(fmt.Errorf("%w: %w", ErrMalformed, err))
 	}
-	if i := slices.IndexFunc(members, func(m member) bool { return m.name == "sources" }); i >= 0 {
-		if members, err = readMembers(members[i].raw); err != nil {
-			return fail(fmt.Errorf("sources: %w", err))
+	if i := slices.IndexFunc(members, func(m jsonobject.Member) bool { return m.Name == "sources" }); i >= 0 {
+		if members, err = jsonobject.Members(members[i].Raw); err != nil {
+			return fail(fmt.Errorf("sources: %w: %w", ErrMalformed, err))
 		}
 	}
 	var outcomes []Outcome
@@ -41,14 +41,14 @@ func ReadOutcomes(name string, r io.Reader, setting string) ([]Outcome, error) {
 	for _, m := range members {
 		found, err := readOutcome(m)
 		if err != nil {
-			return fail(fmt.Errorf("source %q: %w", m.name, err))
+			return fail(fmt.Errorf("source %q: %w", m.Name, err))
 		}
 		for _, o := range found {
 			if !slices.Contains(settings, o.Source) {
 				settings = append(settings, o.Source)
 			}
 			if setting == "" || o.Source == setting {
-				o.Source = m.name
+				o.Source = m.Name
 				outcomes = append(outcomes, o)
 			}
 		}
@@ -64,93 +64,44 @@ func ReadOutcomes(name string, r io.Reader, setting string) ([]Outcome, error) {
 	return outcomes, nil
 }
 
-// readOutcome reads what stands under a source: an outcome, or one for each
-// setting. Source is the name of the setting, empty for a plain outcome.
-func readOutcome(m member) ([]Outcome, error) {
-	inner, err := readMembers(m.raw)
+// readOutcome reads the value of a source: an outcome, or one for each setting.
+// Source is the name of the setting, empty for a plain outcome.
+func readOutcome(m jsonobject.Member) ([]Outcome, error) {
+	inner, err := jsonobject.Members(m.Raw)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if len(inner) > 0 && bytes.HasPrefix(inner[0].raw, []byte("{")) {
-		var list []Outcome
-		for _, s := range inner {
-			fields, err := readMembers(s.raw)
-			if err != nil {
-				return nil, fmt.Errorf("setting %q: %w", s.name, err)
-			}
-			o, err := plainOutcome(fields)
-			if err != nil {
-				return nil, fmt.Errorf("setting %q: %w", s.name, err)
-			}
-			o.Source = s.name
-			list = append(list, o)
+	if len(inner) == 0 || !inner[0].IsObject() {
+		o, err := plainOutcome(inner)
+		return []Outcome{o}, err
+	}
+	var list []Outcome
+	for _, s := range inner {
+		fields, err := jsonobject.Members(s.Raw)
+		if err != nil {
+			return nil, fmt.Errorf("setting %q: %w: %w", s.Name, ErrMalformed, err)
 		}
-		return list, nil
+		o, err := plainOutcome(fields)
+		if err != nil {
+			return nil, fmt.Errorf("setting %q: %w", s.Name, err)
+		}
+		o.Source = s.Name
+		list = append(list, o)
 	}
-	o, err := plainOutcome(inner)
-	return []Outcome{o}, err
+	return list, nil
 }
 
-func plainOutcome(fields []member) (o Outcome, err error) {
-	number := func(names ...string) (x float64, ok bool, err error) {
-		for _, f := range fields {
-			if slices.Contains(names, f.name) {
-				var at *float64
-				if err := json.Unmarshal(f.raw, &at); err != nil || at == nil {
-					return 0, false, fmt.Errorf("%w: field %q is not a number", ErrMalformed, f.name)
-				}
-				return *at, true, nil
-			}
-		}
-		return 0, false, nil
-	}
-	value, ok, err := number("value", "mean")
+func plainOutcome(fields []jsonobject.Member) (o Outcome, err error) {
+	value, ok, err := jsonobject.Number(fields, "value", "mean")
 	if err != nil {
-		return o, err
+		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if !ok {
 		return o, fmt.Errorf("%w: want value or mean", ErrMissingField)
 	}
 	o.Value = value
-	o.StandardError, _, err = number("standard_error", "se")
-	return o, err
-}
-
-// member is one name and value of a JSON object.
-type member struct {
-	name string
-	raw  json.RawMessage
-}
-
-// readMembers splits a JSON object into its members, in order, and refuses a
-// name that stands there twice, of which a map would keep the last in silence.
-func readMembers(raw []byte) ([]member, error) {
-	in := json.NewDecoder(bytes.NewReader(raw))
-	if open, err := in.Token(); err != nil || open != json.Delim('{') {
-		return nil, fmt.Errorf("%w: not a JSON object", ErrMalformed)
+	if o.StandardError, _, err = jsonobject.Number(fields, "standard_error", "se"); err != nil {
+		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	var members []member
-	seen := make(map[string]bool)
-	for in.More() {
-		key, err := in.Token()
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
-		}
-		m := member{name: key.(string)} // a token before a value is a name
-		if seen[m.name] {
-			return nil, fmt.Errorf("%w: %q stands there twice", ErrMalformed, m.name)
-		}
-		seen[m.name] = true
-		if err := in.Decode(&m.raw); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
-		}
-		members = append(members, m)
-	}
-	if _, err := in.Token(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	if _, err := in.Token(); err != io.EOF {
-		return nil, fmt.Errorf("%w: more after the object", ErrMalformed)
-	}
-	return members, nil
+	return o, nil
 }
