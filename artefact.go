@@ -16,6 +16,7 @@ import (
 // Artefact says whether a source's negatives can be told from its positives
 // without reading the query. A retriever that is trained on such negatives can
 // learn the writer instead of the task, and the score does not see it.
+// Goroutines may share one that none of them changes.
 type Artefact struct {
 	// AUC is the probability that a linear discriminant, trained on other queries,
 	// tells a positive from a negative by its vector alone: 0.5 is blind, above
@@ -29,6 +30,7 @@ type Artefact struct {
 }
 
 // ArtefactRow is a triple whose negative is easily told from its positive.
+// Goroutines may share one that none of them changes.
 type ArtefactRow struct {
 	File       string `json:"file,omitempty"`
 	Row        int    `json:"row"`

@@ -13,6 +13,7 @@ import (
 // encoder's own scale: raw cosines differ widely between encoders. Take it once
 // with [Sem.Calibrate], or let [Rank] take it, store it as JSON, and reuse it to
 // score further sources on the same footing.
+// Goroutines may share one that none of them changes.
 type Calibration struct {
 	// MarginScale is sigma_m, the population standard deviation of the margins;
 	// NegativeMean and NegativeScale are mean and population standard deviation

@@ -17,6 +17,7 @@ import (
 // Controls compare a source with negatives that took no mining: a source that
 // does not beat them is not worth its cost. They need no text embedded that the
 // ranking does not embed anyway.
+// Goroutines may share one that none of them changes.
 type Controls struct {
 	// Shuffled gives every query another query's negatives of the same source;
 	// Random replaces each of its negatives by a random document (positive or
@@ -49,6 +50,7 @@ func (c *Controls) unbeaten() (names []string) {
 
 // Control compares a source with one control, on the same triples: all of the
 // budget, or the 1,024 of it with the smallest seeded hashes.
+// Goroutines may share one that none of them changes.
 type Control struct {
 	// Triples is the number of triples compared; 0 means that there was nothing to
 	// compare with, as in a source with one query.

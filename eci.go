@@ -66,6 +66,7 @@ import (
 // valid until the iterator that yielded it is advanced.
 //
 // A Triple may also implement [Identified], [Embedded] and [Located].
+// It is used by the goroutine that ranges over the source, and by no other.
 type Triple interface {
 	Query() string
 	Positive() string
@@ -75,6 +76,7 @@ type Triple interface {
 // Identified is implemented by triples that know the ids of their texts. Ids
 // find precomputed vectors (see [Vectors]) and group triples by query. An empty
 // string means the id is unknown.
+// It is used as a Triple is.
 type Identified interface {
 	IDs() (query, positive, negative string)
 }
@@ -82,12 +84,14 @@ type Identified interface {
 // Embedded is implemented by triples that carry their vectors: three slices of
 // one common length d, of any positive norm (they are normalised here), never
 // changed here. A nil slice means the vector is not at hand.
+// It is used as a Triple is.
 type Embedded interface {
 	Vectors() (query, positive, negative []float32)
 }
 
 // Located is implemented by triples that know where they were read: a file name
 // and a 1-based row (line or record), used in error messages.
+// It is used as a Triple is.
 type Located interface {
 	Location() (file string, row int)
 }
@@ -96,6 +100,9 @@ type Located interface {
 // set is that of langchaingo's embeddings.Embedder, so every embedder of that
 // ecosystem works as it is. All vectors must have one common length; norms do
 // not matter. The texts handed over are copies and may be kept or changed.
+//
+// One ranking calls it from one goroutine. An Embedder that several rankings share
+// must be safe for concurrent use, as [Server] and [DiskCache] are.
 type Embedder interface {
 	// EmbedDocuments returns one vector for each text, in order.
 	EmbedDocuments(ctx context.Context, texts []string) ([][]float32, error)
@@ -105,12 +112,17 @@ type Embedder interface {
 
 // QueryBatchEmbedder is an optional extension of [Embedder] for encoders that
 // embed many queries in one call; without it queries are embedded one by one.
+// What holds for the Embedder holds for it: one that goroutines share is called by
+// several at once.
 type QueryBatchEmbedder interface {
 	EmbedQueries(ctx context.Context, texts []string) ([][]float32, error)
 }
 
 // Scorer scores one source. A higher score ranks first. Implementations in this
 // package are [Sem] and [Baseline].
+//
+// [Rank] calls it from one goroutine. Goroutines may share a Sem, a Baseline and a
+// Race; a Scorer that Prepare returned is for one goroutine at a time.
 type Scorer interface {
 	// Name is a short identifier for tables, such as "eci".
 	Name() string
@@ -119,9 +131,18 @@ type Scorer interface {
 	Score(ctx context.Context, source Source) (*Score, error)
 }
 
+// Annotator is implemented by scorers, usually those that [Preparer] returns, that
+// know more about a ranking than the scores say: [Rank] calls Annotate once, with
+// all scores in their order, before it compares them. A scorer may set
+// Calibration, Seed, Embedded, Race and further notes.
+type Annotator interface {
+	Annotate(ranking *Ranking)
+}
+
 // Preparer is implemented by scorers that must see all sources before they can
 // score one of them, as [Sem] must to calibrate and to equalise budgets. Rank
 // calls Prepare once and scores with the Scorer that it returns.
+// Rank calls it from one goroutine.
 type Preparer interface {
 	Prepare(ctx context.Context, sources ...Source) (Scorer, error)
 }

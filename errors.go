@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/quote"
+	"example.com/eci/internal/spool"
 )
 
 // The kinds of failure, for errors.Is. Every error of this package that comes
@@ -37,6 +41,7 @@ var (
 // RowError says where in the data an error arose. Source is the name of the
 // source, File the file it was read from (empty where there is none), Row the
 // 1-based line, record or triple (0 where the error is of no single row).
+// Goroutines may share one that none of them changes.
 type RowError struct {
 	Source string
 	File   string
@@ -48,9 +53,13 @@ type RowError struct {
 func (e *RowError) Error() string {
 	var where []string
 	if e.Source != "" {
-		where = append(where, fmt.Sprintf("source %q", clip(e.Source)))
+		where = append(where, fmt.Sprintf("source %q", quote.Clip(e.Source)))
 	}
-	if e.File != "" {
+	switch e.File {
+	case "":
+	case spool.Stdin:
+		where = append(where, "standard input")
+	default:
 		where = append(where, e.File)
 	}
 	if e.Row > 0 {
@@ -73,6 +82,7 @@ func (e *RowError) Unwrap() error { return e.Err }
 // left out are counted in [Score.Skipped]. The zero value leaves out nothing.
 // Vectors that an Embedder returns are never skipped: an encoder that returns
 // NaN is broken.
+// It is a value, which goroutines may share.
 type Skip uint8
 
 const (
@@ -104,15 +114,5 @@ func skipReason(err error) (Skip, string) {
 	return 0, ""
 }
 
-// stopped returns nil while ctx runs, then its error with the cause, if there is
-// another one, so that errors.Is finds both.
-func stopped(ctx context.Context) error {
-	err := ctx.Err()
-	if err == nil {
-		return nil
-	}
-	if cause := context.Cause(ctx); !errors.Is(cause, err) {
-		return fmt.Errorf("%w: %w", err, cause)
-	}
-	return err
-}
+// stopped returns nil while ctx runs, then its error with the cause.
+func stopped(ctx context.Context) error { return ctxerr.Of(ctx) }

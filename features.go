@@ -64,14 +64,16 @@ func (f *features) bytes() int64 {
 }
 
 func (l *Lexicon) features(text string, s *featureScratch) *features {
-	s.tokens = l.tokenizer.AppendTokens(s.tokens[:0], text)
-	if s.text++; len(s.seen) < len(l.counts) || s.text == 0 {
-		s.seen, s.text = make([]uint32, len(l.counts)), 1
+	table := l.read()
+	w := table.freeze()
+	s.tokens = l.Tokenizer().AppendTokens(s.tokens[:0], text)
+	if s.text++; len(s.seen) < len(w.idf) || s.text == 0 {
+		s.seen, s.text = make([]uint32, len(w.idf)), 1
 	}
-	f := &features{rare: idf(l.documents, 0), ids: make([]uint32, 0, len(s.tokens)), weights: l.weights}
+	f := &features{rare: w.rare, ids: make([]uint32, 0, len(s.tokens)), weights: w.idf}
 	largest := uint32(0)
 	for _, t := range s.tokens {
-		if id, ok := l.find(t); !ok {
+		if id, ok := table.find(w, t); !ok {
 			f.unknown = append(f.unknown, strings.Clone(t))
 		} else if s.seen[id] != s.text {
 			s.seen[id] = s.text

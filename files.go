@@ -2,11 +2,14 @@ package eci
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
 	"slices"
 	"strings"
+
+	"example.com/eci/internal/quote"
 )
 
 // Files opens files of training triples as sources, in the formats that people
@@ -16,6 +19,7 @@ import (
 // The rows of a file are streamed, and read anew on every pass: memory grows
 // with the longest row, the index of a corpus (16 bytes a document), the file of
 // queries likewise, and the relevance judgements, but not with the file.
+// Goroutines may share one that none of them changes.
 type Files struct {
 	// Format overrides what is found from the content. A CSV or TSV with a header
 	// of unknown names and a query, a positive and negatives in that order is
@@ -46,14 +50,19 @@ type Files struct {
 	// is given the file itself, so that it can read at random. gz needs none.
 	// The module example.com/eci/formats has decoders for zst and parquet.
 	Decoders map[string]func(io.Reader) (io.ReadCloser, error)
-	// FS is the file system that all paths are of; nil means the machine's.
+	// FS is the file system that all paths are of; nil means the machine's, where
+	// "-" is standard input.
 	FS fs.FS
+	// Spool holds what comes from pipes, of the machine's file system only; nil
+	// means one for each call. See there for how long it waits.
+	Spool *Spool
 }
 
 // Fields names the fields, or columns of a table, of a user's own format.
 // Positive and Negative may hold a text, a list of texts, or of objects with
 // title and text; a Negative that is not there is looked for with a number:
 // with Negative "bad", bad_1, bad_2. Empty names keep those of the format.
+// Goroutines may share one that none of them changes.
 type Fields struct {
 	Query, Positive, Negative string
 }
@@ -73,6 +82,7 @@ type Fields struct {
 // that [Skip] can leave them out. An id without a text is ErrMissingField.
 func (f *Files) Sources(paths ...string) ([]Source, error) {
 	c := &opener{Files: *f}
+	c.Spool = cmp.Or(c.Spool, new(Spool))
 	if err := c.check(paths); err != nil {
 		return nil, err
 	}
@@ -101,7 +111,7 @@ func (f *Files) Sources(paths ...string) ([]Source, error) {
 		}
 		for _, s := range found {
 			if other, ok := from[s.Name]; ok {
-				return nil, fmt.Errorf("eci: %s and %s: %w: both would be source %q: rename a file, or open them apart and set Source.Name", other, path, ErrSourceName, clip(s.Name))
+				return nil, fmt.Errorf("eci: %s and %s: %w: both would be source %q: rename a file, or open them apart and set Source.Name", other, path, ErrSourceName, quote.Clip(s.Name))
 			}
 			from[s.Name] = path
 			sources = append(sources, s)

@@ -3,10 +3,13 @@ package eci
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
 )
@@ -14,6 +17,7 @@ import (
 // LexicalResidual is rho = max(floor, 1 - max(cov(q,n), ovl(p,n))), in [0, 1]:
 // what is hard for reasons other than shared words. A negative that copies the
 // query, or equals the positive, gets the floor.
+// It is a value, which goroutines may share.
 type LexicalResidual struct {
 	// Floor is the least value, in [0, 1); 0 by default.
 	Floor float64
@@ -43,6 +47,7 @@ type Tokenizer interface {
 
 // Words is the default [Tokenizer]: lower-cased runs of Unicode letters and
 // decimal digits.
+// It is a value, which goroutines may share.
 type Words struct{}
 
 // Name returns "words".
@@ -129,6 +134,7 @@ func wordRune(c rune) bool {
 // CharacterNGrams is a [Tokenizer] for languages that are written without
 // spaces, or to compare forms of a word: every run of N characters within each
 // word of [Words]; shorter words are kept whole.
+// It is a value, which goroutines may share.
 type CharacterNGrams struct {
 	// N is the length in characters; 0 means 4.
 	N int
@@ -166,59 +172,114 @@ func (c CharacterNGrams) AppendTokens(dst []string, text string) []string {
 
 // Lexicon holds the document frequencies that weigh tokens:
 // idf(t) = ln(1 + (N - df + 0.5) / (df + 0.5)), with N documents of which df
-// contain t. A token that no document contains has df = 0. It is safe for
-// concurrent reading once no more documents are added. Its JSON form holds the
-// counts and the tokenizer's name.
+// contain t. A token that no document contains has df = 0. Its JSON form holds
+// the counts and the tokenizer's name. The zero value is an empty lexicon for
+// [Words].
+//
+// It takes about 100 bytes for each distinct token and the token's own length.
+//
+// Goroutines may share a Lexicon to which nothing more is added; Add must not run
+// at the same time as anything else.
 type Lexicon struct {
 	tokenizer Tokenizer
-	documents int
-	ids       map[string]uint32
-	counts    []uint32          // by id
-	weights   []float64         // idf by id; nil until first needed
-	short     map[uint64]uint32 // ids of tokens of up to 8 bytes, by their packed bytes; made with weights
-	tokens    []string          // scratch of Add
+	table     *frequencies // nil means empty
+	tokens    []string     // scratch of Add
 }
 
+// frequencies are the counts behind one or more lexicons.
+type frequencies struct {
+	documents int
+	ids       map[string]uint32 // in the order in which tokens were first seen
+	counts    []uint32          // by id
+	bytes     int64             // of all tokens
+	shared    atomic.Bool       // by several lexicons; Add copies them first
+
+	mutex  sync.Mutex // held while frozen is made
+	frozen atomic.Pointer[weights]
+}
+
+// weights are what features are taken with; they are never changed.
+type weights struct {
+	rank  []uint32          // by id: the token's place in byte order
+	idf   []float64         // by rank
+	rare  float64           // idf of a token that no document contains
+	short map[uint64]uint32 // ranks of tokens of up to 8 bytes, by their packed bytes
+}
+
+// tokenBytes is what a token takes beyond its own bytes, measured: an entry of
+// ids and of short, count, rank and weight.
+const tokenBytes = 100
+
 // NewLexicon returns an empty lexicon. A nil tokenizer means [Words].
-func NewLexicon(tokenizer Tokenizer) *Lexicon {
-	if tokenizer == nil {
-		tokenizer = Words{}
+func NewLexicon(tokenizer Tokenizer) *Lexicon { return &Lexicon{tokenizer: tokenizer} }
+
+// read returns the counts, which must not be changed.
+func (l *Lexicon) read() *frequencies {
+	if l.table == nil {
+		return &noFrequencies
 	}
-	return &Lexicon{tokenizer: tokenizer, ids: make(map[string]uint32)}
+	return l.table
+}
+
+var noFrequencies frequencies
+
+// write returns the counts for this lexicon to change.
+func (l *Lexicon) write() *frequencies {
+	switch old := l.read(); {
+	case l.table == nil:
+		l.table = &frequencies{ids: make(map[string]uint32)}
+	case old.shared.Load():
+		l.table = &frequencies{documents: old.documents, ids: maps.Clone(old.ids), counts: slices.Clone(old.counts), bytes: old.bytes}
+	}
+	return l.table
 }
 
 // Add counts one document. Give each distinct document once.
 func (l *Lexicon) Add(document string) {
-	l.documents++
-	l.weights = nil
-	l.tokens = l.tokenizer.AppendTokens(l.tokens[:0], document)
+	f := l.write()
+	f.documents++
+	f.frozen.Store(nil)
+	l.tokens = l.Tokenizer().AppendTokens(l.tokens[:0], document)
 	slices.Sort(l.tokens)
 	for i, t := range l.tokens {
 		if i > 0 && t == l.tokens[i-1] {
 			continue
 		}
-		id, ok := l.ids[t]
+		id, ok := f.ids[t]
 		if !ok {
-			id = uint32(len(l.counts))
-			l.ids[strings.Clone(t)] = id
-			l.counts = append(l.counts, 0)
+			id = f.add(strings.Clone(t), 0)
 		}
-		l.counts[id]++
+		f.counts[id]++
 	}
 }
 
+// add takes in a token that is not there yet.
+func (f *frequencies) add(token string, count uint32) (id uint32) {
+	id = uint32(len(f.counts))
+	f.ids[token] = id
+	f.counts = append(f.counts, count)
+	f.bytes += int64(len(token))
+	return id
+}
+
 // Documents returns N, the number of documents counted.
-func (l *Lexicon) Documents() int { return l.documents }
+func (l *Lexicon) Documents() int { return l.read().documents }
 
 // Tokenizer returns the tokenizer the lexicon was made with.
-func (l *Lexicon) Tokenizer() Tokenizer { return l.tokenizer }
+func (l *Lexicon) Tokenizer() Tokenizer {
+	if l.tokenizer == nil {
+		return Words{}
+	}
+	return l.tokenizer
+}
 
 // IDF returns the weight of a token, in nats, above 0.
 func (l *Lexicon) IDF(token string) float64 {
-	if id, ok := l.ids[token]; ok {
-		return idf(l.documents, l.counts[id])
+	f := l.read()
+	if id, ok := f.ids[token]; ok {
+		return idf(f.documents, f.counts[id])
 	}
-	return idf(l.documents, 0)
+	return idf(f.documents, 0)
 }
 
 func idf(documents int, frequency uint32) float64 {
@@ -226,30 +287,42 @@ func idf(documents int, frequency uint32) float64 {
 	return math.Log(1 + (float64(documents)-df+0.5)/(df+0.5))
 }
 
-// freeze computes the weights once, so that features can be taken concurrently.
-func (l *Lexicon) freeze() {
-	if l.weights != nil {
-		return
+// bytes is the memory that the lexicon takes, roughly.
+func (l *Lexicon) bytes() int64 {
+	f := l.read()
+	return f.bytes + tokenBytes*int64(len(f.counts))
+}
+
+// freeze returns the weights of the counts as they are, made once.
+func (f *frequencies) freeze() *weights {
+	if w := f.frozen.Load(); w != nil {
+		return w
 	}
-	// Ids in token order make sums of weights the same for a lexicon that was
-	// counted and one that was loaded.
-	tokens := make([]string, 0, len(l.ids))
-	for t := range l.ids {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if w := f.frozen.Load(); w != nil {
+		return w
+	}
+	// Features are sorted by rank, so that sums of weights are the same for a
+	// lexicon that was counted and one that was loaded.
+	tokens := make([]string, 0, len(f.ids))
+	for t := range f.ids {
 		tokens = append(tokens, t)
 	}
 	slices.Sort(tokens)
-	counts := make([]uint32, len(tokens))
-	l.weights = make([]float64, len(tokens))
-	short := make(map[uint64]uint32)
-	for id, t := range tokens {
-		counts[id] = l.counts[l.ids[t]]
-		l.ids[t] = uint32(id)
-		l.weights[id] = idf(l.documents, counts[id])
+	w := &weights{
+		rank: make([]uint32, len(tokens)), idf: make([]float64, len(tokens)),
+		rare: idf(f.documents, 0), short: make(map[uint64]uint32),
+	}
+	for rank, t := range tokens {
+		id := f.ids[t]
+		w.rank[id], w.idf[rank] = uint32(rank), idf(f.documents, f.counts[id])
 		if key, ok := packed(t); ok {
-			short[key] = uint32(id)
+			w.short[key] = uint32(rank)
 		}
 	}
-	l.counts, l.short = counts, short
+	f.frozen.Store(w)
+	return w
 }
 
 // packed returns the bytes of a token of up to 8 as a number, which is faster to
@@ -272,21 +345,23 @@ func packed(token string) (key uint64, ok bool) {
 	return key, true
 }
 
-// find returns the id of a token of a frozen lexicon.
-func (l *Lexicon) find(token string) (id uint32, ok bool) {
+// find returns the rank of a token.
+func (f *frequencies) find(w *weights, token string) (rank uint32, ok bool) {
 	if key, ok := packed(token); ok {
-		id, ok = l.short[key]
-		return id, ok
+		rank, ok = w.short[key]
+		return rank, ok
 	}
-	id, ok = l.ids[token]
-	return id, ok
+	id, ok := f.ids[token]
+	if !ok {
+		return 0, false
+	}
+	return w.rank[id], true
 }
 
 // Coverage returns cov(q, n): the IDF mass of the query's distinct tokens that
 // occur in the negative, over that of all of them, in [0, 1]; 0 for a query
 // without tokens.
 func (l *Lexicon) Coverage(query, negative string) float64 {
-	l.freeze()
 	s := featureScratches.Get().(*featureScratch)
 	defer featureScratches.Put(s)
 	return coverage(l.features(query, s), l.features(negative, s))
@@ -295,7 +370,6 @@ func (l *Lexicon) Coverage(query, negative string) float64 {
 // Overlap returns ovl(p, n): the IDF-weighted Jaccard overlap of the distinct
 // tokens of two passages, in [0, 1]; 0 when neither has tokens.
 func (l *Lexicon) Overlap(positive, negative string) float64 {
-	l.freeze()
 	s := featureScratches.Get().(*featureScratch)
 	defer featureScratches.Put(s)
 	return overlap(l.features(positive, s), l.features(negative, s))
@@ -310,9 +384,10 @@ type lexiconJSON struct {
 
 // MarshalJSON writes the tokenizer's name and the document frequencies.
 func (l *Lexicon) MarshalJSON() ([]byte, error) {
-	out := lexiconJSON{Tokenizer: l.tokenizer.Name(), Documents: l.documents, Frequencies: make(map[string]uint32, len(l.ids))}
-	for t, id := range l.ids {
-		out.Frequencies[t] = l.counts[id]
+	f := l.read()
+	out := lexiconJSON{Tokenizer: l.Tokenizer().Name(), Documents: f.documents, Frequencies: make(map[string]uint32, len(f.ids))}
+	for t, id := range f.ids {
+		out.Frequencies[t] = f.counts[id]
 	}
 	return json.Marshal(out)
 }
@@ -328,34 +403,41 @@ func (l *Lexicon) UnmarshalJSON(data []byte) error {
 	if in.Documents < 0 {
 		return fmt.Errorf("eci: lexicon: %w: %d documents", ErrFormat, in.Documents)
 	}
-	fresh := NewLexicon(namedTokenizer(in.Tokenizer))
-	fresh.documents = in.Documents
-	tokens := make([]string, 0, len(in.Frequencies))
-	for t, df := range in.Frequencies {
-		if int64(df) > int64(in.Documents) {
+	f := &frequencies{documents: in.Documents, ids: make(map[string]uint32, len(in.Frequencies))}
+	for _, t := range sortedKeys(in.Frequencies) {
+		df := in.Frequencies[t]
+		if df < 1 || int64(df) > int64(in.Documents) {
 			return fmt.Errorf("eci: lexicon: %w: token %q is in %d of %d documents", ErrFormat, t, df, in.Documents)
 		}
-		tokens = append(tokens, t)
+		f.add(t, df)
 	}
-	slices.Sort(tokens)
-	for i, t := range tokens {
-		fresh.ids[t] = uint32(i)
-		fresh.counts = append(fresh.counts, in.Frequencies[t])
-	}
-	*l = *fresh
+	*l = Lexicon{tokenizer: namedTokenizer(in.Tokenizer), table: f}
 	return nil
 }
 
 // WithTokenizer returns the lexicon with a tokenizer of the caller's own, which
-// must have the name the lexicon was stored with.
+// must have the name the lexicon was stored with. What is added to one of the two
+// later is not in the other.
 func (l *Lexicon) WithTokenizer(t Tokenizer) (*Lexicon, error) {
-	if t.Name() != l.tokenizer.Name() {
-		return nil, fmt.Errorf("eci: lexicon: %w: counted with tokenizer %q, not %q", ErrIncompatible, l.tokenizer.Name(), t.Name())
+	if t.Name() != l.Tokenizer().Name() {
+		return nil, fmt.Errorf("eci: lexicon: %w: counted with tokenizer %q, not %q", ErrIncompatible, l.Tokenizer().Name(), t.Name())
 	}
-	copied := *l
-	copied.tokenizer = t
-	copied.tokens = nil
-	return &copied, nil
+	if l.table != nil {
+		l.table.shared.Store(true)
+	}
+	return &Lexicon{tokenizer: t, table: l.table}, nil
+}
+
+// forRun returns the lexicon with the tokenizer of a Sem, nil meaning its own,
+// which must be more than a name.
+func (l *Lexicon) forRun(t Tokenizer) (*Lexicon, error) {
+	if t != nil {
+		return l.WithTokenizer(t)
+	}
+	if stored, ok := l.Tokenizer().(storedTokenizer); ok {
+		return nil, fmt.Errorf("eci: lexicon: %w: counted with tokenizer %q; set Sem.Tokenizer to it", ErrNotCalibrated, stored.name)
+	}
+	return l, nil
 }
 
 // storedTokenizer stands for a tokenizer that is known by name only.

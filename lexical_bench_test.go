@@ -42,7 +42,7 @@ func BenchmarkLexical(b *testing.B) {
 			}
 		}
 	}
-	l.freeze()
+	l.features("", new(featureScratch))
 	b.SetBytes(int64(bytes))
 	b.ReportAllocs()
 	var s featureScratch

@@ -16,6 +16,7 @@ import (
 // them: rows that contradict their labels, copies, damaged texts and vectors. It
 // needs no encoder; with vectors it sees more. [LintKind] lists the rules. The
 // zero value is the documented default. A Linter is not changed by use.
+// Goroutines may share one that none of them changes.
 type Linter struct {
 	// Vectors finds vectors by id; nil means those that the triples carry, if any.
 	Vectors Vectors
@@ -93,7 +94,6 @@ func (l *Linter) Lint(ctx context.Context, sources ...Source) (*LintReport, erro
 		}
 		states[i].seen = nil
 	}
-	run.lexicon.freeze()
 	report := &LintReport{}
 	for _, s := range states {
 		s.conclude()

@@ -2,6 +2,7 @@ package eci
 
 // Severity says how bad a finding is: an error makes triples wrong, a warning
 // asks for a look, info is worth knowing.
+// It is a value, which goroutines may share.
 type Severity string
 
 // The severities, worst first.
@@ -25,6 +26,7 @@ func (s Severity) rank() int {
 // unless a rule says normalised: lower-cased, with runs of blanks as one. Tokens
 // are those of [Linter.Tokenizer]. Two rows have the same query when the ids of
 // their queries or the texts are equal.
+// It is a value, which goroutines may share.
 type LintKind string
 
 // The rules. Of the first four only the first that holds of a triple is counted.

@@ -10,6 +10,7 @@ import (
 )
 
 // LintReport is what a [Linter] finds.
+// Goroutines may share one that none of them changes.
 type LintReport struct {
 	// Sources are the sources in the order they were given.
 	Sources []LintedSource `json:"sources"`
@@ -19,6 +20,7 @@ type LintReport struct {
 }
 
 // LintedSource says how much of a source was read.
+// Goroutines may share one that none of them changes.
 type LintedSource struct {
 	// Name is the source's name. Rows counts everything that the source yielded,
 	// Triples what could be read and has no empty text.
@@ -28,6 +30,7 @@ type LintedSource struct {
 }
 
 // Finding is one rule that held in one source.
+// Goroutines may share one that none of them changes.
 type Finding struct {
 	Kind     LintKind `json:"kind"`
 	Severity Severity `json:"severity"`
@@ -44,6 +47,7 @@ type Finding struct {
 }
 
 // FindingRow is a row that a finding holds of.
+// Goroutines may share one that none of them changes.
 type FindingRow struct {
 	// File and Row (1-based) are those of the triple; File is empty where unknown.
 	File string `json:"file,omitempty"`

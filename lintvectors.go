@@ -183,13 +183,13 @@ func (s *lintSource) addOnce(kind LintKind, rec *Record, text, note string) {
 
 // padding looks for a negative that has nothing to do with its row.
 func (s *lintSource) padding(rec *Record) error {
-	if s.lexicon.documents < 20 {
+	if s.lexicon.Documents() < 20 {
 		return nil
 	}
 	scratch := featureScratches.Get().(*featureScratch)
 	defer featureScratches.Put(scratch)
 	negative := s.lexicon.features(rec.NegativeText, scratch)
-	least := idf(s.lexicon.documents, uint32(s.CommonShare*float64(s.lexicon.documents)))
+	least := idf(s.lexicon.Documents(), uint32(s.CommonShare*float64(s.lexicon.Documents())))
 	for _, text := range [...]string{rec.QueryText, rec.PositiveText} {
 		if sharesRare(s.lexicon.features(text, scratch), negative, least) {
 			return nil

@@ -13,6 +13,7 @@ import (
 )
 
 // MatrixConfig fixes what two matrices must share before they can be merged.
+// Goroutines may share one that none of them changes.
 type MatrixConfig struct {
 	// Dimension is d, the length of the vectors; at least 1.
 	Dimension int
@@ -52,14 +53,16 @@ func (c MatrixConfig) withDefaults() (MatrixConfig, error) {
 
 // Matrix accumulates the weighted residual information matrix
 // M = (1/N) sum w r rT of one source, d x d, kept as unscaled sums for each
-// group of queries, so that the jackknife can leave one group out. It is not
-// safe for concurrent use; different groups may be added to concurrently.
+// group of queries, so that the jackknife can leave one group out.
 //
 // Triples given to [Matrix.Add] are summed in float64 in the order of the calls.
 // A [Sem] that scores a large source (see [Sem.Exact]) sums blocks of 384 rows of
 // a group in float32, with fused multiply-add where the processor has it, and the
 // blocks in float64: that is twice as fast, and moves the log-determinant by
 // about 1e-9 of its value.
+//
+// It is for one goroutine at a time, except that several may add to different
+// groups, and that several may read the Matrix of a finished [Score].
 type Matrix struct {
 	config MatrixConfig
 	groups []matrixGroup

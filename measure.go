@@ -8,6 +8,7 @@ import (
 // Measure is a simple statistic of a source that serves as a baseline or control
 // for ECI. Value must be finite for any totals, with 0 for no triples; a higher
 // value ranks first.
+// Goroutines may share one whose Value may be called by several at once.
 type Measure struct {
 	Name  string
 	Value func(t Totals) float64
@@ -45,6 +46,7 @@ func Measures() []Measure {
 
 // Baseline is a [Scorer] that ranks by a [Measure], on the same triples, vectors
 // and budgets as the Sem it holds.
+// Goroutines may share it under the conditions of Sem.
 type Baseline struct {
 	Sem     Sem
 	Measure Measure

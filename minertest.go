@@ -10,6 +10,7 @@ import (
 
 // TB is the part of testing.TB that a [MinerTest] needs, so that this package
 // does not import testing and a test of a test can put its own in place.
+// An assertion uses it from the goroutine that called it.
 type TB interface {
 	Helper()
 	Name() string
@@ -25,6 +26,7 @@ type TB interface {
 //
 // The same triples get the same verdict on every machine: there is no clock and
 // no chance in it, and numbers are compared with a tolerance wider than rounding.
+// Goroutines may share it under the conditions of Sem, each with a TB of its own.
 type MinerTest struct {
 	// Sem scores. Its Calibration is used when it is set.
 	Sem Sem
@@ -86,7 +88,7 @@ func doubt(ranking *Ranking, better, worse string, confidence float64) string {
 		}
 		b, _ := ranking.Find(better)
 		w, _ := ranking.Find(worse)
-		if !paired(b.Score, w.Score) {
+		if !paired(b.figure(), w.figure()) {
 			return fmt.Sprintf("%s against %s: no interval, because fewer than two groups hold queries; mine for more queries", better, worse)
 		}
 		if probability < confidence {
@@ -135,6 +137,7 @@ func (m *MinerTest) BeatsControls(ctx context.Context, t TB, source Source, othe
 
 // LintSelector chooses findings: a [LintKind] those of one rule, a [Severity]
 // those at least as bad.
+// Goroutines may share it.
 type LintSelector interface{ selects(f Finding) bool }
 
 func (k LintKind) selects(f Finding) bool { return f.Kind == k }

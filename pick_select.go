@@ -19,6 +19,7 @@ import (
 // 1-1/e of the best possible (Nemhauser, Wolsey, Fisher 1978), with PerQuery at
 // least 1/2 (Fisher, Nemhauser, Wolsey 1978), with Stream at least 1/2 - Epsilon
 // (Badanidiyuru and others 2014, sieve streaming).
+// Goroutines may share one that none of them changes.
 type Selection struct {
 	// Count is the number of triples to choose; 0 means as many as PerQuery allows.
 	Count int
@@ -35,6 +36,7 @@ type Selection struct {
 }
 
 // Selected is a chosen triple.
+// Goroutines may share one that none of them changes.
 type Selected struct {
 	// Record is a copy of the triple without its vectors.
 	*Record

@@ -36,6 +36,7 @@ import (
 // against the demo's "bm25" .81, "llm" .80, "random" .96. The top of the order is
 // purer than that: of the seven rows of "contaminated" above 0.4, six answer.
 // TestSuspectsOfContaminated measures all of these.
+// It belongs to the goroutine that ranges over the sequence.
 type Suspect struct {
 	// Weighted is the triple, with its weight, as [Sem.Weigh] gives it.
 	Weighted
@@ -55,7 +56,6 @@ func (s *Sem) Suspects(ctx context.Context, source Source, threshold float64) it
 			yield(nil, err)
 			return
 		}
-		r.lexicon.freeze()
 		for w, err := range s.Weigh(ctx, source) {
 			if err != nil {
 				yield(nil, err)

@@ -16,6 +16,7 @@ import (
 //
 // The weights are those of the frozen calibration, whatever t is: a filter that
 // moved its own scale could not be compared with another.
+// Goroutines may share one that none of them changes.
 type MarginSweep struct {
 	// Source is the source's name, Triples how many it has.
 	Source  string `json:"source"`
@@ -28,6 +29,7 @@ type MarginSweep struct {
 }
 
 // SweepPoint is a source filtered at one threshold.
+// Goroutines may share one that none of them changes.
 type SweepPoint struct {
 	// Threshold is t in units of sigma_m; Margin is the same in cosine units.
 	Threshold, Margin float64

@@ -8,6 +8,7 @@ import (
 )
 
 // Protocol is the language of an embedding server.
+// It is a value, which goroutines may share.
 type Protocol int
 
 const (

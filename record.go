@@ -3,6 +3,7 @@ package eci
 // Record is the concrete [Triple] that readers yield, with ids, texts and
 // optional vectors. Its JSON form is this project's own JSONL format; ids,
 // source and vectors are optional. Use a pointer to it as a Triple.
+// Goroutines may share one that none of them changes.
 type Record struct {
 	QueryID      string `json:"query_id,omitempty"`
 	QueryText    string `json:"query"`
@@ -98,6 +99,21 @@ func (r *Record) queryKey() uint64 {
 
 // group is the query's jackknife group, the same in every source.
 func (r *Record) group(groups int) int { return int(r.queryKey() % uint64(groups)) }
+
+// Group returns the jackknife group of a triple, in 0..groups-1: FNV-1a-64 of the
+// query's id, or of its text where the triple has none, modulo groups. It is the
+// same in every source, so a [Scorer] that leaves out one group at a time is
+// paired with every other. groups must be positive.
+func Group(t Triple, groups int) int {
+	key := ""
+	if t, ok := t.(Identified); ok {
+		key, _, _ = t.IDs()
+	}
+	if key == "" {
+		key = t.Query()
+	}
+	return int(fnv1a(fnvOffset, key) % uint64(groups))
+}
 
 // hash is [tripleHash] of the three texts.
 func (r *Record) hash(seed uint64) uint64 {

@@ -11,6 +11,9 @@ import (
 // Sem is ECI_sem, the scorer this package is for, with its settings. The zero
 // value with an Embedder or Vectors (or neither, if the triples carry vectors)
 // is the documented default. A Sem is not changed by use and may be copied.
+//
+// Goroutines may share a Sem that none of them changes, if its Vectors, Embedder,
+// Components, Tokenizer and Progress may be shared.
 type Sem struct {
 	// Vectors finds precomputed vectors by id; Embedder computes the others from
 	// their texts. A triple's own vectors come before both.
@@ -84,6 +87,7 @@ const (
 const Unlimited = -1
 
 // Progress says how far a run is.
+// It is a value, which goroutines may share.
 type Progress struct {
 	// Stage is "survey", "calibrate" or "score".
 	Stage  string
@@ -171,6 +175,7 @@ func (s *Sem) Calibrate(ctx context.Context, sources ...Source) (*Calibration, e
 }
 
 // Weighted is one triple with its evidence and weight.
+// It belongs to the goroutine that ranges over the sequence.
 type Weighted struct {
 	Evidence
 	// Factors are the values of the components, in their order, and Weight is
@@ -277,8 +282,12 @@ func newRun(s *Sem, measure *Measure) (*run, error) {
 		return nil, fmt.Errorf("eci: %w: batch size %d, cache of %d bytes", ErrSettings, r.BatchSize, r.CacheBytes)
 	case !(r.Temperature > 0) || math.IsInf(r.Temperature, 0):
 		return nil, fmt.Errorf("eci: %w: temperature %v", ErrSettings, r.Temperature)
-	case r.Lexicon != nil && r.Tokenizer != nil && r.Lexicon.tokenizer.Name() != r.Tokenizer.Name():
-		return nil, fmt.Errorf("eci: %w: the lexicon was counted with tokenizer %q, Sem.Tokenizer is %q", ErrIncompatible, r.Lexicon.tokenizer.Name(), r.Tokenizer.Name())
+	}
+	if r.Lexicon != nil {
+		var err error
+		if r.Lexicon, err = r.Lexicon.forRun(r.Tokenizer); err != nil {
+			return nil, err
+		}
 	}
 	r.vectors = newVectorSource(&r.Sem)
 	r.features = newCache[*features](32 << 20)
@@ -296,16 +305,9 @@ func (r *run) useCalibration() error {
 	if err := cal.Validate(); err != nil {
 		return err
 	}
-	tokenizer := cal.Lexicon.tokenizer
-	if stored, ok := tokenizer.(storedTokenizer); ok && r.Tokenizer == nil {
-		return fmt.Errorf("eci: %w: the calibration was taken with tokenizer %q; set Sem.Tokenizer to it", ErrNotCalibrated, stored.name)
-	}
-	lexicon := cal.Lexicon
-	if r.Tokenizer != nil {
-		var err error
-		if lexicon, err = lexicon.WithTokenizer(r.Tokenizer); err != nil {
-			return err
-		}
+	lexicon, err := cal.Lexicon.forRun(r.Tokenizer)
+	if err != nil {
+		return err
 	}
 	r.lexicon = lexicon
 	r.dimension = cal.Dimension
@@ -313,7 +315,6 @@ func (r *run) useCalibration() error {
 }
 
 func (r *run) freeze(cal *Calibration) error {
-	r.lexicon.freeze()
 	hash, err := cal.Hash(r.Components)
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ import (
 
 // ServerError is a request of a [Server] that failed. It wraps ErrEmbedder and
 // Err.
+// Goroutines may share one that none of them changes.
 type ServerError struct {
 	// URL is the endpoint without user and query.
 	URL string

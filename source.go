@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+
+	"example.com/eci/internal/quote"
 )
 
 // Source is a named stream of triples whose negatives were found in one way.
@@ -12,6 +14,9 @@ import (
 // from the start and in the same order. An error that it yields ends the run,
 // unless it is a [RowError] that a [Skip] policy covers; the iterator may go on
 // after such an error.
+//
+// Goroutines may share a Source whose Triples may be ranged over by several at
+// once, as those that this package makes may, if the rows are not changed.
 type Source struct {
 	Name    string
 	Triples iter.Seq2[Triple, error]
@@ -64,7 +69,7 @@ func checkSources(sources []Source) error {
 		case s.Name == "":
 			return fmt.Errorf("eci: source %d: %w: the name is empty", i+1, ErrSourceName)
 		case seen[s.Name]:
-			return fmt.Errorf("eci: source %q: %w: two sources have this name", clip(s.Name), ErrSourceName)
+			return fmt.Errorf("eci: source %q: %w: two sources have this name", quote.Clip(s.Name), ErrSourceName)
 		case s.Triples == nil:
 			return fmt.Errorf("eci: source %q: %w: Triples is nil", s.Name, ErrNoSources)
 		}

@@ -20,6 +20,7 @@ var ErrOutcome = errors.New("unusable outcomes")
 
 // Outcome is what training on one source was measured to be worth, such as the
 // change of nDCG@10 on held-out queries. Higher is better; the unit is free.
+// Goroutines may share one that none of them changes.
 type Outcome struct {
 	Source string
 	Value  float64
@@ -29,6 +30,7 @@ type Outcome struct {
 }
 
 // UnknownSourceError reports outcomes of sources that a ranking does not have.
+// Goroutines may share one that none of them changes.
 type UnknownSourceError struct {
 	// Unknown are the names with an outcome and no score, Have those with a score.
 	Unknown, Have []string
@@ -44,6 +46,7 @@ func (e *UnknownSourceError) Error() string {
 func (e *UnknownSourceError) Unwrap() error { return ErrOutcome }
 
 // AgreeOptions are the settings of [Agree]; the zero value is the default.
+// Goroutines may share one that none of them changes.
 type AgreeOptions struct {
 	// Resamples is the number of bootstrap samples; 0 means 2000.
 	Resamples int
@@ -57,6 +60,7 @@ type AgreeOptions struct {
 
 // Agreement says how far a ranking, and each of its baselines, agree with what
 // training was measured to be worth.
+// Goroutines may share one that none of them changes.
 type Agreement struct {
 	// Sources are the names that have both a score and an outcome, best outcome
 	// first, ties by name.
@@ -72,6 +76,7 @@ type Agreement struct {
 }
 
 // Concordance compares the values of one measure with the outcomes.
+// Goroutines may share one that none of them changes.
 type Concordance struct {
 	Measure string `json:"measure"`
 	// Tau is Kendall's tau-b and Rho Spearman's rank correlation, with average
@@ -87,6 +92,7 @@ type Concordance struct {
 }
 
 // Estimate is a figure with its 95% bootstrap interval.
+// Goroutines may share one that none of them changes.
 type Estimate struct {
 	Value, Low, High float64
 }

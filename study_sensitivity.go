@@ -10,6 +10,7 @@ import (
 
 // Study asks how much a ranking owes to its settings: it ranks the same sources
 // under many variations of a Sem, one setting at a time.
+// Goroutines may share it under the conditions of Sem.
 type Study struct {
 	// Sem holds the settings to vary. It must have no Calibration, which would fix
 	// what is varied.
@@ -22,6 +23,7 @@ type Study struct {
 }
 
 // Sensitivity is the outcome of a [Study].
+// Goroutines may share one that none of them changes.
 type Sensitivity struct {
 	// Default is the ranking under the settings as they are.
 	Default *Ranking `json:"-"`
@@ -32,6 +34,7 @@ type Sensitivity struct {
 }
 
 // Variant is the ranking under one changed setting.
+// Goroutines may share one that none of them changes.
 type Variant struct {
 	// Setting is what was changed: "triples", "consistency temperature", "locality
 	// temperature", "eps^2", "tokenizer", "idf corpus", "calibration" or "encoder".
@@ -47,6 +50,7 @@ type Variant struct {
 }
 
 // Flip is a pair of sources that changed order.
+// Goroutines may share one that none of them changes.
 type Flip struct {
 	// Better was above Worse by default, with Probability of being truly better.
 	Better      string  `json:"better"`
@@ -185,7 +189,7 @@ func (s *Study) variations(ctx context.Context, base Sem, ranking *Ranking, sour
 func countPositives(ctx context.Context, base Sem, sources []Source) (*Lexicon, error) {
 	tokenizer := base.Tokenizer
 	if tokenizer == nil && base.Lexicon != nil {
-		tokenizer = base.Lexicon.tokenizer
+		tokenizer = base.Lexicon.Tokenizer()
 	}
 	lexicon, seen := NewLexicon(tokenizer), make(map[fingerprint]struct{})
 	for _, source := range sources {

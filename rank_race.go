@@ -29,6 +29,7 @@ import (
 // The calibration, unless Sem has one, is taken over the first look's triples of
 // all sources and frozen. A race ends when one source is left, or with all
 // triples read. The Ranking says where, in [Ranking.Race].
+// Goroutines may share it under the conditions of Sem.
 type Race struct {
 	// Sem is the method, with its vectors or Embedder.
 	Sem Sem
@@ -44,6 +45,7 @@ type Race struct {
 }
 
 // RaceReport says how a race went.
+// Goroutines may share one that none of them changes.
 type RaceReport struct {
 	// Share is the share of the queries that was read in the end, in (0, 1].
 	Share float64 `json:"share"`
@@ -60,6 +62,7 @@ type RaceReport struct {
 }
 
 // RaceLook is one look of a race.
+// Goroutines may share one that none of them changes.
 type RaceLook struct {
 	// Share is the share of queries read, Triples the most triples of any source.
 	Share   float64 `json:"share"`
@@ -180,6 +183,12 @@ func (r *raced) Score(_ context.Context, source Source) (*Score, error) {
 	return r.scores[source.Name], nil
 }
 
+// Annotate adds the course of the race.
+func (r *raced) Annotate(ranking *Ranking) {
+	r.run.Annotate(ranking)
+	ranking.Race = &r.report
+}
+
 // entrant is a source still in the race.
 type entrant struct {
 	source    Source
@@ -272,7 +281,7 @@ func (r *raced) look(ctx context.Context, e *entrant) (err error) {
 		return err
 	}
 	e.projected = e.score.Value
-	if e.score.deviations != nil && n < all {
+	if e.score.Deviations != nil && n < all {
 		e.projected += (e.score.Jackknife - e.score.Value) * (1 - float64(n)/float64(all))
 	}
 	return nil
@@ -291,7 +300,7 @@ func (e *entrant) triples() int {
 const fewestGroups = 8
 
 func (e *entrant) usable() bool {
-	return e.score != nil && e.score.deviations != nil && e.score.Groups >= fewestGroups
+	return e.score != nil && e.score.Deviations != nil && e.score.Groups >= fewestGroups
 }
 
 // drop takes the sources out that cannot be best any more.
@@ -325,7 +334,7 @@ func (r *raced) finish(e *entrant, dropped int) {
 	s := e.score
 	shift := e.projected - s.Value
 	s.Value, s.Dropped = e.projected, dropped
-	if s.deviations != nil {
+	if s.Deviations != nil {
 		s.Low, s.High = s.Low+shift, s.High+shift
 	}
 	r.scores[e.source.Name] = s

@@ -1,0 +1,116 @@
+package lookahead
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"example.com/eci/internal/dots"
+	"example.com/eci/internal/syrk"
+	"math"
+)
+
+// A row is a triple whose vectors are numbered by their first occurrence.
+type row struct {
+	q, p, n int
+	group   int
+	// outside holds the parts of the cosines q.p and q.n outside the axes.
+	outsideP, outsideN float64
+}
+
+// prepared is a source in the axes of a space.
+type prepared struct {
+	rows []row
+	n    int         // distinct vectors
+	z    []float64   // their coordinates, a row of r each
+	left syrk.Left64 // the same, packed
+	perp []float64   // 1 - |z|² of each
+}
+
+// prepare checks a source and projects its vectors.
+func (s *Space) prepare(ctx context.Context, source Source) (*prepared, error) {
+	if len(source.Triples) == 0 {
+		return nil, errors.New("lookahead: the source has no triples")
+	}
+	number := make([]int, len(source.Vectors)) // 1 and more for those that are used
+	var indexes []int
+	of := func(index int) int {
+		if number[index] == 0 {
+			indexes = append(indexes, index)
+			number[index] = len(indexes)
+		}
+		return number[index] - 1
+	}
+	p := &prepared{rows: make([]row, len(source.Triples))}
+	for i, t := range source.Triples {
+		if min(t.Query, t.Positive, t.Negative) < 0 || max(t.Query, t.Positive, t.Negative) >= len(source.Vectors) {
+			return nil, fmt.Errorf("lookahead: triple %d refers to vectors %d, %d and %d of %d", i, t.Query, t.Positive, t.Negative, len(source.Vectors))
+		}
+		if t.Group < 0 {
+			return nil, fmt.Errorf("lookahead: triple %d: group %d is negative", i, t.Group)
+		}
+		p.rows[i] = row{q: of(t.Query), p: of(t.Positive), n: of(t.Negative), group: t.Group}
+	}
+	lengths, err := norms("vector", source.Vectors, s.d, func(i int) bool { return number[i] > 0 })
+	if err != nil {
+		return nil, err
+	}
+	p.n = len(indexes)
+	if p.z, err = s.axes.project(ctx, source.Vectors, lengths, indexes); err != nil {
+		return nil, err
+	}
+	r := s.axes.r
+	p.left.Pack(p.z, p.n, r, r)
+	p.perp = make([]float64, p.n)
+	for i := range p.perp {
+		z := p.z[i*r:][:r]
+		p.perp[i] = 1 - dot(z, z)
+	}
+	for i, t := range source.Triples {
+		w := &p.rows[i]
+		qq, pp, nn, qp, qn := dots.Five(source.Vectors[t.Query], source.Vectors[t.Positive], source.Vectors[t.Negative])
+		q := p.z[w.q*r:][:r]
+		w.outsideP = qp/math.Sqrt(qq*pp) - dot(q, p.z[w.p*r:][:r])
+		w.outsideN = qn/math.Sqrt(qq*nn) - dot(q, p.z[w.n*r:][:r])
+	}
+	return p, ctx.Err()
+}
+
+// moved holds the vectors of a source as one adapter maps them.
+type moved struct {
+	z       []float64 // coordinates of the adapted unit vectors, a row of r each
+	inverse []float64 // 1 / |x'|, or 0 where nothing is left
+}
+
+// move maps all vectors of a source by M.
+func (p *prepared) move(m []float64, r int) *moved {
+	to := &moved{z: make([]float64, p.n*r), inverse: make([]float64, p.n)}
+	ld := roundUp(r, syrk.Pad)
+	var right syrk.Right64
+	right.Pack(m, r, r, r)
+	c := make([]float64, rowBlock*ld)
+	for first := 0; first < p.n; first += rowBlock {
+		some := min(rowBlock, p.n-first)
+		clear(c)
+		syrk.Multiply64(c, ld, &p.left, first, some, &right, 0, r, 0)
+		for i := range some {
+			z := c[i*ld:][:r]
+			square := p.perp[first+i] + dot(z, z)
+			if square <= shortest {
+				continue
+			}
+			inverse := 1 / math.Sqrt(square)
+			to.inverse[first+i] = inverse
+			for k, v := range z {
+				to.z[(first+i)*r+k] = v * inverse
+			}
+		}
+	}
+	return to
+}
+
+// stay returns the vectors as they are.
+func (p *prepared) stay() *moved {
+	return &moved{z: p.z, inverse: slices.Repeat([]float64{1}, p.n)}
+}

@@ -1,0 +1,196 @@
+package lookahead
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"example.com/eci/internal/syrk"
+)
+
+const (
+	queryBlock = 32                   // queries that are ranked together
+	docBlock   = 10 * syrk.RightBlock // documents that are ranked together
+)
+
+// A Space is a pool of documents and the queries that are looked at, with all
+// that does not depend on a source: the axes, the projections, the frozen
+// cosines. It is not changed by its methods, so sources can be walked
+// concurrently.
+type Space struct {
+	settings Settings
+	axes     *axes
+	d        int
+
+	documents int
+	stride    int          // documents, rounded up to a multiple of syrk.Pad
+	z         []float64    // r x stride: the documents in the axes, axis by axis
+	right     syrk.Right64 // the same, packed
+
+	evaluated, leftOut []int
+	queries            []query   // those that are evaluated
+	zq                 []float64 // their coordinates in the axes, a row of r each
+	cosines            []float64 // queries x stride, frozen
+	frozen             []float64 // nDCG of the evaluated queries
+}
+
+// A query is an evaluated query.
+type query struct {
+	group             int
+	relevant, ignored []int // sorted
+	ideal             float64
+}
+
+// NewSpace prepares a pool and queries. Documents with equal scores are ranked in
+// the pool's order. Vectors need not have unit length.
+//
+// It returns an error when a vector is empty, not finite, zero or of another
+// dimension than the first, when all documents are the same, when a position is
+// out of range, or when no query has a relevant document.
+func NewSpace(ctx context.Context, pool [][]float32, queries []Query, settings Settings) (*Space, error) {
+	settings, err := settings.resolve()
+	if err != nil {
+		return nil, err
+	}
+	if len(pool) == 0 {
+		return nil, errors.New("lookahead: the pool has no documents")
+	}
+	s := &Space{settings: settings, d: len(pool[0]), documents: len(pool)}
+	if err := s.label(queries); err != nil {
+		return nil, err
+	}
+	lengths, err := norms("document", pool, s.d, nil)
+	if err != nil {
+		return nil, err
+	}
+	vectors := make([][]float32, len(queries))
+	for i := range queries {
+		vectors[i] = queries[i].Vector
+	}
+	lengthsOfQueries, err := norms("query", vectors, s.d, nil)
+	if err != nil {
+		return nil, err
+	}
+	if s.axes, err = newAxes(ctx, pool, lengths, s.d, settings.Axes); err != nil {
+		return nil, err
+	}
+	if err := s.place(ctx, pool, lengths); err != nil {
+		return nil, err
+	}
+	if s.zq, err = s.axes.project(ctx, vectors, lengthsOfQueries, s.evaluated); err != nil {
+		return nil, err
+	}
+	if err := s.compare(ctx, pool, lengths, vectors, lengthsOfQueries); err != nil {
+		return nil, err
+	}
+	s.frozen = make([]float64, len(s.queries))
+	still := s.still()
+	err = s.rankAll(ctx, []*view{still}, func(int) int { return 0 }, func(q int, best []ranked) {
+		s.frozen[q] = s.ndcg(q, best)
+	})
+	return s, err
+}
+
+// label copies what is known of the queries.
+func (s *Space) label(queries []Query) error {
+	for i := range queries {
+		q := query{group: queries[i].Group}
+		if q.group < 0 {
+			return fmt.Errorf("lookahead: query %d: group %d is negative", i, q.group)
+		}
+		q.relevant = slices.Compact(slices.Sorted(slices.Values(queries[i].Relevant)))
+		q.ignored = slices.Compact(slices.Sorted(slices.Values(queries[i].Ignored)))
+		for _, list := range [][]int{q.relevant, q.ignored} {
+			if len(list) > 0 && (list[0] < 0 || list[len(list)-1] >= s.documents) {
+				return fmt.Errorf("lookahead: query %d: positions %d to %d in a pool of %d documents", i, list[0], list[len(list)-1], s.documents)
+			}
+		}
+		for _, document := range q.ignored {
+			if _, found := slices.BinarySearch(q.relevant, document); found {
+				return fmt.Errorf("lookahead: query %d: document %d is both relevant and ignored", i, document)
+			}
+		}
+		if len(q.relevant) == 0 {
+			s.leftOut = append(s.leftOut, i)
+			continue
+		}
+		for rank := range min(s.settings.Cutoff, len(q.relevant)) {
+			q.ideal += discount(rank)
+		}
+		s.evaluated = append(s.evaluated, i)
+		s.queries = append(s.queries, q)
+	}
+	if len(s.queries) == 0 {
+		return errors.New("lookahead: no query has a relevant document in the pool")
+	}
+	return nil
+}
+
+// place projects the pool.
+func (s *Space) place(ctx context.Context, pool [][]float32, lengths []float64) error {
+	indexes := make([]int, len(pool))
+	for i := range indexes {
+		indexes[i] = i
+	}
+	rows, err := s.axes.project(ctx, pool, lengths, indexes)
+	if err != nil {
+		return err
+	}
+	r := s.axes.r
+	s.stride = roundUp(len(pool), syrk.Pad)
+	s.right.Pack(rows, len(pool), r, r)
+	s.z = make([]float64, r*s.stride)
+	for i := range pool {
+		for k, v := range rows[i*r:][:r] {
+			s.z[k*s.stride+i] = v
+		}
+	}
+	return nil
+}
+
+// compare takes the frozen cosines of all evaluated queries and documents.
+func (s *Space) compare(ctx context.Context, pool [][]float32, lengths []float64, queries [][]float32, lengthsOfQueries []float64) error {
+	d := s.d
+	var left syrk.Left64
+	rows := make([]float64, len(s.evaluated)*d)
+	for i, index := range s.evaluated {
+		unitInto(rows[i*d:][:d], queries[index], lengthsOfQueries[index])
+	}
+	left.Pack(rows, len(s.evaluated), d, d)
+	s.cosines = make([]float64, roundUp(len(s.evaluated), syrk.Pad)*s.stride)
+	return each(ctx, chunks(len(pool), docBlock), func(b int) {
+		first := b * docBlock
+		some := min(docBlock, len(pool)-first)
+		rows := make([]float64, some*d)
+		for i := range some {
+			unitInto(rows[i*d:][:d], pool[first+i], lengths[first+i])
+		}
+		var right syrk.Right64
+		right.Pack(rows, some, d, d)
+		for q := 0; q < len(s.evaluated); q += queryBlock {
+			m := min(queryBlock, len(s.evaluated)-q)
+			syrk.Multiply64(s.cosines[q*s.stride+first:], s.stride, &left, q, m, &right, 0, some, 0)
+		}
+	})
+}
+
+// Evaluated returns the indexes of the queries that are looked at: those with a
+// relevant document in the pool.
+func (s *Space) Evaluated() []int { return slices.Clone(s.evaluated) }
+
+// LeftOut returns the indexes of the queries without a relevant document.
+func (s *Space) LeftOut() []int { return slices.Clone(s.leftOut) }
+
+// Frozen returns the nDCG of the evaluated queries before any step.
+func (s *Space) Frozen() []float64 { return slices.Clone(s.frozen) }
+
+// Axes returns the number of axes: the smallest of the setting, the dimension and
+// the rank of the centered pool.
+func (s *Space) Axes() int { return s.axes.r }
+
+// fold is the fold of a group.
+func (s *Space) fold(group int) int { return group % s.settings.Folds }
+
+func discount(rank int) float64 { return 1 / math.Log2(float64(rank)+2) }

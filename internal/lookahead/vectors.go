@@ -1,0 +1,90 @@
+package lookahead
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"example.com/eci/internal/syrk"
+)
+
+// rowBlock is how many vectors are converted and multiplied at a time.
+const rowBlock = 96
+
+// unitInto writes x / |x| to dst, every element rounded once.
+func unitInto(dst []float64, x []float32, norm float64) {
+	for k, v := range x {
+		dst[k] = float64(v) / norm
+	}
+}
+
+// norms returns the lengths of the vectors that are used, which must have d
+// finite elements that are not all zero. Kind is for the error.
+func norms(kind string, vectors [][]float32, d int, used func(i int) bool) ([]float64, error) {
+	lengths := make([]float64, len(vectors))
+	for i, x := range vectors {
+		if used != nil && !used(i) {
+			continue
+		}
+		if len(x) != d {
+			return nil, fmt.Errorf("lookahead: %s %d has %d dimensions, want %d", kind, i, len(x), d)
+		}
+		var sum float64
+		for _, v := range x {
+			sum += float64(v) * float64(v)
+		}
+		if !(sum > 0) || math.IsInf(sum, 1) {
+			return nil, fmt.Errorf("lookahead: %s %d has no direction: its squared length is %v", kind, i, sum)
+		}
+		lengths[i] = math.Sqrt(sum)
+	}
+	return lengths, nil
+}
+
+// project returns the coordinates of unit vectors in the axes, a row of r for
+// each index.
+func (a *axes) project(ctx context.Context, vectors [][]float32, lengths []float64, indexes []int) ([]float64, error) {
+	ld := roundUp(a.r, syrk.Pad)
+	z := make([]float64, len(indexes)*a.r)
+	err := each(ctx, chunks(len(indexes), rowBlock), func(b int) {
+		part := indexes[b*rowBlock : min((b+1)*rowBlock, len(indexes))]
+		rows := make([]float64, len(part)*a.d)
+		for i, index := range part {
+			unitInto(rows[i*a.d:][:a.d], vectors[index], lengths[index])
+		}
+		var left syrk.Left64
+		left.Pack(rows, len(part), a.d, a.d)
+		c := make([]float64, roundUp(len(part), syrk.Pad)*ld)
+		syrk.Multiply64(c, ld, &left, 0, len(part), &a.right, 0, a.r, 0)
+		for i := range part {
+			copy(z[(b*rowBlock+i)*a.r:][:a.r], c[i*ld:])
+		}
+	})
+	return z, err
+}
+
+// dot returns the sum of products of two slices of one length, in a fixed order.
+func dot(x, y []float64) float64 {
+	y = y[:len(x)]
+	var s0, s1, s2, s3 float64
+	for len(x) >= 4 {
+		a, b := (*[4]float64)(x), (*[4]float64)(y)
+		s0 += a[0] * b[0]
+		s1 += a[1] * b[1]
+		s2 += a[2] * b[2]
+		s3 += a[3] * b[3]
+		x, y = x[4:], y[4:]
+	}
+	for k, v := range x {
+		s0 += v * y[k]
+	}
+	return (s0 + s2) + (s1 + s3)
+}
+
+// addScaled adds a x to dst.
+func addScaled(dst []float64, a float64, x []float64) {
+	x = x[:len(dst)]
+	for k := range dst {
+		dst[k] += a * x[k]
+	}
+}
