@@ -410,8 +410,7 @@ func (s *Score) interval(without []float64, triples []int) {
 		return
 	}
 	s.Jackknife, s.StandardError, s.Deviations = j.Corrected, j.StandardError, j.Deviations
-	half := stat.TQuantile(j.Groups-1) * j.StandardError
-	s.Low, s.High = s.Value-half, s.Value+half
+	s.Low, s.High = j.Interval(s.Value)
 }
 
 func (a *accumulator) groupTriples() []int {
