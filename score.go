@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/stat"
 )
 
@@ -334,7 +335,7 @@ func (r *run) check(ctx context.Context, s *Score, rows []*checked) (err error) 
 	if s.Controls, err = r.controls(ctx, rows); err != nil {
 		return err
 	}
-	if err = stopped(ctx); err != nil {
+	if err = ctxerr.Of(ctx); err != nil {
 		return err
 	}
 	s.Artefact, err = r.artefact(rows)

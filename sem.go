@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"math"
+
+	"example.com/eci/internal/sketch"
 )
 
 // Sem is ECI_sem, the scorer this package is for, with its settings. The zero
@@ -253,9 +255,9 @@ type run struct {
 	// The pool of the random control: as surveyed, and once its vectors are known.
 	pool          *poolSample
 	poolDocuments []document
-	surveyed      uint64                // digest of all sources, on which the pool depends
-	expected      map[uint64]VectorMark // of a frozen calibration, not yet met
-	encoder       string                // with a checkpoint: which Embedder it is
+	surveyed      uint64          // digest of all sources, on which the pool depends
+	expected      sketch.Expected // of a frozen calibration, not yet met
+	encoder       string          // with a checkpoint: which Embedder it is
 }
 
 func newRun(s *Sem, measure *Measure) (*run, error) {
@@ -318,7 +320,7 @@ func (r *run) useCalibration() error {
 	if err != nil {
 		return err
 	}
-	if err := r.expect(cal.Encoder); err != nil {
+	if r.expected, err = cal.Encoder.expect(r.Embedder); err != nil {
 		return err
 	}
 	r.lexicon = lexicon
@@ -365,7 +367,7 @@ func (r *run) scales(ctx context.Context, sources []Source) (*Calibration, error
 	}
 	var margin, negative spread
 	cal := &Calibration{Lexicon: r.lexicon, Encoder: &EncoderMark{Identity: identityOf(r.Embedder)}}
-	var seen marker
+	seen := sketch.Sample{Size: encoderMarks}
 	for _, source := range sources {
 		if len(r.CalibrateOn) > 0 && !named[source.Name] {
 			continue
@@ -378,7 +380,11 @@ func (r *run) scales(ctx context.Context, sources []Source) (*Calibration, error
 				margin.add(e.Margin)
 				negative.add(e.NegativeSimilarity)
 			}
-			seen.offerRows(b.rows)
+			for i := range b.rows {
+				rec := &b.rows[i].rec
+				seen.Offer(true, rec.QueryText, rec.QueryVector)
+				seen.Offer(false, rec.PositiveText, rec.PositiveVector)
+			}
 			r.progress("calibrate", source, b.done)
 			return nil
 		})
@@ -390,7 +396,7 @@ func (r *run) scales(ctx context.Context, sources []Source) (*Calibration, error
 		return nil, fmt.Errorf("eci: %w: CalibrateOn names %q, which is not among the sources", ErrSettings, name)
 	}
 	cal.MarginScale, cal.NegativeMean, cal.NegativeScale = margin.deviation(), negative.mean, negative.deviation()
-	cal.Encoder.Vectors = seen.marks()
+	cal.Encoder.Vectors = seen.Marks()
 	cal.Triples, cal.Dimension = int(margin.n), r.dimension
 	return cal, cal.Validate()
 }
