@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/dots"
 )
 
@@ -100,7 +101,7 @@ func (r *run) batches(ctx context.Context, source Source, pass *reading, fn func
 		}
 		b.reset()
 		used = 0
-		return stopped(ctx)
+		return ctxerr.Of(ctx)
 	}
 	arena := &b.arena
 	if source.kept {
@@ -169,7 +170,14 @@ func (r *run) resolve(ctx context.Context, source Source, b *batch) error {
 		}
 	}
 	b.done += len(b.rows)
-	return r.compareMarks(source, b.rows)
+	for i := range b.rows {
+		// Negatives differ between sources; the calibration has no marks of them.
+		rec := &b.rows[i].rec
+		if r.expected.Differs(true, rec.QueryText, rec.QueryVector) || r.expected.Differs(false, rec.PositiveText, rec.PositiveVector) {
+			return source.wrap(rec, fmt.Errorf("%w: query or positive had another vector when the calibration was taken, so that was another encoder; %s", ErrIncompatible, otherEncoder))
+		}
+	}
+	return nil
 }
 
 // find points the row's three vectors at their values, or at where the embedder

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"maps"
 	"os"
@@ -17,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/eci/internal/sketch"
 )
 
 // A checkpoint is a directory with one file for the calibration and one for
@@ -109,7 +110,7 @@ func (r *run) tableDigest(s *sample) (digest uint64, err error) {
 			if err != nil && !errors.Is(err, ErrMissingVector) {
 				return 0, err
 			}
-			digest = mix64(digest ^ uint64(len(v))<<32 ^ uint64(crc32.Checksum(floatBytes(v), castagnoli)))
+			digest = mix64(digest ^ uint64(len(v))<<32 ^ uint64(sketch.Sums(v)))
 		}
 	}
 	return digest, nil
@@ -136,27 +137,23 @@ func (r *run) recognise(ctx context.Context, sources []Source) (string, error) {
 			}
 		}
 	}
-	var seen marker
+	seen := sketch.Sample{Size: recognisedTexts}
 	for k := range b.pending {
 		p := &b.pending[k]
 		if err := r.vectors.embed(ctx, role(k), p.texts, p.into); err != nil {
 			return "", err
 		}
 		for i, text := range p.texts {
-			inverse, err := inverseNorm(p.into[i].data)
-			if err != nil {
-				return "", err
-			}
-			seen.offer(role(k), text, p.into[i].data, inverse)
+			seen.Offer(role(k) == queryRole, text, p.into[i].data)
 		}
 	}
-	marks := seen.marks()
+	marks := seen.Marks()
 	texts := make([]any, len(marks))
 	for i, m := range marks {
 		texts[i] = m.Text
 	}
 	file := "encoder-" + digestOf(texts...) + ".eci"
-	var known [][]VectorMark
+	var known [][]sketch.Mark
 	raw, err := r.load(file)
 	if err != nil {
 		return "", err
@@ -165,7 +162,7 @@ func (r *run) recognise(ctx context.Context, sources []Source) (string, error) {
 		known = nil
 	}
 	for _, k := range known {
-		if slices.EqualFunc(k, marks, func(a, b VectorMark) bool { return a.Text == b.Text && alike(a.Sketch, b.Sketch) }) {
+		if slices.EqualFunc(k, marks, sketch.Mark.Alike) {
 			return digestOf(k), nil
 		}
 	}

@@ -13,15 +13,6 @@ import (
 	"example.com/eci/internal/disk"
 )
 
-// IdentifiedEmbedder is an optional extension of [Embedder]: Identity returns a
-// text that is different whenever vectors of the same text may be. [Server]
-// implements it.
-// What holds for the Embedder holds for it: one that goroutines share is called by
-// several at once.
-type IdentifiedEmbedder interface {
-	Identity() string
-}
-
 // DiskCacheConfig says what a [DiskCache] keeps, and where.
 // Goroutines may share one that none of them changes.
 type DiskCacheConfig struct {

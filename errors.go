@@ -1,12 +1,10 @@
 package eci
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
 
-	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/quote"
 	"example.com/eci/internal/spool"
 )
@@ -114,6 +112,3 @@ func skipReason(err error) (Skip, string) {
 	}
 	return 0, ""
 }
-
-// stopped returns nil while ctx runs, then its error with the cause.
-func stopped(ctx context.Context) error { return ctxerr.Of(ctx) }

@@ -3,9 +3,9 @@ package eci
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"strings"
+	"unsafe"
 )
 
 const (
@@ -28,13 +28,10 @@ type fingerprint [14]byte
 
 func fingerprintOf(text string) (f fingerprint) {
 	// SHA-256 only reads its input, so the string's bytes need no copy.
-	sum := sha256.Sum256(bytesOf(text))
+	sum := sha256.Sum256(unsafe.Slice(unsafe.StringData(text), len(text)))
 	copy(f[:], sum[:])
 	return f
 }
-
-// String is the fingerprint in hex.
-func (f fingerprint) String() string { return hex.EncodeToString(f[:]) }
 
 // tripleHash orders the triples of a source in a seeded pseudo-random way that
 // depends on their texts alone, so that the same triple is always in a sample

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"example.com/eci/internal/least"
+	"example.com/eci/internal/sketch"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 )
@@ -155,17 +156,17 @@ func (r *run) calibrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var seen marker
+	seen := sketch.Sample{Size: encoderMarks}
 	queries, positives := make([]unitVector, len(keys)), make([]unitVector, len(keys))
 	for i := range keys {
 		queries[i], positives[i] = vectors[2*i], vectors[2*i+1]
 	}
 	for i, text := range texts {
-		seen.offer(text.role, text.text, vectors[i].data, vectors[i].inverse)
+		seen.Offer(text.role == queryRole, text.text, vectors[i].data)
 	}
 	scales := scalesOf(queries, positives, keys)
 	cal.MarginScale, cal.SimilarityMidpoint, cal.SimilarityScale = scales.margin, scales.midpoint, scales.spread
-	cal.Encoder.Vectors = seen.marks()
+	cal.Encoder.Vectors = seen.Marks()
 	cal.Pairs, cal.Dimension = len(keys), r.dimension
 	if err := cal.Validate(); err != nil {
 		return err

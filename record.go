@@ -1,6 +1,6 @@
 package eci
 
-import "hash/crc32"
+import "example.com/eci/internal/sketch"
 
 // Record is the concrete [Triple] that readers yield, with ids, texts and
 // optional vectors. Its JSON form is this project's own JSONL format; ids,
@@ -107,11 +107,11 @@ func (r *Record) group(groups int) int { return int(r.queryKey() % uint64(groups
 // probability 2^-32.
 func (r *Record) digest(h uint64, vectors bool) uint64 {
 	for _, s := range [...]string{r.QueryText, r.PositiveText, r.NegativeText, r.QueryID, r.PositiveID, r.NegativeID} {
-		h = mix64(h ^ uint64(len(s))<<32 ^ uint64(sumOf(s)))
+		h = mix64(h ^ uint64(len(s))<<32 ^ uint64(sketch.Sum(s)))
 	}
 	if vectors {
 		for _, v := range [...][]float32{r.QueryVector, r.PositiveVector, r.NegativeVector} {
-			h = mix64(h ^ uint64(len(v))<<32 ^ uint64(crc32.Checksum(floatBytes(v), castagnoli)))
+			h = mix64(h ^ uint64(len(v))<<32 ^ uint64(sketch.Sums(v)))
 		}
 	}
 	return h

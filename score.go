@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/stat"
 )
 
@@ -334,7 +335,7 @@ func (r *run) check(ctx context.Context, s *Score, rows []*checked) (err error) 
 	if s.Controls, err = r.controls(ctx, rows); err != nil {
 		return err
 	}
-	if err = stopped(ctx); err != nil {
+	if err = ctxerr.Of(ctx); err != nil {
 		return err
 	}
 	s.Artefact, err = r.artefact(rows)
@@ -410,8 +411,7 @@ func (s *Score) interval(without []float64, triples []int) {
 		return
 	}
 	s.Jackknife, s.StandardError, s.Deviations = j.Corrected, j.StandardError, j.Deviations
-	half := stat.TQuantile(j.Groups-1) * j.StandardError
-	s.Low, s.High = s.Value-half, s.Value+half
+	s.Low, s.High = j.Interval(s.Value)
 }
 
 func (a *accumulator) groupTriples() []int {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"math"
+
+	"example.com/eci/internal/sketch"
 )
 
 // Sem is ECI_sem, the scorer this package is for, with its settings. The zero
@@ -250,9 +252,9 @@ type run struct {
 	vectors       *vectorSource
 	features      *cache[*features]
 	labels        *labels
-	poolDocuments []document            // of the random control, once they are needed
-	expected      map[uint64]VectorMark // of a frozen calibration, not yet met
-	encoder       string                // with a checkpoint: which Embedder it is
+	poolDocuments []document      // of the random control, once they are needed
+	expected      sketch.Expected // of a frozen calibration, not yet met
+	encoder       string          // with a checkpoint: which Embedder it is
 }
 
 func newRun(s *Sem, measure *Measure) (*run, error) {
@@ -312,7 +314,7 @@ func (r *run) useCalibration() error {
 	if err != nil {
 		return err
 	}
-	if err := r.expect(cal.Encoder); err != nil {
+	if r.expected, err = cal.Encoder.expect(r.Embedder); err != nil {
 		return err
 	}
 	r.lexicon = lexicon

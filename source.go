@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 
+	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/quote"
 )
 
@@ -141,7 +142,7 @@ func (s Source) walk(ctx context.Context, arena *[]float32, fn func(rec *Record,
 	for t, err := range s.Triples {
 		row++
 		// At every row: the next one may be slow to come.
-		if err := stopped(ctx); err != nil {
+		if err := ctxerr.Of(ctx); err != nil {
 			return s.wrap(nil, err)
 		}
 		if r, ok := t.(*Record); err == nil && (t == nil || ok && r == nil) {
@@ -156,7 +157,7 @@ func (s Source) walk(ctx context.Context, arena *[]float32, fn func(rec *Record,
 			return s.wrap(&rec, err)
 		}
 	}
-	return s.wrap(nil, stopped(ctx))
+	return s.wrap(nil, ctxerr.Of(ctx))
 }
 
 // wrap adds source, file and row to an error that does not have them yet.

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math"
 
+	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/design"
 )
 
@@ -122,7 +123,7 @@ func (r *run) greedy(ctx context.Context, selection Selection, source Source, yi
 			row[k] *= scale
 		}
 	}
-	proceed := func() error { return stopped(ctx) }
+	proceed := func() error { return ctxerr.Of(ctx) }
 	return source.wrap(nil, c.Greedy(count, parallel, proceed, func(i int, gain, total float64) error {
 		s := c.selected[i]
 		s.Gain, s.Total = gain, total
