@@ -300,7 +300,7 @@ func (r *run) weighRows(b *batch) error {
 				row.weight *= f
 			}
 			row.fingerprint = fingerprintOf(row.rec.NegativeText)
-			if !r.NoChecks {
+			if r.sampled() > 0 {
 				row.hash = tripleHash(r.Seed, fingerprintOf(row.rec.QueryText), fingerprintOf(row.rec.PositiveText), row.fingerprint)
 			}
 		}

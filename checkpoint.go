@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/eci/internal/lookahead"
 	"example.com/eci/internal/sketch"
 )
 
@@ -172,16 +173,24 @@ func (r *run) recognise(ctx context.Context, sources []Source) (string, error) {
 	return digestOf(marks), err
 }
 
+// checkpointed is a finished score with the sample of its forecast.
+type checkpointed struct {
+	Score  *Score
+	Sample *lookahead.Source
+}
+
 // restore returns the score that an earlier run stored for a source, or nil.
 func (r *run) restore(source Source) (*Score, error) {
 	raw, err := r.load(r.scoreFile(source))
 	if raw == nil || err != nil {
 		return nil, err
 	}
-	s := new(Score)
-	if err := gob.NewDecoder(bytes.NewReader(raw)).Decode(s); err != nil {
+	var kept checkpointed
+	if err := gob.NewDecoder(bytes.NewReader(raw)).Decode(&kept); err != nil || kept.Score == nil {
 		return nil, nil // written by another version: score again
 	}
+	s := kept.Score
+	s.sample = kept.Sample
 	// gob leaves out what is empty.
 	if s.Skipped == nil {
 		s.Skipped = make(map[string]int)
@@ -203,7 +212,7 @@ func (r *run) plausible(source Source, s *Score) bool {
 		names[i] = c.Name()
 	}
 	t := &s.Totals
-	if s.Source != source.Name || s.Forecast != nil || !slices.Equal(s.Components, names) || len(t.Factors) != len(names) ||
+	if s.Source != source.Name || !r.forecaster.plausible(s) || !slices.Equal(s.Components, names) || len(t.Factors) != len(names) ||
 		t.Triples != r.samples[source.Name].size() || s.check() != nil || !maps.Equal(s.Skipped, r.samples[source.Name].survey.skipped) {
 		return false
 	}
@@ -226,7 +235,7 @@ func (r *run) plausible(source Source, s *Score) bool {
 // store keeps a finished score.
 func (r *run) store(source Source, s *Score) error {
 	var out bytes.Buffer
-	if err := gob.NewEncoder(&out).Encode(s); err != nil {
+	if err := gob.NewEncoder(&out).Encode(checkpointed{s, s.sample}); err != nil {
 		return fmt.Errorf("eci: checkpoint of source %q: %w", source.Name, err)
 	}
 	return r.save(r.scoreFile(source), out.Bytes())
@@ -237,7 +246,7 @@ func (r *run) scoreFile(source Source) string {
 	if r.measure != nil {
 		measure = r.measure.Name
 	}
-	parts := append([]any{r.hash, measure, r.NoChecks, r.Exact, r.labels.digest()}, r.inputOf(source)...)
+	parts := append([]any{r.hash, measure, r.NoChecks, r.Exact, r.labels.digest(), r.forecaster.key()}, r.inputOf(source)...)
 	return "score-" + r.key(parts...) + ".eci"
 }
 

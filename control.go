@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -82,7 +81,7 @@ type checkSample struct {
 	*least.Sample[*checked]
 }
 
-func newCheckSample() *checkSample { return &checkSample{least.New[*checked](checkedTriples)} }
+func newCheckSample(most int) *checkSample { return &checkSample{least.New[*checked](most)} }
 
 // offer keeps a copy of the row if its hash is small enough.
 func (s *checkSample) offer(row *batchRow, hash uint64) {
@@ -242,7 +241,7 @@ func random(rows []*checked, documents []document) []*document {
 	}
 	for i, c := range rows {
 		positive := fingerprintOf(c.row.rec.PositiveText)
-		at := mix64(c.query ^ mix64(binary.LittleEndian.Uint64(c.row.fingerprint[:])))
+		at := mix64(c.query ^ mix64(c.row.fingerprint.word()))
 		for try := range uint64(3) {
 			d := &documents[(at+try)%uint64(len(documents))]
 			if d.fingerprint != positive && d.fingerprint != c.row.fingerprint {

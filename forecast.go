@@ -25,9 +25,10 @@ type Forecast struct {
 	// negatives of another query. They are paired differences of Gain, source minus
 	// control; nil where there was nothing to compare with.
 	Random, Shuffled *Difference
-	// Harms reports whether Gain is below 0 at 95%, and Overtrains whether the curve
-	// falls from one step to the next at 95%.
-	Harms, Overtrains bool
+	// Harms reports whether Gain is below 0 at 95%, Overtrains whether the curve
+	// falls from one step to the next at 95%, and Still whether for some queries every
+	// triple weighed nothing, so that no step was made.
+	Harms, Overtrains, Still bool
 	// Norms are the Frobenius norms of the adapters after the last step, one for
 	// each fold of queries.
 	Norms []float64

@@ -22,6 +22,7 @@ const mostPairs = 2048
 type labels struct {
 	seed    uint64
 	pairs   *least.Distinct[labelledPair]
+	queries *least.Distinct[labelledQuery] // nil unless they are followed
 	offered int
 }
 
@@ -48,6 +49,7 @@ func newLabels(seed uint64) *labels {
 // fingerprints of its texts.
 func (l *labels) offer(source string, rec *Record, query, positive fingerprint) {
 	l.offered++
+	l.offerQuery(source, rec, positive)
 	l.pairs.Offer(tripleHash(l.seed, query, positive, fingerprint{}), func() labelledPair {
 		sides := rec.sides()
 		for k := range sides {

@@ -23,6 +23,10 @@ type Ranking struct {
 	// Budget is the most triples scored of any source, Seed that of the sample.
 	Budget int
 	Seed   uint64
+	// Lookahead says what the forecasts rest on, and Verdict what to do; nil unless
+	// the scorer is a [Lookahead].
+	Lookahead *LookaheadReport
+	Verdict   *Verdict
 	// Race says how the race went, if it was one.
 	Race *RaceReport
 	// Embedded counts the texts that were sent to the Embedder.

@@ -252,6 +252,8 @@ type run struct {
 	vectors       *vectorSource
 	features      *cache[*features]
 	labels        *labels
+	walked        int             // triples of a source kept for forecasts; 0 without
+	forecaster    *forecaster     // nil without
 	poolDocuments []document      // of the random control, once they are needed
 	expected      sketch.Expected // of a frozen calibration, not yet met
 	encoder       string          // with a checkpoint: which Embedder it is
