@@ -133,13 +133,14 @@ func (f *Forecast) over(other *Forecast) *Difference {
 	return &d
 }
 
-// control is the stronger of the two controls: the smaller difference, or nil.
+// control is the comparison that decides whether mining was worth it: with random
+// documents, or else with another query's negatives; nil without either.
 func (f *Forecast) control() (name string, d *Difference) {
-	if f == nil || f.Random == nil && f.Shuffled == nil {
+	switch {
+	case f == nil:
 		return "", nil
+	case f.Random != nil:
+		return "random", f.Random
 	}
-	if f.Random == nil || f.Shuffled != nil && f.Shuffled.Value < f.Random.Value {
-		return "shuffled", f.Shuffled
-	}
-	return "random", f.Random
+	return "shuffled", f.Shuffled
 }

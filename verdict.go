@@ -85,7 +85,7 @@ var controlNames = map[string]string{"random": "random documents", "shuffled": "
 func advised(ranked []Ranked) (chosen *Ranked, equals []string) {
 	for i := range ranked {
 		s := &ranked[i]
-		if !(s.Forecast.Low > 0) || s.flagged() || !s.beatsControls() {
+		if !(s.Forecast.Low > 0) || s.flagged() || !s.beatsRandom() {
 			continue
 		}
 		if chosen == nil {
@@ -100,15 +100,12 @@ func advised(ranked []Ranked) (chosen *Ranked, equals []string) {
 // flagged reports whether the source's negatives can be told without the query.
 func (s *Ranked) flagged() bool { return s.Artefact != nil && s.Artefact.AUC > artefactAUC }
 
-// beatsControls reports whether the source is better than every control at 95%.
-// Without controls there is nothing to beat.
-func (s *Ranked) beatsControls() bool {
-	for _, d := range []*Difference{s.Forecast.Random, s.Forecast.Shuffled} {
-		if d != nil && !(d.Low > 0) {
-			return false
-		}
-	}
-	return true
+// beatsRandom reports whether the source is better at 95% than negatives that cost
+// nothing: random documents, or, without a pool to draw them from, another query's
+// negatives. Without either there is nothing to beat.
+func (s *Ranked) beatsRandom() bool {
+	_, d := s.Forecast.control()
+	return d == nil || d.Low > 0
 }
 
 // why says for which reason a source that helps is not advised.

@@ -2,11 +2,12 @@
 // would write it.
 //
 //	go run ./examples/rank
-//	go run ./examples/rank -vectors DIR [-json] SOURCE.jsonl...
+//	go run ./examples/rank -vectors DIR [-json] [-pool FILE] [-qrels FILE] SOURCE...
 //
 // The first ranks the five sources of the embedded demo. For the second, DIR
 // holds queries.npy, queries.ids, corpus.npy and corpus.ids; a source is named
-// after its file.
+// after its file. The pool is a corpus, or a file of ids: the documents that
+// queries are searched in. Without one these are the labelled positives.
 package main
 
 import (
@@ -23,29 +24,53 @@ import (
 	"example.com/eci/testdata/demo"
 )
 
+// options are the settings of the command line.
+type options struct {
+	vectors, pool, qrels string
+	triples              int
+	json                 bool
+}
+
 func main() {
-	vectors := flag.String("vectors", "", "`directory` with queries.npy, queries.ids, corpus.npy and corpus.ids")
-	asJSON := flag.Bool("json", false, "print JSON instead of a table")
+	var o options
+	flag.StringVar(&o.vectors, "vectors", "", "`directory` with queries.npy, queries.ids, corpus.npy and corpus.ids")
+	flag.StringVar(&o.pool, "pool", "", "`file` of the documents that queries are searched in: a corpus, or ids")
+	flag.StringVar(&o.qrels, "qrels", "", "`file` of relevance judgments beyond the triples' own")
+	flag.IntVar(&o.triples, "lookahead-triples", 512, "triples of each source that the forecast walks on; 0 for all")
+	flag.BoolVar(&o.json, "json", false, "print JSON instead of a table")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *vectors, *asJSON, flag.Args()); err != nil {
+	if err := run(ctx, o, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, dir string, asJSON bool, files []string) error {
-	vectors, sources, err := open(dir, files)
+func run(ctx context.Context, o options, paths []string) error {
+	vectors, sources, err := open(o.vectors, paths)
 	if err != nil {
 		return err
 	}
 	defer vectors.Close()
-	ranking, err := eci.Rank(ctx, &eci.Sem{Vectors: vectors}, sources...)
+	scorer := &eci.Lookahead{Sem: eci.Sem{Vectors: vectors}, Triples: o.triples}
+	if o.triples == 0 {
+		scorer.Triples = eci.Unlimited
+	}
+	files := eci.Files{Qrels: o.qrels}
+	if scorer.Relevant, err = files.Relevant(); err != nil {
+		return err
+	}
+	if o.pool != "" {
+		scorer.Pool = files.Documents(o.pool)
+	} else if o.vectors == "" {
+		scorer.Pool = demoPool
+	}
+	ranking, err := eci.Rank(ctx, scorer, sources...)
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if o.json {
 		out := json.NewEncoder(os.Stdout)
 		out.SetIndent("", "  ")
 		return out.Encode(ranking)
@@ -55,6 +80,11 @@ func run(ctx context.Context, dir string, asJSON bool, files []string) error {
 		return err
 	}
 	return lint(ctx, vectors, sources)
+}
+
+// demoPool yields the demo's corpus.
+func demoPool(yield func(eci.Document, error) bool) {
+	(&eci.Files{FS: demo.Files}).Documents("corpus.jsonl")(yield)
 }
 
 // lint prints one line for each rule that holds as a warning or an error.
@@ -111,9 +141,10 @@ func open(dir string, files []string) (*eci.VectorFiles, []eci.Source, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	var sources []eci.Source
-	for _, file := range files {
-		sources = append(sources, eci.JSONL(file))
+	sources, err := (&eci.Files{}).Sources(files...)
+	if err != nil {
+		vectors.Close()
+		return nil, nil, err
 	}
 	return vectors, sources, nil
 }
