@@ -124,9 +124,10 @@ func differenceOf(value float64, a, b []float64) Difference {
 	return d
 }
 
-// over is the paired difference of two forecasts for the same queries.
-func (f *Forecast) over(other *Forecast) *Difference {
-	if f == nil || other == nil || f.Queries == 0 || f.Queries != other.Queries {
+// Over returns the paired difference of two forecasts for the same queries, that of
+// f minus the other's, or nil if they are for different numbers of queries.
+func (f *Forecast) Over(other *Forecast) *Difference {
+	if f == nil || other == nil || len(f.Deviations) != len(other.Deviations) {
 		return nil
 	}
 	d := differenceOf(f.Gain-other.Gain, f.Deviations, other.Deviations)

@@ -110,7 +110,7 @@ func (l *Lookahead) Prepare(ctx context.Context, sources ...Source) (Scorer, err
 	r.labels.followQueries()
 	r.walked = settings.Triples
 	if err = r.prepare(ctx, sources); err == nil {
-		r.forecaster, err = newForecaster(ctx, r, settings)
+		r.forecaster, err = newForecaster(ctx, r, settings, r.labels.queries.Sorted())
 	}
 	if err != nil {
 		r.close()

@@ -59,9 +59,8 @@ func (l *labels) offerQuery(source string, rec *Record, positive fingerprint) {
 }
 
 // newForecaster finds pool and queries with their vectors and prepares the space.
-func newForecaster(ctx context.Context, r *run, settings Lookahead) (*forecaster, error) {
+func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*labelledQuery) (*forecaster, error) {
 	f := &forecaster{settings: settings, relevant: make(map[uint64][]int)}
-	queries := r.labels.queries.Sorted()
 	p := newPool(queries, settings.Relevant)
 	if settings.Pool != nil {
 		if err := p.read(ctx, settings.Pool); err != nil {
@@ -377,7 +376,7 @@ func (f *forecaster) forecast(ctx context.Context, rows []*checked, checks bool)
 		if err != nil {
 			return nil, nil, err
 		}
-		*control.into = forecast.over(against)
+		*control.into = forecast.Over(against)
 	}
 	return forecast, own, nil
 }
@@ -467,7 +466,7 @@ func (f *forecaster) annotate(ranking *Ranking) {
 			report.Triples = max(report.Triples, s.Forecast.Triples)
 		}
 	}
-	ranking.Lookahead = &report
+	ranking.Lookahead, ranking.forecaster = &report, f
 	ranking.Verdict = verdict(ranking.Ranked, report.Metric, report.Doubts)
 }
 

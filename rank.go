@@ -33,6 +33,8 @@ type Ranking struct {
 	Embedded int
 	// Notes say in plain words what a reader should know before acting.
 	Notes []string
+
+	forecaster *forecaster // of a Lookahead, for mixtures
 }
 
 // Ranked is one source in a ranking.

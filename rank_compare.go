@@ -50,10 +50,10 @@ func paired(a, b figure) bool {
 // pairedError is the standard error of the difference of two such scores.
 // Scores that a race took at different looks share only a part of their triples:
 // theirs counts as unpaired, which is never too small for positively correlated
-// sources.
+// sources. Forecasts of different looks are paired over the queries they share.
 func pairedError(a, b *Score) float64 {
 	x, y := a.figure(), b.figure()
-	if a.Dropped != b.Dropped && a.Dropped+b.Dropped > 0 && a.Totals.Triples != b.Totals.Triples {
+	if a.Forecast == nil && a.Dropped != b.Dropped && a.Dropped+b.Dropped > 0 && a.Totals.Triples != b.Totals.Triples {
 		return math.Hypot(x.standardError, y.standardError)
 	}
 	return stat.PairedError(x.deviations, y.deviations)

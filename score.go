@@ -217,7 +217,7 @@ func newAccumulator(r *run, source Source) *accumulator {
 	for g := range a.totals {
 		a.totals[g].Factors = make([]float64, len(r.Components))
 	}
-	if n := r.sampled(); n > 0 && !r.band.on {
+	if n := r.sampled(); n > 0 {
 		a.checks = newCheckSample(n)
 	}
 	s := r.samples[source.Name]
@@ -328,7 +328,7 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 	}
 	s, err := a.score(ctx, source, pass.skipped)
 	if err == nil && a.checks != nil {
-		err = source.wrap(nil, r.look(ctx, s, a.checks.sorted()))
+		err = source.wrap(nil, r.inspect(ctx, s, a.checks.sorted()))
 	}
 	if err == nil && r.Checkpoint != "" {
 		err = r.store(source, s)
@@ -348,8 +348,8 @@ func (r *run) sampled() int {
 	return max(r.walked, checkedTriples)
 }
 
-// look takes checks and forecast from the triples that were kept.
-func (r *run) look(ctx context.Context, s *Score, rows []*checked) (err error) {
+// inspect takes checks and forecast from the triples that were kept.
+func (r *run) inspect(ctx context.Context, s *Score, rows []*checked) (err error) {
 	if !r.NoChecks {
 		if err := r.check(ctx, s, rows[:min(len(rows), checkedTriples)]); err != nil {
 			return err

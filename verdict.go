@@ -43,8 +43,17 @@ func verdict(ranked []Ranked, unit string, doubts []string) *Verdict {
 		return nil
 	}
 	v := &Verdict{}
+	var harmful []string
 	for _, s := range ranked {
-		v.warn(s, unit)
+		if s.Forecast.Harms {
+			harmful = append(harmful, fmt.Sprintf("%s %s", s.Source, s.Forecast.interval()))
+		}
+	}
+	if harmful != nil {
+		v.Warnings = append(v.Warnings, fmt.Sprintf("would harm: %s. That is for a loss over the explicit negatives; in-batch negatives soften differences and can turn harm into a smaller gain", strings.Join(harmful, ", ")))
+	}
+	for _, s := range ranked {
+		v.warn(s)
 	}
 	best := ranked[0]
 	f := best.Forecast
@@ -90,7 +99,7 @@ func advised(ranked []Ranked) (chosen *Ranked, equals []string) {
 		}
 		if chosen == nil {
 			chosen = s
-		} else if d := chosen.Forecast.over(s.Forecast); d == nil || !(d.Low > 0) {
+		} else if d := chosen.Forecast.Over(s.Forecast); d == nil || !(d.Low > 0) {
 			equals = append(equals, s.Source)
 		}
 	}
@@ -130,13 +139,10 @@ func recommend(chosen *Ranked, equals []string, unit string) string {
 		chosen.Source, f.interval(), unit, over, strings.Join(equals, ", "))
 }
 
-// warn adds what is to be known of one source.
-func (v *Verdict) warn(s Ranked, unit string) {
+// warn adds what is to be known of one source that helps.
+func (v *Verdict) warn(s Ranked) {
 	f := s.Forecast
-	if f.Harms {
-		v.Warnings = append(v.Warnings, fmt.Sprintf("%s would harm: %s %s. The forecast is for a loss over the explicit negatives; in-batch negatives soften differences and can turn harm into a smaller gain", s.Source, f.interval(), unit))
-	}
-	if f.Overtrains {
+	if f.Overtrains && !f.Harms {
 		v.Warnings = append(v.Warnings, fmt.Sprintf("%s overtrains (%s): stop early, look for false negatives", s.Source, f.curve()))
 	}
 }

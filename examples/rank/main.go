@@ -76,7 +76,7 @@ func run(ctx context.Context, o options, paths []string) error {
 		return out.Encode(ranking)
 	}
 	fmt.Print(ranking)
-	if err := combine(ranking); err != nil {
+	if err := combine(ctx, ranking); err != nil {
 		return err
 	}
 	return lint(ctx, vectors, sources)
@@ -112,7 +112,7 @@ func lint(ctx context.Context, vectors eci.Vectors, sources []eci.Source) error 
 }
 
 // combine prints the best hybrid of two sources and the best mixture.
-func combine(ranking *eci.Ranking) error {
+func combine(ctx context.Context, ranking *eci.Ranking) error {
 	if len(ranking.Ranked) < 2 {
 		return nil
 	}
@@ -124,8 +124,27 @@ func combine(ranking *eci.Ranking) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("best hybrid:", hybrids[0])
-	fmt.Println("best mixture:", mixture)
+	hybrid, mixed := make(map[string]float64), make(map[string]float64)
+	for _, name := range hybrids[0].Sources {
+		hybrid[name] = 1
+	}
+	for _, w := range mixture.Weights {
+		mixed[w.Source] = w.Weight
+	}
+	if err := forecast(ctx, ranking, fmt.Sprint("hybrid richest in information: ", hybrids[0]), hybrid); err != nil {
+		return err
+	}
+	return forecast(ctx, ranking, fmt.Sprint("mixture richest in information: ", mixture), mixed)
+}
+
+// forecast prints what training on a mixture would do, beside the best source.
+func forecast(ctx context.Context, ranking *eci.Ranking, what string, shares map[string]float64) error {
+	f, err := ranking.ForecastMix(ctx, shares)
+	if err != nil {
+		return err
+	}
+	best := ranking.Best()
+	fmt.Printf("%s\n  forecast %+.3f %s, %s over %s\n", what, f.Gain, ranking.Lookahead.Metric, f.Over(best.Forecast), best.Source)
 	return nil
 }
 
