@@ -37,7 +37,7 @@ func (r *run) restore(source Source) (*Score, error) {
 		return nil, nil // written by another version: score again
 	}
 	s := c.Score
-	s.deviations = c.Deviations
+	s.Deviations = c.Deviations
 	// gob leaves out what is empty.
 	if s.Skipped == nil {
 		s.Skipped = make(map[string]int)
@@ -51,7 +51,7 @@ func (r *run) restore(source Source) (*Score, error) {
 // store keeps a finished score.
 func (r *run) store(source Source, s *Score) error {
 	var out bytes.Buffer
-	if err := gob.NewEncoder(&out).Encode(checkpointed{s, s.deviations}); err != nil {
+	if err := gob.NewEncoder(&out).Encode(checkpointed{s, s.Deviations}); err != nil {
 		return fmt.Errorf("eci: checkpoint of source %q: %w", source.Name, err)
 	}
 	return r.save(r.scoreFile(source), out.Bytes())

@@ -363,7 +363,7 @@ func (r *run) control(rows []*checked, all combination, substitutes []*document)
 	if err != nil {
 		return Control{}, err
 	}
-	g := gainOver("", mine, its, 0)
+	g := mine.gainOver("", &its, 0)
 	return Control{Triples: len(own), Value: its.score, Difference: g.Value, StandardError: g.StandardError, Low: g.Low, High: g.High, Probability: g.Probability}, nil
 }
 
@@ -410,7 +410,7 @@ func (r *run) valueOf(rows []batchRow) (combination, error) {
 			slopes[g] = f.slope(scratch)
 		}
 	})
-	return f.jackknife(f.linearise(slopes, triples), triples), nil
+	return f.jackknife(f.linearize(slopes, triples), triples), nil
 }
 
 // String says in words how a source fares against a control.

@@ -131,6 +131,14 @@ type Scorer interface {
 	Score(ctx context.Context, source Source) (*Score, error)
 }
 
+// Annotator is implemented by scorers, usually those that [Preparer] returns, that
+// know more about a ranking than the scores say: [Rank] calls Annotate once, with
+// all scores in their order, before it compares them. A scorer may set
+// Calibration, Seed, Embedded, Race and further notes.
+type Annotator interface {
+	Annotate(ranking *Ranking)
+}
+
 // Preparer is implemented by scorers that must see all sources before they can
 // score one of them, as [Sem] must to calibrate and to equalise budgets. Rank
 // calls Prepare once and scores with the Scorer that it returns.

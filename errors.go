@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/quote"
+	"example.com/eci/internal/spool"
 )
 
 // The kinds of failure, for errors.Is. Every error of this package that comes
@@ -49,9 +53,13 @@ type RowError struct {
 func (e *RowError) Error() string {
 	var where []string
 	if e.Source != "" {
-		where = append(where, fmt.Sprintf("source %q", clip(e.Source)))
+		where = append(where, fmt.Sprintf("source %q", quote.Clip(e.Source)))
 	}
-	if e.File != "" {
+	switch e.File {
+	case "":
+	case spool.Stdin:
+		where = append(where, "standard input")
+	default:
 		where = append(where, e.File)
 	}
 	if e.Row > 0 {
@@ -106,15 +114,5 @@ func skipReason(err error) (Skip, string) {
 	return 0, ""
 }
 
-// stopped returns nil while ctx runs, then its error with the cause, if there is
-// another one, so that errors.Is finds both.
-func stopped(ctx context.Context) error {
-	err := ctx.Err()
-	if err == nil {
-		return nil
-	}
-	if cause := context.Cause(ctx); !errors.Is(cause, err) {
-		return fmt.Errorf("%w: %w", err, cause)
-	}
-	return err
-}
+// stopped returns nil while ctx runs, then its error with the cause.
+func stopped(ctx context.Context) error { return ctxerr.Of(ctx) }

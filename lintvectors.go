@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"example.com/eci/internal/dots"
+	"example.com/eci/internal/stat"
 )
 
 // lintSampled is a triple kept for the rules that look at a whole source.
@@ -212,25 +213,6 @@ func (s *lintSource) padding(rec *Record) error {
 	return nil
 }
 
-// sharesRare says whether two texts share a known token of weight at least
-// least.
-func sharesRare(a, b *features, least float64) bool {
-	for i, j := 0, 0; i < len(a.ids) && j < len(b.ids); {
-		switch x, y := a.ids[i], b.ids[j]; {
-		case x < y:
-			i++
-		case x > y:
-			j++
-		case a.weights[x] >= least:
-			return true
-		default:
-			i++
-			j++
-		}
-	}
-	return false
-}
-
 // finish applies the rules that look at the sample as a whole.
 func (s *lintSource) finish() {
 	s.notNearer()
@@ -296,20 +278,18 @@ func (s *lintSource) notNearer() {
 
 // mixedNorms looks for a wide gap between the norms.
 func (s *lintSource) mixedNorms(passages []lintPassage) {
-	sorted := slices.Clone(passages)
-	slices.SortStableFunc(sorted, func(a, b lintPassage) int { return cmp.Compare(b.inverse, a.inverse) })
-	least := lintGroup(len(sorted))
-	at, widest := 0, 1.2
-	for i := least; i <= len(sorted)-least && i > 0; i++ {
-		if ratio := sorted[i-1].inverse / sorted[i].inverse; ratio >= widest {
-			at, widest = i, ratio
-		}
+	descending := slices.Clone(passages)
+	slices.SortStableFunc(descending, func(a, b lintPassage) int { return cmp.Compare(b.inverse, a.inverse) })
+	inverses := make([]float64, len(descending))
+	for i, p := range descending {
+		inverses[i] = p.inverse
 	}
-	if at == 0 {
+	at, ok := stat.WidestGap(inverses, lintGroup(len(descending)), 1.2)
+	if !ok {
 		return
 	}
-	detail := fmt.Sprintf(" have norms beyond the gap from %.3g to %.3g", 1/sorted[at-1].inverse, 1/sorted[at].inverse)
-	s.addSampled(LintMixedNorms, len(sorted), "passages", detail, smaller(sorted[:at], sorted[at:]))
+	detail := fmt.Sprintf(" have norms beyond the gap from %.3g to %.3g", 1/inverses[at-1], 1/inverses[at])
+	s.addSampled(LintMixedNorms, len(descending), "passages", detail, smaller(descending[:at], descending[at:]))
 }
 
 // lintGroup is the least size of a group of n passages.
@@ -322,13 +302,8 @@ func smaller(a, b []lintPassage) []lintPassage {
 	return a
 }
 
-// mixedClusters splits the passages by two-means over unit vectors, begun from
-// the first and the one farthest from it.
+// mixedClusters looks for two groups of directions that have little in common.
 func (s *lintSource) mixedClusters(passages []lintPassage) {
-	least := lintGroup(len(passages))
-	if len(passages) < 2*least {
-		return
-	}
 	unit := make([][]float64, len(passages))
 	for i, p := range passages {
 		unit[i] = make([]float64, len(p.vector))
@@ -336,52 +311,15 @@ func (s *lintSource) mixedClusters(passages []lintPassage) {
 			unit[i][k] = float64(x) * p.inverse
 		}
 	}
-	inner := func(a, b []float64) (sum float64) {
-		for k := range a {
-			sum += float64(a[k] * b[k])
-		}
-		return sum
-	}
-	farthest := 0
-	for i := range unit {
-		if inner(unit[0], unit[i]) < inner(unit[0], unit[farthest]) {
-			farthest = i
-		}
-	}
-	centres := [2][]float64{unit[0], unit[farthest]}
-	side := make([]int, len(unit))
-	var sizes [2]float64
-	for range 20 {
-		sums := [2][]float64{make([]float64, len(unit[0])), make([]float64, len(unit[0]))}
-		sizes = [2]float64{}
-		norm := [2]float64{math.Sqrt(inner(centres[0], centres[0])), math.Sqrt(inner(centres[1], centres[1]))}
-		for i, u := range unit {
-			side[i] = 0
-			// Both sides times both norms, so that nothing is divided by zero.
-			if inner(u, centres[1])*norm[0] > inner(u, centres[0])*norm[1] {
-				side[i] = 1
-			}
-			sizes[side[i]]++
-			for k, x := range u {
-				sums[side[i]][k] += x
-			}
-		}
-		centres = sums
-	}
-	if sizes[0] < float64(least) || sizes[1] < float64(least) {
-		return
-	}
-	// |sum u|^2 = n + n (n-1) mean cosine of distinct pairs.
-	mean := func(k int) float64 { return (inner(centres[k], centres[k]) - sizes[k]) / (sizes[k] * (sizes[k] - 1)) }
-	tight := min(mean(0), mean(1))
-	across := inner(centres[0], centres[1]) / (sizes[0] * sizes[1])
-	if tight < 0.1 || math.Abs(across) > 0.1*tight {
+	split, ok := stat.TwoMeans(unit, lintGroup(len(passages)))
+	tight := min(split.Within[0], split.Within[1])
+	if !ok || tight < 0.1 || math.Abs(split.Across) > 0.1*tight {
 		return
 	}
 	var groups [2][]lintPassage
 	for i, p := range passages {
-		groups[side[i]] = append(groups[side[i]], p)
+		groups[split.Side[i]] = append(groups[split.Side[i]], p)
 	}
-	detail := fmt.Sprintf(" form a group of their own: mean cosine %.2f and %.2f within the groups, %.3f across", mean(0), mean(1), across)
+	detail := fmt.Sprintf(" form a group of their own: mean cosine %.2f and %.2f within the groups, %.3f across", split.Within[0], split.Within[1], split.Across)
 	s.addSampled(LintMixedClusters, len(passages), "passages", detail, smaller(groups[0], groups[1]))
 }

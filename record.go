@@ -100,6 +100,21 @@ func (r *Record) queryKey() uint64 {
 // group is the query's jackknife group, the same in every source.
 func (r *Record) group(groups int) int { return int(r.queryKey() % uint64(groups)) }
 
+// Group returns the jackknife group of a triple, in 0..groups-1: FNV-1a-64 of the
+// query's id, or of its text where the triple has none, modulo groups. It is the
+// same in every source, so a [Scorer] that leaves out one group at a time is
+// paired with every other. groups must be positive.
+func Group(t Triple, groups int) int {
+	key := ""
+	if t, ok := t.(Identified); ok {
+		key, _, _ = t.IDs()
+	}
+	if key == "" {
+		key = t.Query()
+	}
+	return int(fnv1a(fnvOffset, key) % uint64(groups))
+}
+
 // hash is [tripleHash] of the three texts.
 func (r *Record) hash(seed uint64) uint64 {
 	return tripleHash(seed, fingerprintOf(r.QueryText), fingerprintOf(r.PositiveText), fingerprintOf(r.NegativeText))

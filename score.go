@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"example.com/eci/internal/stat"
 )
@@ -48,11 +49,64 @@ type Score struct {
 	// Skipped counts rows left out, by reason; see [Skip].
 	Skipped map[string]int
 
+	// Forecast is what training on the source would do to retrieval; nil unless the
+	// scorer is a [Lookahead], which ranks by its Gain.
+	Forecast *Forecast
+
 	// Matrix is M with its groups, for mixtures and merges; nil for a Baseline.
 	Matrix *Matrix
 
-	deviations []float64 // of the jackknife, by group; see newJackknife
+	// Deviations are the groups' shares in StandardError: the sum of their squares
+	// is its square, and, because sources share the groups, the sum of the squared
+	// differences of two sources is that of their difference. Without them a source
+	// has no interval, no paired difference and no probability of being the best.
+	// [NewScore] fills them.
+	Deviations []float64
 }
+
+// NewScore returns the score of a source with all that the delete-a-group
+// jackknife gives: standard error, interval, bias-corrected value and deviations.
+// It is what a [Scorer] of one's own returns to get intervals, paired differences
+// and probabilities. without[g] is the value without the triples of group g, and
+// triples[g] the number of triples of that group. Sources that are ranked together
+// must be grouped alike: by [Group], which depends on the query alone. With fewer
+// than two groups that have triples there is no interval.
+//
+// It fails with ErrSettings when the two slices differ in length, when a count is
+// negative or when a value is not finite.
+func NewScore(source string, value float64, without []float64, triples []int) (*Score, error) {
+	if len(without) != len(triples) {
+		return nil, fmt.Errorf("eci: score of %q: %w: %d values without a group, counts of %d groups", source, ErrSettings, len(without), len(triples))
+	}
+	for g, n := range triples {
+		if n < 0 || n > 0 && !finite(without[g]) || !finite(value) {
+			return nil, fmt.Errorf("eci: score of %q: %w: value %v, without group %d of %d triples %v", source, ErrSettings, value, g, n, without[g])
+		}
+	}
+	s := &Score{Source: source, Value: value}
+	for _, n := range triples {
+		s.Totals.Triples += n
+	}
+	s.interval(without, triples)
+	return s, nil
+}
+
+// check refuses what cannot be ranked.
+func (s *Score) check() error {
+	switch {
+	case s == nil:
+		return fmt.Errorf("%w: it returned neither a score nor an error", ErrWeight)
+	case !finite(s.Value):
+		return fmt.Errorf("%w: the score is %v", ErrWeight, s.Value)
+	case !finite(s.StandardError) || s.StandardError < 0:
+		return fmt.Errorf("%w: the standard error is %v", ErrWeight, s.StandardError)
+	case slices.ContainsFunc(s.Deviations, func(x float64) bool { return !finite(x) }):
+		return fmt.Errorf("%w: a deviation is not finite", ErrWeight)
+	}
+	return nil
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // Totals are sums over scored triples, additive over disjoint sets of them but
 // for UniqueNegatives.
@@ -217,6 +271,11 @@ func (r *run) Name() string {
 	return r.Sem.Name()
 }
 
+// Annotate says what the scores were taken under.
+func (r *run) Annotate(ranking *Ranking) {
+	ranking.Calibration, ranking.Seed, ranking.Embedded = r.calibration, r.Seed, r.vectors.embedded
+}
+
 // Score scores one surveyed source.
 func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 	if r.Checkpoint != "" {
@@ -325,9 +384,8 @@ func (s *Score) interval(without []float64, triples []int) {
 	if !ok {
 		return
 	}
-	s.Jackknife, s.StandardError, s.deviations = j.Corrected, j.StandardError, j.Deviations
-	half := stat.TQuantile(j.Groups-1) * j.StandardError
-	s.Low, s.High = s.Value-half, s.Value+half
+	s.Jackknife, s.StandardError, s.Deviations = j.Corrected, j.StandardError, j.Deviations
+	s.Low, s.High = j.Interval(s.Value)
 }
 
 func (a *accumulator) groupTriples() []int {

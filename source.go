@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+
+	"example.com/eci/internal/quote"
 )
 
 // Source is a named stream of triples whose negatives were found in one way.
@@ -67,7 +69,7 @@ func checkSources(sources []Source) error {
 		case s.Name == "":
 			return fmt.Errorf("eci: source %d: %w: the name is empty", i+1, ErrSourceName)
 		case seen[s.Name]:
-			return fmt.Errorf("eci: source %q: %w: two sources have this name", clip(s.Name), ErrSourceName)
+			return fmt.Errorf("eci: source %q: %w: two sources have this name", quote.Clip(s.Name), ErrSourceName)
 		case s.Triples == nil:
 			return fmt.Errorf("eci: source %q: %w: Triples is nil", s.Name, ErrNoSources)
 		}

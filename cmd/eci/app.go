@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"example.com/eci"
+	"example.com/eci/cmd/eci/report"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
@@ -83,7 +84,7 @@ func (a *app) exit(ctx context.Context, err error) int {
 	if errors.As(err, &bad) || errors.Is(err, eci.ErrSettings) || errors.Is(err, eci.ErrSourceName) || strings.HasPrefix(message, "unknown command") || strings.HasPrefix(message, "if any flags in the group") {
 		code = exitUsage
 	}
-	fmt.Fprintln(a.err, "eci: "+clean(message))
+	fmt.Fprintln(a.err, "eci: "+report.Clean(message))
 	if try := hint(err, code); try != "" {
 		fmt.Fprintln(a.err, "try: "+try)
 	}

@@ -22,6 +22,7 @@ import (
 	"testing"
 
 	"example.com/eci"
+	"example.com/eci/cmd/eci/report"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -180,8 +181,13 @@ func TestExitCodes(t *testing.T) {
 		{"unknown flag", []string{"rank", "--dmeo"}, 2, []string{"--dmeo"}},
 		{"two forms", []string{"rank", "--demo", "--json", "--csv"}, 2, []string{"json"}},
 		{"bad number", []string{"rank", "--demo", "--seed", "many"}, 2, []string{"seed"}},
-		{"bad setting", []string{"rank", "--demo", "--groups", "-3"}, 2, []string{"invalid settings"}},
+		{"bad setting", []string{"rank", "--demo", "--budget", "-3"}, 2, []string{"invalid settings"}},
 		{"zero setting", []string{"rank", "--demo", "--groups", "0"}, 2, []string{"--groups"}},
+		{"one group, which has no spread", []string{"rank", "--demo", "--groups", "1"}, 2, []string{"--groups 1", "2 groups"}},
+		{"a temperature that is no number", []string{"rank", "--demo", "--epsilon2", "NaN"}, 2, []string{"--epsilon2"}},
+		{"nothing to lint", []string{"lint", file("empty.jsonl", "")}, 1, []string{"empty.jsonl", "no triples"}},
+		{"nothing but rows without negatives", []string{"lint", file("bare.jsonl", `{"query":"q","pos":["p"],"neg":[]}`)}, 1, []string{"bare", "no triples"}},
+		{"nothing to convert", []string{"convert", file("bare.jsonl", `{"query":"q","pos":["p"],"neg":[]}`), "-o", filepath.Join(dir, "out")}, 1, []string{"no triples"}},
 		{"bad colour", []string{"rank", "--demo", "--color", "red"}, 2, []string{"--color"}},
 		{"bad policy", []string{"rank", "--demo", "--skip", "all"}, 2, []string{"--skip all"}},
 		{"bad format", []string{"rank", file("row.jsonl", row), "--format", "xml"}, 2, []string{"xml", "flagembedding"}},
@@ -262,8 +268,8 @@ func TestCancelled(t *testing.T) {
 			if text, _ := os.ReadFile(out); string(text) != "old" {
 				t.Error("the old file was changed")
 			}
-			if _, err := os.Stat(out + ".partial"); err == nil {
-				t.Error("a partial file is left")
+			if left, _ := filepath.Glob(out + "*.partial"); left != nil {
+				t.Errorf("left: %v", left)
 			}
 		})
 	}
@@ -539,10 +545,13 @@ func TestClean(t *testing.T) {
 	for _, test := range []struct{ why, in, want string }{
 		{"a terminal's escapes", "\x1b]0;title\x07red", " ]0;title red"},
 		{"lines", "a\nb\r\tc", "a b  c"},
-		{"right to left", "a\u202eb", "a b"},
+		{"right to left", "a\u202eb\u2066c\u061cd", "a b c d"},
+		{"hidden letters, and lines that only a browser breaks", "a\U000e0062b\u2028c\ufeff", "a b c "},
+		{"a terminal's escape in one character", "\u009b2J", " 2J"},
+		{"joiners and signs stay", "می\u200cخواهم 👩\u200d👩 \u06dd٣", "می\u200cخواهم 👩\u200d👩 \u06dd٣"},
 		{"letters stay", "Größe 日本", "Größe 日本"},
 	} {
-		if got := clean(test.in); got != test.want {
+		if got := report.Clean(test.in); got != test.want {
 			t.Errorf("%s: %q, want %q", test.why, got, test.want)
 		}
 	}

@@ -125,10 +125,10 @@ func matricesOf(all map[string]*Matrix, names []string) (m []*Matrix) {
 	return m
 }
 
-// TestLinearisedJackknife: the infinitesimal jackknife against the exact one: the
+// TestLinearizedJackknife: the infinitesimal jackknife against the exact one: the
 // standard error of a score to 5%, and the change of S in any direction against
 // a finite difference.
-func TestLinearisedJackknife(t *testing.T) {
+func TestLinearizedJackknife(t *testing.T) {
 	for _, d := range []int{4, 24} {
 		m := madeMatrix(t, d, 32, 2000, 5, 1)
 		all, without, err := m.LogDets()
@@ -136,9 +136,8 @@ func TestLinearisedJackknife(t *testing.T) {
 			t.Fatal(err)
 		}
 		exact, _ := stat.GroupJackknife(all, without, m.GroupTriples())
-		mean := make([]float64, d*d)
-		meanOf(mean, []float64{1}, []*Matrix{m})
-		f, err := invert(d, m.config.Epsilon2, mean)
+		m.flush()
+		f, err := invert(d, m.config.Epsilon2, meanOf(m))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -233,5 +232,32 @@ func BenchmarkHybrids(b *testing.B) {
 		if _, err := r.Hybrids(0); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestMixingNothing: what is nil or empty is an error, never a panic.
+func TestMixingNothing(t *testing.T) {
+	none := &Ranking{Ranked: make([]Ranked, 3)}
+	for _, test := range []struct {
+		reason  string
+		ranking *Ranking
+		want    error
+	}{
+		{"no ranking", nil, ErrNoSources},
+		{"an empty ranking", &Ranking{}, ErrNoSources},
+		{"sources without scores", none, ErrIncompatible},
+	} {
+		if _, err := test.ranking.Hybrids(0); !errors.Is(err, test.want) {
+			t.Errorf("%s: hybrids: %v", test.reason, err)
+		}
+		if _, err := test.ranking.Mixture(); !errors.Is(err, test.want) {
+			t.Errorf("%s: mixture: %v", test.reason, err)
+		}
+	}
+	if _, err := Mix(nil); !errors.Is(err, ErrNoSources) {
+		t.Errorf("no matrix: %v", err)
+	}
+	if _, err := Mix([]float64{1, 1}, madeMatrix(t, 3, 4, 9, 1, 1), nil); !errors.Is(err, ErrSettings) {
+		t.Errorf("a nil matrix: %v", err)
 	}
 }

@@ -121,30 +121,3 @@ func partialCosine(w *Weighted) float64 {
 	}
 	return clamp((dots.Inner(p, n)*ip*in-float64(a*b))/math.Sqrt(left), -1, 1)
 }
-
-// without returns the features of f that are not in g. Both come from one
-// lexicon.
-func (f *features) without(g *features) *features {
-	out := &features{rare: f.rare, weights: f.weights}
-	j := 0
-	for _, id := range f.ids {
-		for j < len(g.ids) && g.ids[j] < id {
-			j++
-		}
-		if j == len(g.ids) || g.ids[j] != id {
-			out.ids = append(out.ids, id)
-			out.mass += f.weights[id]
-		}
-	}
-	j = 0
-	for _, token := range f.unknown {
-		for j < len(g.unknown) && g.unknown[j] < token {
-			j++
-		}
-		if j == len(g.unknown) || g.unknown[j] != token {
-			out.unknown = append(out.unknown, token)
-		}
-	}
-	out.mass += out.rare * float64(len(out.unknown))
-	return out
-}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"example.com/eci/internal/stat"
 )
 
 // Hybrid is a mixture of several sources in equal parts.
@@ -29,24 +27,6 @@ type Hybrid struct {
 	AtBudget float64 `json:"at_budget"`
 }
 
-// Gain is the difference of a combination's score and that of the best single
-// source in it, in nats.
-// Goroutines may share one that none of them changes.
-type Gain struct {
-	// Over is the name of the best single source.
-	Over string `json:"over"`
-	// Value is the difference at all triples of the members, StandardError and the
-	// 95% interval [Low, High] those of the paired infinitesimal jackknife,
-	// Probability that of a true gain.
-	Value         float64 `json:"value"`
-	StandardError float64 `json:"standard_error"`
-	Low           float64 `json:"low"`
-	High          float64 `json:"high"`
-	Probability   float64 `json:"probability"`
-	// AtBudget is the difference at the number of triples of one source.
-	AtBudget float64 `json:"at_budget"`
-}
-
 // maxHybrids bounds the work that one call may ask for.
 const maxHybrids = 1 << 14
 
@@ -61,27 +41,29 @@ func (r *Ranking) Hybrids(size int) ([]Hybrid, error) {
 	if err != nil {
 		return nil, err
 	}
+	n := len(parts.matrices)
 	if size == 0 {
-		size = len(parts.matrices)
+		size = n
 	}
-	size = min(size, len(parts.matrices))
+	size = min(size, n)
 	if size < 2 {
 		return nil, fmt.Errorf("eci: hybrids: %w: size %d; a hybrid has at least two members", ErrSettings, size)
 	}
-	count, binomial := 0, len(parts.matrices)
+	count, binomial := 0, n
 	for k := 2; k <= size; k++ {
-		if binomial = binomial * (len(parts.matrices) - k + 1) / k; count+binomial > maxHybrids {
-			return nil, fmt.Errorf("eci: hybrids: %w: more than %d subsets of up to %d of %d sources; ask for a smaller size", ErrSettings, maxHybrids, size, len(parts.matrices))
-		}
+		binomial = binomial * (n - k + 1) / k
 		count += binomial
+		if count > maxHybrids {
+			return nil, fmt.Errorf("eci: hybrids: %w: more than %d subsets of up to %d of %d sources; ask for a smaller size", ErrSettings, maxHybrids, size, n)
+		}
 	}
-	singles, err := parts.evaluate(subsets(len(parts.matrices), 1))
+	singles, err := parts.singles()
 	if err != nil {
 		return nil, err
 	}
 	hybrids := make([]Hybrid, 0, count)
 	for k := 2; k <= size; k++ {
-		members := subsets(len(parts.matrices), k)
+		members := subsets(n, k)
 		values, err := parts.evaluate(members)
 		if err != nil {
 			return nil, err
@@ -105,11 +87,6 @@ func (h Hybrid) String() string {
 	return fmt.Sprintf("%s: %.2f, %s", strings.Join(h.Sources, " + "), h.Score, h.Gain)
 }
 
-// String gives the gain with its interval.
-func (g Gain) String() string {
-	return fmt.Sprintf("%+.2f over %s (%+.2f to %+.2f); %+.2f with no more triples", g.Value, g.Over, g.Low, g.High, g.AtBudget)
-}
-
 // parts are the matrices of a ranking's sources, in its order.
 type parts struct {
 	names    []string
@@ -119,11 +96,17 @@ type parts struct {
 }
 
 func (r *Ranking) parts() (*parts, error) {
+	if r == nil {
+		return nil, fmt.Errorf("eci: hybrids and mixtures: %w: the ranking is nil", ErrNoSources)
+	}
 	if len(r.Ranked) < 2 {
 		return nil, fmt.Errorf("eci: hybrids and mixtures: %w: there are %d; two or more are needed", ErrNoSources, len(r.Ranked))
 	}
 	p := &parts{}
-	for _, s := range r.Ranked {
+	for i, s := range r.Ranked {
+		if s.Score == nil {
+			return nil, fmt.Errorf("eci: hybrids and mixtures: %w: ranked source %d has no score", ErrIncompatible, i+1)
+		}
 		if s.Matrix == nil {
 			return nil, fmt.Errorf("eci: hybrids and mixtures: %w: source %q has no matrix; rank with Sem", ErrIncompatible, s.Source)
 		}
@@ -138,15 +121,26 @@ func (r *Ranking) parts() (*parts, error) {
 		m.flush()
 	}
 	p.config = p.matrices[0].config
-	d := p.config.Dimension
 	p.means = make([][]float64, len(p.matrices))
 	parallel(len(p.matrices), func(lo, hi int) {
 		for s := lo; s < hi; s++ {
-			p.means[s] = make([]float64, d*d)
-			meanOf(p.means[s], []float64{1}, p.matrices[s:s+1])
+			p.means[s] = meanOf(p.matrices[s])
 		}
 	})
 	return p, nil
+}
+
+// meanOf returns the upper triangle of M, d x d.
+func meanOf(m *Matrix) []float64 {
+	d := m.config.Dimension
+	mean := make([]float64, d*d)
+	scale := 1 / float64(max(m.Triples(), 1))
+	for j := range m.groups {
+		for k, x := range m.groups[j].sum {
+			mean[k] += scale * x
+		}
+	}
+	return mean
 }
 
 // mix writes the upper triangle of sum_s weights[s] M_s to dst.
@@ -162,14 +156,7 @@ func (p *parts) mix(dst, weights []float64) {
 	}
 }
 
-// combination is what is known of one subset.
-type combination struct {
-	score float64
-	stat.Jackknife
-	ok bool // there is an interval
-}
-
-// evaluate scores mixtures in equal parts and linearises their jackknife.
+// evaluate scores mixtures in equal parts with their infinitesimal jackknife.
 func (p *parts) evaluate(members [][]int) ([]combination, error) {
 	d := p.config.Dimension
 	out, errs := make([]combination, len(members)), make([]error, len(members))
@@ -181,127 +168,111 @@ func (p *parts) evaluate(members [][]int) ([]combination, error) {
 				weights[s] = 1 / float64(len(members[i]))
 			}
 			p.mix(scratch, weights)
-			var f *information
-			if f, errs[i] = invert(d, p.config.Epsilon2, scratch); errs[i] != nil {
+			f, err := invert(d, p.config.Epsilon2, scratch)
+			if err != nil {
+				errs[i] = err
 				continue
 			}
 			out[i] = f.combine(weights, p.matrices)
 		}
 	})
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	return out, cmp.Or(errs...)
 }
 
-// combine is the infinitesimal jackknife of S of a mixture.
-func (f *information) combine(weights []float64, matrices []*Matrix) combination {
-	changes := make([]float64, len(matrices[0].groups))
-	triples := make([]int, len(changes))
-	for s, m := range matrices {
-		if weights[s] == 0 {
-			continue
-		}
-		for j, change := range f.linearised(m) {
-			changes[j] += weights[s] * change
-			triples[j] += m.groups[j].triples
-		}
-	}
-	return f.jackknife(changes, triples)
-}
+// singles scores every source by itself.
+func (p *parts) singles() ([]combination, error) { return p.evaluate(subsets(len(p.matrices), 1)) }
 
-// gainOver compares a combination with the best of its members.
-func gainOver(name string, c, single combination, atBudget float64) Gain {
-	g := Gain{Over: name, Value: c.score - single.score, AtBudget: atBudget - single.score}
-	if !c.ok || !single.ok {
-		return g
+// best returns the member with the highest score, the first of equal ones.
+func best(members []int, singles []combination) int {
+	first := members[0]
+	for _, s := range members {
+		if singles[s].score > singles[first].score {
+			first = s
+		}
 	}
-	g.StandardError = stat.PairedError(c.Deviations, single.Deviations)
-	g.Low, g.High, g.Probability = stat.DifferenceInterval(g.Value, g.StandardError, min(c.Groups, single.Groups)-1)
-	return g
+	return first
 }
 
 func (p *parts) hybrid(members []int, c combination, singles []combination, atBudget float64) Hybrid {
 	h := Hybrid{Score: c.score, AtBudget: atBudget}
-	best := members[0]
 	for _, s := range members {
 		h.Sources = append(h.Sources, p.names[s])
-		if singles[s].score > singles[best].score {
-			best = s
-		}
 	}
-	if c.ok {
-		half := stat.TQuantile(c.Groups-1) * c.StandardError
-		h.StandardError, h.Low, h.High = c.StandardError, c.score-half, c.score+half
-	}
-	h.Gain = gainOver(p.names[best], c, singles[best], atBudget)
+	h.StandardError, h.Low, h.High = c.interval()
+	over := best(members, singles)
+	h.Gain = c.gainOver(p.names[over], &singles[over], atBudget)
 	return h
 }
 
-// inTurn scores every subset of k sources at the number of triples of one: group
-// j of queries is taken from member (j + turn) mod k, for all k turns, and the k
-// scores are averaged.
-func (p *parts) inTurn(members [][]int, k int) ([]float64, error) {
+// classes are sums over the groups of each class j mod k of every source.
+type classes struct {
+	sums    [][][]float64 // by source and class, upper triangles
+	triples [][]int       // by source and class
+}
+
+func (p *parts) classes(k int) *classes {
 	d := p.config.Dimension
-	// Sums over the groups of each class j mod k, which every subset shares.
-	sums := make([][][]float64, len(p.matrices))
-	counts := make([][]int, len(p.matrices))
-	for s, m := range p.matrices {
-		sums[s], counts[s] = make([][]float64, k), make([]int, k)
-		for c := range k {
-			sums[s][c] = make([]float64, d*d)
+	c := &classes{sums: make([][][]float64, len(p.matrices)), triples: make([][]int, len(p.matrices))}
+	for s := range p.matrices {
+		c.sums[s], c.triples[s] = make([][]float64, k), make([]int, k)
+		for class := range k {
+			c.sums[s][class] = make([]float64, d*d)
 		}
-		parallel(k, func(lo, hi int) {
-			for c := lo; c < hi; c++ {
-				for j := c; j < len(m.groups); j += k {
-					counts[s][c] += m.groups[j].triples
-					for i, x := range m.groups[j].sum {
-						sums[s][c][i] += x
-					}
-				}
-			}
-		})
 	}
-	out, errs := make([]float64, len(members)), make([]error, len(members))
-	parallel(len(members), func(lo, hi int) {
-		scratch := make([]float64, d*d)
-		for i := lo; i < hi; i++ {
-			turns := 0
-			for turn := range k {
-				clear(scratch)
-				n := 0
-				for t, s := range members[i] {
-					c := (t + turn) % k
-					n += counts[s][c]
-					for x, v := range sums[s][c] {
-						scratch[x] += v
-					}
+	parallel(len(p.matrices)*k, func(lo, hi int) {
+		for at := lo; at < hi; at++ {
+			s, class := at/k, at%k
+			groups := p.matrices[s].groups
+			for j := class; j < len(groups); j += k {
+				c.triples[s][class] += groups[j].triples
+				for i, x := range groups[j].sum {
+					c.sums[s][class][i] += x
 				}
-				if n == 0 {
-					continue
-				}
-				for x := range scratch {
-					scratch[x] /= float64(n)
-				}
-				f, err := newInformation(d, p.config.Epsilon2, scratch)
-				if err != nil {
-					errs[i] = err
-					break
-				}
-				out[i] += f.logDet
-				turns++
 			}
-			out[i] /= float64(max(turns, 1))
 		}
 	})
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
+	return c
+}
+
+// inTurn scores every subset of k sources with as many triples as one has: group j
+// of queries is taken from member (j + turn) mod k, for all k turns, and the k
+// scores are averaged.
+func (p *parts) inTurn(members [][]int, k int) ([]float64, error) {
+	of := p.classes(k) // shared by all subsets
+	out, errs := make([]float64, len(members)), make([]error, len(members))
+	parallel(len(members), func(lo, hi int) {
+		scratch := make([]float64, p.config.Dimension*p.config.Dimension)
+		for i := lo; i < hi; i++ {
+			out[i], errs[i] = p.turns(of, members[i], scratch)
 		}
+	})
+	return out, cmp.Or(errs...)
+}
+
+// turns averages the scores of one subset over its turns.
+func (p *parts) turns(of *classes, members []int, scratch []float64) (mean float64, err error) {
+	k, scored := len(members), 0
+	for turn := range k {
+		clear(scratch)
+		n := 0
+		for t, s := range members {
+			class := (t + turn) % k
+			n += of.triples[s][class]
+			for x, v := range of.sums[s][class] {
+				scratch[x] += v
+			}
+		}
+		if n == 0 {
+			continue
+		}
+		score, err := meanScore(p.config, scratch, n)
+		if err != nil {
+			return 0, err
+		}
+		mean += score
+		scored++
 	}
-	return out, nil
+	return mean / float64(max(scored, 1)), nil
 }
 
 // subsets returns all ascending k-subsets of 0..n-1 in lexical order.

@@ -42,7 +42,7 @@ func TestReadOutcomes(t *testing.T) {
 		{"truncated value", `{"a":{"value":`, "", eci.ErrMalformed, ""},
 		{"a bare name", `{"a":1,b`, "", eci.ErrMalformed, ""},
 		{"trailing text", `{"a":{"value":1}} {}`, "", eci.ErrMalformed, "more after"},
-		{"twice", `{"a":{"value":1},"a":{"value":2}}`, "", eci.ErrMalformed, `"a" stands there twice`},
+		{"twice", `{"a":{"value":1},"a":{"value":2}}`, "", eci.ErrMalformed, `"a" occurs twice`},
 		{"not a number", `{"a":{"value":"1"}}`, "", eci.ErrMalformed, `source "a"`},
 		{"null", `{"a":{"value":null}}`, "", eci.ErrMalformed, `"value" is not a number`},
 		{"NaN, as Python writes it", `{"a":{"value":NaN}}`, "", eci.ErrMalformed, ""},

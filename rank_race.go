@@ -183,6 +183,12 @@ func (r *raced) Score(_ context.Context, source Source) (*Score, error) {
 	return r.scores[source.Name], nil
 }
 
+// Annotate adds the course of the race.
+func (r *raced) Annotate(ranking *Ranking) {
+	r.run.Annotate(ranking)
+	ranking.Race = &r.report
+}
+
 // entrant is a source still in the race.
 type entrant struct {
 	source    Source
@@ -275,7 +281,7 @@ func (r *raced) look(ctx context.Context, e *entrant) (err error) {
 		return err
 	}
 	e.projected = e.score.Value
-	if e.score.deviations != nil && n < all {
+	if e.score.Deviations != nil && n < all {
 		e.projected += (e.score.Jackknife - e.score.Value) * (1 - float64(n)/float64(all))
 	}
 	return nil
@@ -294,7 +300,7 @@ func (e *entrant) triples() int {
 const fewestGroups = 8
 
 func (e *entrant) usable() bool {
-	return e.score != nil && e.score.deviations != nil && e.score.Groups >= fewestGroups
+	return e.score != nil && e.score.Deviations != nil && e.score.Groups >= fewestGroups
 }
 
 // drop takes the sources out that cannot be best any more.
@@ -328,7 +334,7 @@ func (r *raced) finish(e *entrant, dropped int) {
 	s := e.score
 	shift := e.projected - s.Value
 	s.Value, s.Dropped = e.projected, dropped
-	if s.deviations != nil {
+	if s.Deviations != nil {
 		s.Low, s.High = s.Low+shift, s.High+shift
 	}
 	r.scores[e.source.Name] = s
