@@ -416,8 +416,8 @@ func (l *Lexicon) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return fmt.Errorf("eci: lexicon: %w: %w", ErrFormat, err)
 	}
-	if in.Documents < 0 {
-		return fmt.Errorf("eci: lexicon: %w: %d documents", ErrFormat, in.Documents)
+	if in.Documents < 0 || in.Documents > math.MaxInt32 { // more could overflow when others are added
+		return fmt.Errorf("eci: lexicon: %w: %d documents; it has 0 to %d", ErrFormat, in.Documents, math.MaxInt32)
 	}
 	f := &frequencies{documents: in.Documents, ids: make(map[string]uint32, len(in.Frequencies))}
 	for _, t := range sortedKeys(in.Frequencies) {
