@@ -63,29 +63,6 @@ func (c *Calibration) Validate() error {
 	return nil
 }
 
-// UnmarshalJSON reads a calibration that was stored as JSON. It refuses one of an
-// earlier version, whose scales depended on the negatives of the sources that were
-// ranked, with ErrNotCalibrated.
-func (c *Calibration) UnmarshalJSON(raw []byte) error {
-	type plain Calibration
-	var read struct {
-		plain
-		Scale        *float64 `json:"similarity_scale"`
-		NegativeMean *float64 `json:"negative_mean"`
-	}
-	if err := json.Unmarshal(raw, &read); err != nil {
-		return err
-	}
-	if read.NegativeMean != nil && read.Scale == nil {
-		return fmt.Errorf("eci: %w: it was taken by an earlier version over the negatives of the ranked sources; scales are now taken over the labelled pairs alone: calibrate anew", ErrNotCalibrated)
-	}
-	*c = Calibration(read.plain)
-	if read.Scale != nil {
-		c.SimilarityScale = *read.Scale
-	}
-	return nil
-}
-
 // EncoderMark tells the encoder of a calibration from others, as far as it is
 // known. It holds no text and no secret.
 // Goroutines may share one that none of them changes.
@@ -112,6 +89,32 @@ func (m *EncoderMark) expect(e Embedder) (sketch.Expected, error) {
 		return nil, fmt.Errorf("eci: %w: the calibration was taken with another encoder (identity %s) than the Embedder (%s); %s", ErrIncompatible, m.Identity, identity, otherEncoder)
 	}
 	return sketch.Expect(m.Vectors), nil
+}
+
+// UnmarshalJSON reads what was marshaled; on an error c is unchanged. Scales that
+// are missing or null are ErrFormat. A calibration of an earlier version, whose
+// scales depended on the negatives of the ranked sources, is ErrNotCalibrated.
+func (c *Calibration) UnmarshalJSON(data []byte) error {
+	type plain Calibration
+	var in struct {
+		plain
+		MarginScale        *float64 `json:"margin_scale"`
+		SimilarityMidpoint *float64 `json:"similarity_midpoint"`
+		SimilarityScale    *float64 `json:"similarity_scale"`
+		NegativeMean       *float64 `json:"negative_mean"`
+	}
+	if err := json.Unmarshal(data, &in); err != nil {
+		return fmt.Errorf("eci: calibration: %w: %w", ErrFormat, err)
+	}
+	if in.NegativeMean != nil && in.SimilarityScale == nil {
+		return fmt.Errorf("eci: calibration: %w: it was taken by an earlier version, over the negatives of the ranked sources; scales are now taken over the labelled pairs alone: calibrate anew", ErrNotCalibrated)
+	}
+	if in.MarginScale == nil || in.SimilarityMidpoint == nil || in.SimilarityScale == nil {
+		return fmt.Errorf("eci: calibration: %w: margin_scale, similarity_midpoint or similarity_scale is missing", ErrFormat)
+	}
+	*c = Calibration(in.plain)
+	c.MarginScale, c.SimilarityMidpoint, c.SimilarityScale = *in.MarginScale, *in.SimilarityMidpoint, *in.SimilarityScale
+	return nil
 }
 
 // leastSpread separates a spread from the rounding error of equal cosines of
@@ -159,15 +162,32 @@ func (s *spread) deviation() float64 {
 	return math.Sqrt(s.square / s.n)
 }
 
-// checkComponents refuses names that are empty or used twice.
+// checkComponents refuses names that are empty or used twice, and settings that
+// make no sense.
 func checkComponents(components []Component) error {
 	seen := make(map[string]bool)
-	for _, c := range components {
+	for i, c := range components {
+		if c == nil {
+			return fmt.Errorf("eci: %w: component %d is nil", ErrSettings, i+1)
+		}
 		name := c.Name()
 		if name == "" || strings.ContainsAny(name, " \t\n\"") || seen[name] {
 			return fmt.Errorf("eci: %w: component name %q is empty, has blanks or is used twice", ErrSettings, name)
 		}
 		seen[name] = true
+		if v, ok := c.(validator); ok {
+			if err := v.Validate(); err != nil {
+				return fmt.Errorf("eci: %w: component %q: %w", ErrSettings, name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkTemperature refuses what no temperature can be; 0 means the default.
+func checkTemperature(t float64) error {
+	if t != 0 && !positive(t) {
+		return fmt.Errorf("Temperature %v is not positive and finite", t)
 	}
 	return nil
 }

@@ -133,8 +133,11 @@ func usual(err error) bool {
 // agreeOnDimension takes over the dimension of the vectors met, or compares it
 // with that of the calibration.
 func (r *run) agreeOnDimension() error {
-	if r.dimension == 0 {
+	if r.dimension == 0 && r.vectors.dimension > 0 {
 		r.dimension = r.vectors.dimension
+		if err := r.fits(); err != nil {
+			return err
+		}
 	}
 	if r.dimension != r.vectors.dimension && r.vectors.dimension != 0 {
 		return fmt.Errorf("%w: vectors have %d components, the calibration %d", ErrDimension, r.vectors.dimension, r.dimension)

@@ -58,14 +58,17 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 	}
 	r.lexicon = counted
 	seen := make(map[fingerprint]struct{})
-	count := func(text string, f fingerprint) {
-		if !fresh {
-			return
+	count := func(text string, f fingerprint) error {
+		if _, ok := seen[f]; ok || !fresh {
+			return nil
 		}
-		if _, ok := seen[f]; !ok {
-			seen[f] = struct{}{}
-			counted.Add(text)
+		seen[f] = struct{}{}
+		counted.Add(text)
+		if counted.bytes() > r.MemoryBytes {
+			return fmt.Errorf("%w: the lexicon has %d distinct tokens, which take %s, Sem.MemoryBytes allows %s; give a Sem.Lexicon counted over fewer documents, another Tokenizer, or raise it",
+				ErrMemory, len(counted.read().counts), gigabytes(counted.bytes()), gigabytes(r.MemoryBytes))
 		}
+		return nil
 	}
 	smallest := math.MaxInt
 	for _, source := range sources {
@@ -73,7 +76,9 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 		r.samples[source.Name] = s
 		err := source.each(ctx, s.survey, nil, func(rec *Record) error {
 			q, p := fingerprintOf(rec.QueryText), fingerprintOf(rec.PositiveText)
-			count(rec.PositiveText, p)
+			if err := count(rec.PositiveText, p); err != nil {
+				return err
+			}
 			h := tripleHash(r.Seed, q, p, fingerprintOf(rec.NegativeText))
 			r.labels.offer(source.Name, rec, q, p)
 			if r.Checkpoint != "" {
@@ -114,6 +119,11 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 			}
 		}
 		s.histogram = nil
+	}
+	if r.dimension > 0 { // of the calibration
+		if err := r.fits(); err != nil {
+			return err
+		}
 	}
 	return r.openCheckpoint(ctx, sources)
 }

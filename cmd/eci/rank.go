@@ -194,17 +194,27 @@ func rankResult(r *eci.Ranking) result {
 	s := sheet{header: rankHeader(r), best: true}
 	for _, x := range r.Ranked {
 		var row []any
-		if f := x.Forecast; f != nil {
+		switch f := x.Forecast; {
+		case f != nil:
 			row = []any{x.Rank, x.Source, number{f.Gain, 3, true}, number{f.Low, 3, true}, number{f.High, 3, true}}
+			if f.Deviations == nil {
+				row[3], row[4] = "", ""
+			}
 			for _, g := range f.After {
 				row = append(row, number{g, 3, true})
 			}
 			row = append(row, fixed(x.BestProbability, 2), ranks(x))
-		} else {
+		case x.Groups >= 2:
 			row = []any{x.Rank, x.Source, fixed(x.Value, 2), fixed(x.Low, 2), fixed(x.High, 2), fixed(x.BestProbability, 2), ranks(x)}
+		default: // there is no interval
+			row = []any{x.Rank, x.Source, fixed(x.Value, 2), "", "", "", ranks(x)}
 		}
 		if x.Controls != nil {
-			row = append(row, leadOf(x), fixed(x.Artefact.AUC, 2))
+			artefact := any("")
+			if x.Artefact.Triples > 0 {
+				artefact = fixed(x.Artefact.AUC, 2)
+			}
+			row = append(row, leadOf(x), artefact)
 		}
 		if x.Forecast != nil {
 			row = append(row, fixed(x.Value, 2))
@@ -250,10 +260,13 @@ func rankHeader(r *eci.Ranking) []string {
 // leadOf is the lead over negatives that cost nothing.
 func leadOf(x eci.Ranked) any {
 	if x.Forecast == nil {
+		if x.Controls.Shuffled.Triples+x.Controls.Random.Triples == 0 {
+			return ""
+		}
 		return number{lead(x.Controls), 2, true}
 	}
 	if x.Forecast.Random == nil {
-		return "-"
+		return ""
 	}
 	return number{x.Forecast.Random.Value, 3, true}
 }
