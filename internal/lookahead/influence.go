@@ -129,6 +129,9 @@ func (in *Influence) Score(ctx context.Context, dst []float64, batch Source) err
 	if len(dst) != len(batch.Triples) {
 		return fmt.Errorf("lookahead: %d scores for %d triples", len(dst), len(batch.Triples))
 	}
+	if len(dst) == 0 {
+		return ctx.Err()
+	}
 	p, err := in.space.prepare(ctx, batch)
 	if err != nil {
 		return err

@@ -21,7 +21,7 @@ import (
 // them skip where they are absent.
 const shared = "../../../shared/data"
 
-// A collection is one of them, with vectors and without texts.
+// A collection is one of them.
 type collection struct {
 	name      string
 	vectors   map[string][]float32 // of queries and documents, by id
@@ -32,9 +32,11 @@ type collection struct {
 
 // ids are a triple: query, positive, negative.
 type ids struct {
-	Query    string `json:"query_id"`
-	Positive string `json:"positive_id"`
-	Negative string `json:"negative_id"`
+	Query        string `json:"query_id"`
+	Positive     string `json:"positive_id"`
+	Negative     string `json:"negative_id"`
+	PositiveText string `json:"positive"`
+	NegativeText string `json:"negative"`
 }
 
 // readJSON decodes a file of the shared data.
