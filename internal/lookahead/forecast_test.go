@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"example.com/eci"
-	"example.com/eci/internal/lookahead"
+	"example.com/eci/internal/syrk"
 )
 
 // An outcome is what training on each source measured, with the pairs [better,
@@ -115,8 +115,11 @@ func TestForecastsAgreeWithTraining(t *testing.T) {
 	} {
 		t.Run(c.collection, func(t *testing.T) {
 			data := openCollection(t, c.collection)
+			if syrk.Name() == "generic" {
+				t.Skip("minutes with the portable kernel")
+			}
 			forecasts := map[string]map[string]float64{
-				"Lookahead":   data.forecast(t, data.documents),
+				"Lookahead":   data.forecast(t),
 				"S":           data.reported(t),
 				"1 - overlap": data.disjoint(t),
 			}
@@ -135,21 +138,11 @@ func TestForecastsAgreeWithTraining(t *testing.T) {
 }
 
 // forecast looks ahead from all sources.
-func (c *collection) forecast(t *testing.T, pool []string) map[string]float64 {
+func (c *collection) forecast(t *testing.T) map[string]float64 {
 	t.Helper()
-	pairs := c.pairs()
-	_, queries := c.queries(pool, pairs)
-	space, err := lookahead.NewSpace(t.Context(), c.pool(pool), queries, c.settings(pairs))
-	if err != nil {
-		t.Fatal(err)
-	}
 	gains := map[string]float64{}
 	for name := range c.sources {
-		r, err := space.Walk(t.Context(), c.source(name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		gains[name] = r.Gain
+		gains[name] = c.lab(t, "corpus").walk(t, name, c.source(name)).Gain
 	}
 	return gains
 }

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"example.com/eci/internal/lookahead"
 )
 
 // Influence against the NumPy reference: one source of each collection, pool:
@@ -22,14 +20,8 @@ func TestInfluenceAgreesWithNumPyReference(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			collection, source, _ := strings.Cut(name, "/")
 			c := openCollection(t, collection)
-			pairs := c.pairs()
-			_, queries := c.queries(c.documents, pairs)
-			space, err := lookahead.NewSpace(t.Context(), c.pool(c.documents), queries, c.settings(pairs))
-			if err != nil {
-				t.Fatal(err)
-			}
 			triples := c.source(source)
-			in, err := space.Influence(t.Context(), triples)
+			in, err := c.lab(t, "corpus").space.Influence(t.Context(), triples)
 			if err != nil {
 				t.Fatal(err)
 			}
