@@ -60,7 +60,7 @@ func TestControlsAgreeWithScoringThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := newAccumulator(r, source)
-	if err := r.collect(t.Context(), source, a, map[string]int{}); err != nil {
+	if err := r.collect(t.Context(), source, a, r.reading()); err != nil {
 		t.Fatal(err)
 	}
 	sample := a.checks.sorted()

@@ -13,15 +13,6 @@ import (
 	"example.com/eci/internal/disk"
 )
 
-// IdentifiedEmbedder is an optional extension of [Embedder]: Identity returns a
-// text that is different whenever vectors of the same text may be. [Server]
-// implements it.
-// What holds for the Embedder holds for it: one that goroutines share is called by
-// several at once.
-type IdentifiedEmbedder interface {
-	Identity() string
-}
-
 // DiskCacheConfig says what a [DiskCache] keeps, and where.
 // Goroutines may share one that none of them changes.
 type DiskCacheConfig struct {
@@ -178,11 +169,14 @@ func (c *DiskCache) Stats() DiskCacheStats {
 // Identity tells caches apart whose vectors may differ: by the embedder's
 // identity and that of the config.
 func (c *DiskCache) Identity() string {
-	identity := fmt.Sprintf("%q", c.config.Identity)
-	if e, ok := c.config.Embedder.(IdentifiedEmbedder); ok {
-		identity += " " + e.Identity()
+	e, ok := c.config.Embedder.(IdentifiedEmbedder)
+	switch {
+	case !ok:
+		return fmt.Sprintf("%q", c.config.Identity)
+	case c.config.Identity == "": // whether vectors are kept does not change them
+		return e.Identity()
 	}
-	return identity
+	return fmt.Sprintf("%q %s", c.config.Identity, e.Identity())
 }
 
 // Close writes the cache through to the disk and closes its files; it must not

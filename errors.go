@@ -1,12 +1,10 @@
 package eci
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
 
-	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/quote"
 	"example.com/eci/internal/spool"
 )
@@ -34,6 +32,7 @@ var (
 	ErrNotCalibrated  = errors.New("not calibrated")
 	ErrIncompatible   = errors.New("incompatible")
 	ErrWeight         = errors.New("component weight outside [0, 1]")
+	ErrScore          = errors.New("a scorer's result makes no sense")
 	ErrSettings       = errors.New("invalid settings")
 	ErrSingular       = errors.New("matrix is not positive definite")
 )
@@ -113,6 +112,3 @@ func skipReason(err error) (Skip, string) {
 	}
 	return 0, ""
 }
-
-// stopped returns nil while ctx runs, then its error with the cause.
-func stopped(ctx context.Context) error { return ctxerr.Of(ctx) }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"example.com/eci/internal/chol"
+	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/syrk"
 	"gonum.org/v1/gonum/mat"
 )
@@ -362,7 +363,7 @@ func (m *Matrix) logDets(ctx context.Context) (all float64, without []float64, e
 	parallel(len(m.groups)+1, func(lo, hi int) {
 		scratch := make([]float64, len(sum))
 		for i := lo; i < hi; i++ {
-			if errs[i] = stopped(ctx); errs[i] != nil {
+			if errs[i] = ctxerr.Of(ctx); errs[i] != nil {
 				return
 			}
 			copy(scratch, sum)

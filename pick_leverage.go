@@ -65,7 +65,7 @@ func (s *Sem) leverage(ctx context.Context, matrix *Matrix, source Source, yield
 		return &RowError{Source: source.Name, Err: ErrSingular}
 	}
 	rows := make([]float64, triplesPerBatch*d)
-	return r.batches(ctx, source, make(map[string]int), func(b *batch) error {
+	return r.batches(ctx, source, r.reading(), func(b *batch) error {
 		if err := r.weigh(source, b); err != nil {
 			return err
 		}

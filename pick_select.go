@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math"
 
+	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/design"
 )
 
@@ -122,7 +123,7 @@ func (r *run) greedy(ctx context.Context, selection Selection, source Source, yi
 			row[k] *= scale
 		}
 	}
-	proceed := func() error { return stopped(ctx) }
+	proceed := func() error { return ctxerr.Of(ctx) }
 	return source.wrap(nil, c.Greedy(count, parallel, proceed, func(i int, gain, total float64) error {
 		s := c.selected[i]
 		s.Gain, s.Total = gain, total
@@ -139,7 +140,7 @@ func (r *run) candidates(ctx context.Context, selection Selection, source Source
 	var bytes int64
 	scratch := make([]float64, r.dimension)
 	perQuery := make(map[uint64]int)
-	err := r.batches(ctx, source, make(map[string]int), func(b *batch) error {
+	err := r.batches(ctx, source, r.reading(), func(b *batch) error {
 		if err := r.weigh(source, b); err != nil {
 			return err
 		}
@@ -171,7 +172,7 @@ func (r *run) stream(ctx context.Context, selection Selection, source Source, yi
 	for i := range rows {
 		rows[i] = make([]float32, r.dimension)
 	}
-	err := r.batches(ctx, source, make(map[string]int), func(b *batch) error {
+	err := r.batches(ctx, source, r.reading(), func(b *batch) error {
 		if err := r.weigh(source, b); err != nil {
 			return err
 		}

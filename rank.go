@@ -72,9 +72,18 @@ func Rank(ctx context.Context, scorer Scorer, sources ...Source) (*Ranking, erro
 		if err != nil {
 			return nil, err
 		}
+		if prepared == nil {
+			return nil, fmt.Errorf("eci: scorer %q: %w: Prepare returned a nil Scorer", scorer.Name(), ErrScore)
+		}
 		scorer = prepared
 	}
-	return rankPrepared(ctx, scorer, sources)
+	ranking, err := rankPrepared(ctx, scorer, sources)
+	if c, ok := scorer.(interface{ close() error }); ok {
+		if closeErr := c.close(); closeErr != nil && err == nil {
+			ranking.Notes = append(ranking.Notes, fmt.Sprintf("the checkpoint lacks vectors, which will be embedded again: %v", closeErr))
+		}
+	}
+	return ranking, err
 }
 
 // rankPrepared is Rank with a scorer that needs no preparation.
@@ -90,6 +99,11 @@ func rankPrepared(ctx context.Context, scorer Scorer, sources []Source) (*Rankin
 		}
 		if err := s.check(); err != nil {
 			return nil, fmt.Errorf("eci: source %q: scorer %q: %w", source.Name, ranking.Scorer, err)
+		}
+		for _, other := range ranking.Ranked {
+			if other.Score == s {
+				return nil, fmt.Errorf("eci: source %q: scorer %q: %w: the Score of source %q was returned again; make one for each", source.Name, ranking.Scorer, ErrScore, other.Source)
+			}
 		}
 		s.Source = source.Name
 		ranking.Ranked = append(ranking.Ranked, Ranked{Score: s})
@@ -112,8 +126,14 @@ func rankPrepared(ctx context.Context, scorer Scorer, sources []Source) (*Rankin
 	return ranking, nil
 }
 
-// Best returns the source that is ranked first.
-func (r *Ranking) Best() Ranked { return r.Ranked[0] }
+// Best returns the source that is ranked first; of an empty ranking, rank 0 and an
+// empty score.
+func (r *Ranking) Best() Ranked {
+	if len(r.Ranked) == 0 {
+		return Ranked{Score: &Score{}}
+	}
+	return r.Ranked[0]
+}
 
 // Find returns the entry of a source by name.
 func (r *Ranking) Find(name string) (Ranked, bool) {

@@ -117,10 +117,15 @@ func (r *Race) Prepare(ctx context.Context, sources ...Source) (Scorer, error) {
 		}
 	}
 	if err := base.survey(ctx, sources); err != nil {
+		base.close()
 		return nil, err
 	}
 	done := &raced{run: base, scores: make(map[string]*Score)}
-	return done, done.race(ctx, &race, sources)
+	if err := done.race(ctx, &race, sources); err != nil {
+		done.close()
+		return nil, err
+	}
+	return done, nil
 }
 
 func (r *Race) check() error {
@@ -193,7 +198,7 @@ func (r *raced) Annotate(ranking *Ranking) {
 type entrant struct {
 	source    Source
 	sum       *accumulator
-	skipped   map[string]int
+	pass      *reading
 	score     *Score
 	projected float64
 }
@@ -201,7 +206,7 @@ type entrant struct {
 func (r *raced) race(ctx context.Context, settings *Race, sources []Source) error {
 	running := make([]*entrant, len(sources))
 	for i, s := range sources {
-		running[i] = &entrant{source: s, sum: newAccumulator(r.run, s), skipped: make(map[string]int)}
+		running[i] = &entrant{source: s, sum: newAccumulator(r.run, s)}
 	}
 	if len(sources) > 1 {
 		r.report.Boundary = stat.Pocock(settings.Looks, settings.ErrorRate/float64(len(sources)-1))
@@ -221,11 +226,10 @@ func (r *raced) race(ctx context.Context, settings *Race, sources []Source) erro
 		}
 		triples := 0
 		for _, e := range running {
-			skipped := make(map[string]int) // each pass meets all bad rows again
-			if err := r.collect(ctx, e.source, e.sum, skipped); err != nil {
+			e.pass = r.reading() // each meets all bad rows again
+			if err := r.collect(ctx, e.source, e.sum, e.pass); err != nil {
 				return err
 			}
-			e.skipped = skipped
 			if err := r.distinct(ctx, e.source, read); err != nil {
 				return err
 			}
@@ -257,7 +261,7 @@ func (r *raced) race(ctx context.Context, settings *Race, sources []Source) erro
 func (r *raced) first(ctx context.Context, sources []Source) (empty bool, err error) {
 	found := false
 	for _, s := range sources {
-		if err := r.batches(ctx, s, make(map[string]int), func(b *batch) error {
+		if err := r.batches(ctx, s, r.reading(), func(b *batch) error {
 			found = found || len(b.rows) > 1
 			return errStopped
 		}); err != nil && !errors.Is(err, errStopped) {
@@ -277,7 +281,7 @@ func (r *raced) look(ctx context.Context, e *entrant) (err error) {
 	if n == 0 && r.band.high < upTo(1) {
 		return nil
 	}
-	if e.score, err = e.sum.score(ctx, e.source, e.skipped); err != nil {
+	if e.score, err = e.sum.score(ctx, e.source, e.pass.skipped); err != nil {
 		return err
 	}
 	e.projected = e.score.Value
@@ -349,7 +353,7 @@ type textKey struct {
 // distinct notes the texts of the current band of a source.
 func (r *raced) distinct(ctx context.Context, source Source, seen map[textKey]struct{}) error {
 	admit := r.admission(r.samples[source.Name])
-	return source.each(ctx, r.Skip, make(map[string]int), nil, func(rec *Record) error {
+	return source.each(ctx, r.reading(), nil, func(rec *Record) error {
 		if admit(rec) && r.band.holds(rec) {
 			for _, at := range rec.sides() {
 				seen[textKey{at.role, fingerprintOf(at.text)}] = struct{}{}

@@ -109,7 +109,7 @@ func (o *object) done() ([]byte, error) {
 
 // MarshalJSON writes the ranking with the sources' names, best first, under
 // "ranking", their scores by name under "scores", and the pairs. Of the
-// calibration it writes the scales, not the lexicon; marshal Calibration itself
+// calibration it writes the scales, not lexicon and encoder; marshal Calibration itself
 // to store it.
 func (r *Ranking) MarshalJSON() ([]byte, error) {
 	var o, scores object
@@ -128,7 +128,7 @@ func (r *Ranking) MarshalJSON() ([]byte, error) {
 	o.field("seed", r.Seed)
 	if c := r.Calibration; c != nil {
 		brief := *c
-		brief.Lexicon = nil
+		brief.Lexicon, brief.Encoder = nil, nil
 		o.field("calibration", brief)
 		o.field("idf_documents", c.Lexicon.Documents())
 	}

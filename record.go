@@ -1,5 +1,7 @@
 package eci
 
+import "example.com/eci/internal/sketch"
+
 // Record is the concrete [Triple] that readers yield, with ids, texts and
 // optional vectors. Its JSON form is this project's own JSONL format; ids,
 // source and vectors are optional. Use a pointer to it as a Triple.
@@ -99,6 +101,21 @@ func (r *Record) queryKey() uint64 {
 
 // group is the query's jackknife group, the same in every source.
 func (r *Record) group(groups int) int { return int(r.queryKey() % uint64(groups)) }
+
+// digest continues a digest over texts, ids and, if asked for, vectors. It is
+// quick, for comparing two passes over a source: one changed text goes unseen with
+// probability 2^-32.
+func (r *Record) digest(h uint64, vectors bool) uint64 {
+	for _, s := range [...]string{r.QueryText, r.PositiveText, r.NegativeText, r.QueryID, r.PositiveID, r.NegativeID} {
+		h = mix64(h ^ uint64(len(s))<<32 ^ uint64(sketch.Sum(s)))
+	}
+	if vectors {
+		for _, v := range [...][]float32{r.QueryVector, r.PositiveVector, r.NegativeVector} {
+			h = mix64(h ^ uint64(len(v))<<32 ^ uint64(sketch.Sums(v)))
+		}
+	}
+	return h
+}
 
 // Group returns the jackknife group of a triple, in 0..groups-1: FNV-1a-64 of the
 // query's id, or of its text where the triple has none, modulo groups. It is the

@@ -3,9 +3,11 @@ package eci
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
+	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/stat"
 )
 
@@ -91,17 +93,41 @@ func NewScore(source string, value float64, without []float64, triples []int) (*
 	return s, nil
 }
 
-// check refuses what cannot be ranked.
+// check refuses what cannot be ranked or printed.
 func (s *Score) check() error {
+	if s == nil {
+		return fmt.Errorf("%w: it returned neither a score nor an error", ErrScore)
+	}
+	t := &s.Totals
 	switch {
-	case s == nil:
-		return fmt.Errorf("%w: it returned neither a score nor an error", ErrWeight)
 	case !finite(s.Value):
-		return fmt.Errorf("%w: the score is %v", ErrWeight, s.Value)
-	case !finite(s.StandardError) || s.StandardError < 0:
-		return fmt.Errorf("%w: the standard error is %v", ErrWeight, s.StandardError)
-	case slices.ContainsFunc(s.Deviations, func(x float64) bool { return !finite(x) }):
-		return fmt.Errorf("%w: a deviation is not finite", ErrWeight)
+		return fmt.Errorf("%w: the score is %v", ErrScore, s.Value)
+	case s.StandardError < 0:
+		return fmt.Errorf("%w: the standard error is %v", ErrScore, s.StandardError)
+	case len(t.Factors) != len(s.Components):
+		return fmt.Errorf("%w: %d components, %d sums in Totals.Factors", ErrScore, len(s.Components), len(t.Factors))
+	case t.Triples < 0 || s.Groups < 0 || s.Dropped < 0:
+		return fmt.Errorf("%w: a negative number of triples or groups", ErrScore)
+	case s.Artefact != nil && s.Artefact.Triples > 0 && len(s.Artefact.Rows) == 0:
+		return fmt.Errorf("%w: an artefact without rows", ErrScore)
+	}
+	numbers := slices.Concat(s.Deviations, t.Factors, slices.Collect(maps.Values(s.Baselines)), []float64{
+		s.StandardError, s.Low, s.High, s.Jackknife, s.Trace, s.Bound, s.Diversity, s.EffectiveDimension,
+		t.Weight, t.WeightSquares, t.PositiveSimilarity, t.NegativeSimilarity, t.Overlap, t.Loss, t.Gradient, t.Trace,
+	})
+	if c := s.Controls; c != nil {
+		for _, c := range [...]Control{c.Shuffled, c.Random} {
+			numbers = append(numbers, c.Value, c.Difference, c.StandardError, c.Low, c.High, c.Probability)
+		}
+	}
+	if a := s.Artefact; a != nil {
+		numbers = append(numbers, a.AUC)
+		for _, row := range a.Rows {
+			numbers = append(numbers, row.Margin)
+		}
+	}
+	if slices.ContainsFunc(numbers, func(x float64) bool { return !finite(x) }) {
+		return fmt.Errorf("%w: a number beside the score is NaN or infinite", ErrScore)
 	}
 	return nil
 }
@@ -273,7 +299,7 @@ func (r *run) Name() string {
 
 // Annotate says what the scores were taken under.
 func (r *run) Annotate(ranking *Ranking) {
-	ranking.Calibration, ranking.Seed, ranking.Embedded = r.calibration, r.Seed, r.vectors.embedded
+	ranking.Calibration, ranking.Seed, ranking.Embedded = r.calibration, r.Seed, r.vectors.sent()
 }
 
 // Score scores one surveyed source.
@@ -284,14 +310,14 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 		}
 	}
 	a := newAccumulator(r, source)
-	skipped := make(map[string]int)
-	if err := r.collect(ctx, source, a, skipped); err != nil {
+	pass := r.reading()
+	if err := r.collect(ctx, source, a, pass); err != nil {
 		return nil, err
 	}
 	if a.matrix != nil {
 		a.matrix.release()
 	}
-	s, err := a.score(ctx, source, skipped)
+	s, err := a.score(ctx, source, pass.skipped)
 	if err == nil && a.checks != nil {
 		err = source.wrap(nil, r.check(ctx, s, a.checks.sorted()))
 	}
@@ -309,7 +335,7 @@ func (r *run) check(ctx context.Context, s *Score, rows []*checked) (err error) 
 	if s.Controls, err = r.controls(ctx, rows); err != nil {
 		return err
 	}
-	if err = stopped(ctx); err != nil {
+	if err = ctxerr.Of(ctx); err != nil {
 		return err
 	}
 	s.Artefact, err = r.artefact(rows)
@@ -317,8 +343,8 @@ func (r *run) check(ctx context.Context, s *Score, rows []*checked) (err error) 
 }
 
 // collect adds the triples of a source to an accumulator.
-func (r *run) collect(ctx context.Context, source Source, a *accumulator, skipped map[string]int) error {
-	return r.batches(ctx, source, skipped, func(b *batch) error {
+func (r *run) collect(ctx context.Context, source Source, a *accumulator, pass *reading) error {
+	return r.batches(ctx, source, pass, func(b *batch) error {
 		if err := r.weigh(source, b); err != nil {
 			return err
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"math"
+
+	"example.com/eci/internal/sketch"
 )
 
 // Sem is ECI_sem, the scorer this package is for, with its settings. The zero
@@ -61,12 +63,14 @@ type Sem struct {
 	CacheBytes int64
 	// Skip says which bad rows to leave out and count instead of failing.
 	Skip Skip
-	// Checkpoint is a directory in which the calibration and every finished score
-	// are kept, so that a run that was stopped goes on where it was, with the same
-	// result to the bit; empty means none. What was kept is used only for the same
-	// triples under the same settings; vectors are not looked at, so take another
-	// directory for another encoder. (The texts of a source that was not finished
-	// are embedded again, unless the Embedder keeps them.)
+	// Checkpoint is a directory in which the calibration, every finished score and,
+	// unless the Embedder is a DiskCache, the Embedder's vectors are kept, so that a
+	// run that was stopped goes on where it was, with the same result to the bit;
+	// empty means none. A Race keeps the vectors only. What was kept is used for the
+	// same triples, vectors and settings only: texts, ids and the triples' own
+	// vectors are compared as a whole, those of Vectors for 64 triples of each
+	// source; an Embedder is told by its identity (see IdentifiedEmbedder), or else
+	// by up to 8 texts, which it is sent each time. The vectors take up to 8 GiB.
 	Checkpoint string
 	// NoChecks leaves out the controls and the artefact check of every source.
 	NoChecks bool
@@ -112,6 +116,7 @@ func scoreAlone(ctx context.Context, s *Sem, measure *Measure, source Source) (*
 	if err != nil {
 		return nil, err
 	}
+	defer r.close()
 	if err := checkSources([]Source{source}); err != nil {
 		return nil, err
 	}
@@ -136,10 +141,14 @@ func prepare(ctx context.Context, s *Sem, measure *Measure, sources []Source) (*
 		return nil, err
 	}
 	if err := r.prepare(ctx, sources); err != nil {
+		r.close()
 		return nil, err
 	}
 	return r, nil
 }
+
+// close releases what a checkpoint holds open.
+func (r *run) close() error { return r.vectors.close() }
 
 func (r *run) prepare(ctx context.Context, sources []Source) error {
 	if err := checkSources(sources); err != nil {
@@ -171,7 +180,7 @@ func (s *Sem) Calibrate(ctx context.Context, sources ...Source) (*Calibration, e
 	if err != nil {
 		return nil, err
 	}
-	return r.calibration, nil
+	return r.calibration, r.close()
 }
 
 // Weighted is one triple with its evidence and weight.
@@ -195,7 +204,7 @@ func (s *Sem) Weigh(ctx context.Context, source Source) iter.Seq2[*Weighted, err
 	return func(yield func(*Weighted, error) bool) {
 		r, err := s.weigher(source)
 		if err == nil {
-			err = r.batches(ctx, source, make(map[string]int), func(b *batch) error {
+			err = r.batches(ctx, source, r.reading(), func(b *batch) error {
 				if err := r.weigh(source, b); err != nil {
 					return err
 				}
@@ -246,7 +255,9 @@ type run struct {
 	// The pool of the random control: as surveyed, and once its vectors are known.
 	pool          *poolSample
 	poolDocuments []document
-	surveyed      uint64 // digest of all sources, on which the pool depends
+	surveyed      uint64          // digest of all sources, on which the pool depends
+	expected      sketch.Expected // of a frozen calibration, not yet met
+	encoder       string          // with a checkpoint: which Embedder it is
 }
 
 func newRun(s *Sem, measure *Measure) (*run, error) {
@@ -309,6 +320,9 @@ func (r *run) useCalibration() error {
 	if err != nil {
 		return err
 	}
+	if r.expected, err = cal.Encoder.expect(r.Embedder); err != nil {
+		return err
+	}
 	r.lexicon = lexicon
 	r.dimension = cal.Dimension
 	return r.freeze(cal)
@@ -352,18 +366,24 @@ func (r *run) scales(ctx context.Context, sources []Source) (*Calibration, error
 		named[name] = true
 	}
 	var margin, negative spread
-	cal := &Calibration{Lexicon: r.lexicon}
+	cal := &Calibration{Lexicon: r.lexicon, Encoder: &EncoderMark{Identity: identityOf(r.Embedder)}}
+	seen := sketch.Sample{Size: encoderMarks}
 	for _, source := range sources {
 		if len(r.CalibrateOn) > 0 && !named[source.Name] {
 			continue
 		}
 		delete(named, source.Name)
 		cal.Sources = append(cal.Sources, source.Name)
-		err := r.batches(ctx, source, make(map[string]int), func(b *batch) error {
+		err := r.batches(ctx, source, r.reading(), func(b *batch) error {
 			for i := range b.rows {
 				e := &b.rows[i].evidence
 				margin.add(e.Margin)
 				negative.add(e.NegativeSimilarity)
+			}
+			for i := range b.rows {
+				rec := &b.rows[i].rec
+				seen.Offer(true, rec.QueryText, rec.QueryVector)
+				seen.Offer(false, rec.PositiveText, rec.PositiveVector)
 			}
 			r.progress("calibrate", source, b.done)
 			return nil
@@ -376,6 +396,7 @@ func (r *run) scales(ctx context.Context, sources []Source) (*Calibration, error
 		return nil, fmt.Errorf("eci: %w: CalibrateOn names %q, which is not among the sources", ErrSettings, name)
 	}
 	cal.MarginScale, cal.NegativeMean, cal.NegativeScale = margin.deviation(), negative.mean, negative.deviation()
+	cal.Encoder.Vectors = seen.Marks()
 	cal.Triples, cal.Dimension = int(margin.n), r.dimension
 	return cal, cal.Validate()
 }

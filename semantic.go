@@ -1,10 +1,6 @@
 package eci
 
-import (
-	"math"
-
-	"example.com/eci/internal/dots"
-)
+import "math"
 
 // Evidence is what a [Component] sees of one triple.
 // A Component may read it during the call only.
@@ -99,20 +95,6 @@ func orOne(x float64) float64 {
 		return 1
 	}
 	return x
-}
-
-// inverseNorm returns 1/|x|, or ErrNotFinite or ErrZeroVector. The squares of
-// finite float32 values neither overflow nor vanish in float64, so the test on
-// the sum tells for all components.
-func inverseNorm(x []float32) (float64, error) {
-	square := dots.Inner(x, x)
-	switch {
-	case math.IsNaN(square) || math.IsInf(square, 0):
-		return 0, ErrNotFinite
-	case square == 0:
-		return 0, ErrZeroVector
-	}
-	return 1 / math.Sqrt(square), nil
 }
 
 // residual writes scale times r = (p - n) - ((p - n).q) q into dst, for unit

@@ -193,7 +193,7 @@ func countPositives(ctx context.Context, base Sem, sources []Source) (*Lexicon, 
 	}
 	lexicon, seen := NewLexicon(tokenizer), make(map[fingerprint]struct{})
 	for _, source := range sources {
-		err := source.each(ctx, base.Skip, make(map[string]int), nil, func(rec *Record) error {
+		err := source.each(ctx, newReading(base.Skip), nil, func(rec *Record) error {
 			f := fingerprintOf(rec.PositiveText)
 			if _, ok := seen[f]; !ok {
 				seen[f] = struct{}{}

@@ -6,6 +6,7 @@ import (
 )
 
 // Action is what a [Verdict] advises.
+// It is a value, which goroutines may share.
 type Action string
 
 // The actions.
@@ -22,6 +23,7 @@ const (
 
 // Verdict is what a person with one training run to spend should do, by the
 // forecasts of a ranking.
+// Goroutines may share one that none of them changes.
 type Verdict struct {
 	Action Action `json:"action"`
 	// Sources are the sources to train on, the one with the highest gain first;

@@ -146,3 +146,73 @@ func (r *LintReport) MarshalJSON() ([]byte, error) {
 	p.Sources, p.Findings = append([]LintedSource{}, p.Sources...), append([]Finding{}, p.Findings...)
 	return json.Marshal(p)
 }
+
+// lintFindings are the findings of one source.
+type lintFindings struct {
+	source   string
+	examples int // the most rows shown for a finding
+	byKind   map[LintKind]*Finding
+	triple   int              // the number of the triple at hand, for addOnce
+	last     map[LintKind]int // the triple that a rule last held for
+}
+
+func newLintFindings(source string, examples int) *lintFindings {
+	return &lintFindings{source: source, examples: examples, byKind: make(map[LintKind]*Finding), last: make(map[LintKind]int)}
+}
+
+// add counts a row under a rule. text is the one to show.
+func (l *lintFindings) add(kind LintKind, rec *Record, text, note string) {
+	f := l.byKind[kind]
+	if f == nil {
+		f = &Finding{Kind: kind, Source: l.source, Examples: []FindingRow{}}
+		l.byKind[kind] = f
+	}
+	f.Count++
+	if len(f.Examples) < l.examples {
+		f.Examples = append(f.Examples, FindingRow{File: rec.File, Row: rec.Row, Excerpt: strings.ToValidUTF8(excerpt(text), "\uFFFD"), Note: strings.ToValidUTF8(note, "\uFFFD")})
+	}
+}
+
+// addOnce is add for rules that may hold for several texts of one row: the row is
+// counted once. All calls of one rule for one row come together.
+func (l *lintFindings) addOnce(kind LintKind, rec *Record, text, note string) {
+	if l.last[kind] != l.triple {
+		l.last[kind] = l.triple
+		l.add(kind, rec, text, note)
+	}
+}
+
+// addDetail is add with the detail of the finding.
+func (l *lintFindings) addDetail(kind LintKind, rec *Record, text, note, detail string) {
+	l.add(kind, rec, text, note)
+	l.byKind[kind].Detail = detail
+}
+
+// addSampled records a finding about some rows of a sample of the given size.
+func (l *lintFindings) addSampled(kind LintKind, size int, what, detail string, rows []lintPassage) {
+	for _, row := range rows {
+		l.add(kind, row.rec, row.text, "")
+	}
+	f := l.byKind[kind]
+	f.Share = float64(f.Count) / float64(size)
+	f.Detail = fmt.Sprintf("%d of %d sampled %s%s", f.Count, size, what, detail)
+}
+
+// list completes the findings of a source of so many rows.
+func (l *lintFindings) list(rows int, settings *lintSettings) (out []Finding) {
+	for _, rule := range lintSeverities {
+		f := l.byKind[rule.kind]
+		if f == nil {
+			continue
+		}
+		f.Severity = rule.severity
+		if f.Share == 0 {
+			f.Share = float64(f.Count) / float64(rows)
+		}
+		if f.Kind == LintCollision && f.Share > settings.collision || f.Kind == LintPadding && f.Share > settings.padding {
+			f.Severity = SeverityWarning
+		}
+		out = append(out, *f)
+	}
+	return out
+}
