@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/dots"
 )
 
@@ -85,35 +86,33 @@ type wordsOfBatch struct {
 const triplesPerBatch = 512
 
 // batches reads the budgeted triples of a source, finds their vectors and calls
-// fn with one batch after another. The count of triples is checked against the
-// survey. Rows left out are counted in skipped.
-func (r *run) batches(ctx context.Context, source Source, skipped map[string]int, fn func(b *batch) error) error {
+// fn with one batch after another. What it has met is compared with the survey.
+func (r *run) batches(ctx context.Context, source Source, pass *reading, fn func(b *batch) error) error {
 	b := newBatch()
 	sample := r.samples[source.Name]
 	admit := r.admission(sample)
-	seen := 0
+	used := 0 // of the arena, by rows of the batch
 	flush := func() error {
-		if err := r.resolve(ctx, source, b, skipped); err != nil {
+		if err := r.resolve(ctx, source, b); err != nil {
 			return err
 		}
 		if err := fn(b); err != nil {
 			return err
 		}
 		b.reset()
-		return stopped(ctx)
+		used = 0
+		return ctxerr.Of(ctx)
 	}
 	arena := &b.arena
 	if source.kept {
 		arena = nil
 	}
-	err := source.each(ctx, r.Skip, skipped, arena, func(rec *Record) error {
-		if !admit(rec) {
+	err := source.each(ctx, pass, arena, func(rec *Record) error {
+		if !admit(rec) || !r.band.holds(rec) {
+			b.arena = b.arena[:used]
 			return nil
 		}
-		seen++
-		if !r.band.holds(rec) {
-			return nil
-		}
+		used = len(b.arena)
 		if len(b.rows) < cap(b.rows) {
 			b.rows = b.rows[:len(b.rows)+1]
 		} else {
@@ -134,8 +133,8 @@ func (r *run) batches(ctx context.Context, source Source, skipped map[string]int
 			return source.wrap(nil, err)
 		}
 	}
-	if sample != nil && seen != sample.size() && r.Skip&(SkipMissingVector|SkipBadVector) == 0 {
-		return unstable(source, sample.size(), seen)
+	if sample != nil {
+		return sample.survey.same(source, pass)
 	}
 	return nil
 }
@@ -148,14 +147,12 @@ func (b *batch) reset() {
 	}
 }
 
-// resolve finds the vectors of every row, takes their similarities and drops the
-// rows that the policy leaves out.
-func (r *run) resolve(ctx context.Context, source Source, b *batch, skipped map[string]int) error {
+// resolve finds the vectors of every row and takes their similarities.
+func (r *run) resolve(ctx context.Context, source Source, b *batch) error {
 	for i := range b.rows {
-		b.rows[i].err = r.find(b, &b.rows[i])
-	}
-	if err := r.keep(source, b, skipped); err != nil {
-		return err
+		if err := r.find(b, &b.rows[i]); err != nil {
+			return source.wrap(&b.rows[i].rec, err)
+		}
 	}
 	for k := range b.pending {
 		p := &b.pending[k]
@@ -165,39 +162,27 @@ func (r *run) resolve(ctx context.Context, source Source, b *batch, skipped map[
 	}
 	if r.dimension == 0 {
 		r.dimension = r.vectors.dimension
+		if err := r.fits(); err != nil {
+			return source.wrap(nil, err)
+		}
 	}
 	if r.dimension != r.vectors.dimension {
 		return source.wrap(nil, fmt.Errorf("%w: vectors have %d components, the calibration %d", ErrDimension, r.vectors.dimension, r.dimension))
 	}
 	b.similarities()
-	if err := r.keep(source, b, skipped); err != nil {
-		return err
+	for i := range b.rows {
+		if err := b.rows[i].err; err != nil {
+			return source.wrap(&b.rows[i].rec, err)
+		}
 	}
 	b.done += len(b.rows)
-	for i := range b.rows { // rows have moved
-		b.rows[i].evidence.Record = &b.rows[i].rec
-	}
-	return nil
-}
-
-// keep drops rows with an error that the policy covers, and returns the first
-// other one.
-func (r *run) keep(source Source, b *batch, skipped map[string]int) error {
-	kept := 0
 	for i := range b.rows {
-		row := &b.rows[i]
-		if row.err == nil {
-			b.rows[kept], b.rows[i] = b.rows[i], b.rows[kept]
-			kept++
-			continue
+		// Negatives differ between sources; the calibration has no marks of them.
+		rec := &b.rows[i].rec
+		if r.expected.Differs(true, rec.QueryText, rec.QueryVector) || r.expected.Differs(false, rec.PositiveText, rec.PositiveVector) {
+			return source.wrap(rec, fmt.Errorf("%w: query or positive had another vector when the calibration was taken, so that was another encoder; %s", ErrIncompatible, otherEncoder))
 		}
-		policy, reason := skipReason(row.err)
-		if policy&r.Skip == 0 {
-			return source.wrap(&row.rec, row.err)
-		}
-		skipped[reason]++
 	}
-	b.rows = b.rows[:kept]
 	return nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"example.com/eci/internal/sketch"
 )
 
 // Calibration holds the frozen scales that make every temperature free of the
@@ -26,6 +28,10 @@ type Calibration struct {
 	Triples   int      `json:"triples"`
 	Sources   []string `json:"sources"`
 	Dimension int      `json:"dimension"`
+	// Encoder tells the encoder from others: one that has another identity, or gives
+	// another vector to a text of the calibration, is refused. Texts that the
+	// calibration has not seen tell nothing. Nil accepts any encoder of the dimension.
+	Encoder *EncoderMark `json:"encoder,omitempty"`
 	// Lexicon holds the document frequencies.
 	Lexicon *Lexicon `json:"lexicon"`
 }
@@ -55,15 +61,66 @@ func (c *Calibration) Validate() error {
 	return nil
 }
 
+// EncoderMark tells the encoder of a calibration from others, as far as it is
+// known. It holds no text and no secret.
+// Goroutines may share one that none of them changes.
+type EncoderMark struct {
+	// Identity is a digest of what an [IdentifiedEmbedder] says of itself; empty for
+	// any other Embedder, and where there was none.
+	Identity string `json:"identity,omitempty"`
+	// Vectors are marks of the vectors of up to 32 queries and positives.
+	Vectors []sketch.Mark `json:"vectors,omitempty"`
+}
+
+const (
+	encoderMarks = 32
+	otherEncoder = "calibrate anew, or set Calibration.Encoder to nil to use its scales all the same"
+)
+
+// expect refuses an embedder of another identity, and returns what to compare
+// vectors with.
+func (m *EncoderMark) expect(e Embedder) (sketch.Expected, error) {
+	if m == nil {
+		return nil, nil
+	}
+	if identity := identityOf(e); identity != "" && m.Identity != "" && identity != m.Identity {
+		return nil, fmt.Errorf("eci: %w: the calibration was taken with another encoder (identity %s) than the Embedder (%s); %s", ErrIncompatible, m.Identity, identity, otherEncoder)
+	}
+	return sketch.Expect(m.Vectors), nil
+}
+
+// UnmarshalJSON reads what was marshaled; on an error c is unchanged. Scales that
+// are missing or null are ErrFormat.
+func (c *Calibration) UnmarshalJSON(data []byte) error {
+	type plain Calibration
+	var in struct {
+		plain
+		MarginScale   *float64 `json:"margin_scale"`
+		NegativeMean  *float64 `json:"negative_mean"`
+		NegativeScale *float64 `json:"negative_scale"`
+	}
+	if err := json.Unmarshal(data, &in); err != nil {
+		return fmt.Errorf("eci: calibration: %w: %w", ErrFormat, err)
+	}
+	if in.MarginScale == nil || in.NegativeMean == nil || in.NegativeScale == nil {
+		return fmt.Errorf("eci: calibration: %w: margin_scale, negative_mean or negative_scale is missing", ErrFormat)
+	}
+	*c = Calibration(in.plain)
+	c.MarginScale, c.NegativeMean, c.NegativeScale = *in.MarginScale, *in.NegativeMean, *in.NegativeScale
+	return nil
+}
+
 // leastSpread separates a spread from the rounding error of equal cosines of
 // float32 vectors.
 const leastSpread = 1e-9
 
-// Hash identifies the calibration, its lexicon and a list of components with
-// their settings: 32 hex digits of SHA-256. Matrices with different hashes
+// Hash identifies scales and lexicon of the calibration and a list of components
+// with their settings: 32 hex digits of SHA-256. Matrices with different hashes
 // refuse to merge.
 func (c *Calibration) Hash(components []Component) (string, error) {
-	raw, err := json.Marshal(c)
+	scales := *c
+	scales.Encoder = nil
+	raw, err := json.Marshal(&scales)
 	if err != nil {
 		return "", fmt.Errorf("eci: calibration: %w", err)
 	}
@@ -98,15 +155,32 @@ func (s *spread) deviation() float64 {
 	return math.Sqrt(s.square / s.n)
 }
 
-// checkComponents refuses names that are empty or used twice.
+// checkComponents refuses names that are empty or used twice, and settings that
+// make no sense.
 func checkComponents(components []Component) error {
 	seen := make(map[string]bool)
-	for _, c := range components {
+	for i, c := range components {
+		if c == nil {
+			return fmt.Errorf("eci: %w: component %d is nil", ErrSettings, i+1)
+		}
 		name := c.Name()
 		if name == "" || strings.ContainsAny(name, " \t\n\"") || seen[name] {
 			return fmt.Errorf("eci: %w: component name %q is empty, has blanks or is used twice", ErrSettings, name)
 		}
 		seen[name] = true
+		if v, ok := c.(validator); ok {
+			if err := v.Validate(); err != nil {
+				return fmt.Errorf("eci: %w: component %q: %w", ErrSettings, name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkTemperature refuses what no temperature can be; 0 means the default.
+func checkTemperature(t float64) error {
+	if t != 0 && !positive(t) {
+		return fmt.Errorf("Temperature %v is not positive and finite", t)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package eci
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/gob"
 	"encoding/hex"
@@ -9,21 +10,166 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"time"
+
+	"example.com/eci/internal/sketch"
 )
 
 // A checkpoint is a directory with one file for the calibration and one for
 // every source that was scored: 32 bytes of SHA-256 over what follows, then the
-// calibration as JSON or a [checkpointed] as gob. The name of a file is a hash of
-// all that its content depends on, so that one made for other triples or other
-// settings is never found.
+// calibration as JSON or a Score as gob, in which its Matrix has the stored form. The name of a file is a hash of
+// all that its content depends on, so that one made for other triples, other
+// vectors or other settings is never found. With an Embedder that is no
+// [DiskCache] there is one in the folder "vectors"; for an Embedder without an
+// identity, a file "encoder-" has marks of the vectors of a few texts.
 
-// checkpointed is a finished Score; gob stores its Matrix in the stored form.
-type checkpointed struct {
-	Score      *Score
-	Deviations []float64
+const (
+	checkpointVersion = 2
+	partialPrefix     = "partial-"
+	// partialAge is how long a file that is being written may rest. Older ones are
+	// what a run that was killed has left.
+	partialAge = 10 * time.Minute
+)
+
+// openCheckpoint takes the identities on which the names of files depend, and
+// keeps the embedder's vectors. The sources have been surveyed.
+func (r *run) openCheckpoint(ctx context.Context, sources []Source) error {
+	if r.Checkpoint == "" {
+		return nil
+	}
+	if err := r.tidy(); err != nil {
+		return fmt.Errorf("eci: checkpoint: %w", err)
+	}
+	for _, source := range sources {
+		digest, err := r.tableDigest(r.samples[source.Name])
+		if err != nil {
+			return source.wrap(nil, err)
+		}
+		r.samples[source.Name].tables = digest
+	}
+	if r.Embedder == nil {
+		return nil
+	}
+	config := DiskCacheConfig{Embedder: r.Embedder, Dir: filepath.Join(r.Checkpoint, "vectors")}
+	if r.encoder = identityOf(r.Embedder); r.encoder == "" {
+		var err error
+		if r.encoder, err = r.recognise(ctx, sources); err != nil {
+			return err
+		}
+		config.Identity = "of checkpoint " + r.encoder
+	}
+	if _, ok := r.Embedder.(*DiskCache); ok {
+		return nil
+	}
+	kept, err := OpenDiskCache(config)
+	if err != nil {
+		return fmt.Errorf("eci: checkpoint: %w", err)
+	}
+	r.vectors.keep(kept)
+	return nil
+}
+
+// tidy makes the directory and removes what killed runs have left half-written.
+func (r *run) tidy() error {
+	if err := os.MkdirAll(r.Checkpoint, 0o700); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(r.Checkpoint)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), partialPrefix) || !entry.Type().IsRegular() {
+			continue
+		}
+		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > partialAge {
+			os.Remove(filepath.Join(r.Checkpoint, entry.Name())) // another run may have
+		}
+	}
+	return nil
+}
+
+// tableDigest is over the vectors that tables hold for the triples that stand for
+// a source.
+func (r *run) tableDigest(s *sample) (digest uint64, err error) {
+	if r.Vectors == nil {
+		return 0, nil
+	}
+	var v []float32
+	for _, c := range s.probe.sorted() {
+		for _, at := range c.row.rec.sides() {
+			if at.vector != nil || at.id == "" {
+				continue
+			}
+			v, err = r.vectors.lookup(v[:0], at.role, at.id)
+			if err != nil && !errors.Is(err, ErrMissingVector) {
+				return 0, err
+			}
+			digest = mix64(digest ^ uint64(len(v))<<32 ^ uint64(sketch.Sums(v)))
+		}
+	}
+	return digest, nil
+}
+
+// recognisedTexts is the number of texts by which an Embedder without an identity
+// is recognised.
+const recognisedTexts = 8
+
+// recognise embeds a few texts of the budget and compares them with those of the
+// encoders that the checkpoint knows, which tells them apart also where an encoder
+// does not give the same bits twice. It returns a name for the encoder.
+func (r *run) recognise(ctx context.Context, sources []Source) (string, error) {
+	b := newBatch()
+	for _, source := range sources {
+		s := r.samples[source.Name]
+		for _, c := range s.probe.sorted() {
+			for _, at := range c.row.rec.sides() {
+				if p := &b.pending[at.role]; (s.all() || c.hash < s.limit) && len(p.texts) < recognisedTexts/2 && at.vector == nil {
+					if _, err := r.findOne(b, at); err != nil {
+						return "", source.wrap(&c.row.rec, err)
+					}
+				}
+			}
+		}
+	}
+	seen := sketch.Sample{Size: recognisedTexts}
+	for k := range b.pending {
+		p := &b.pending[k]
+		if err := r.vectors.embed(ctx, role(k), p.texts, p.into); err != nil {
+			return "", err
+		}
+		for i, text := range p.texts {
+			seen.Offer(role(k) == queryRole, text, p.into[i].data)
+		}
+	}
+	marks := seen.Marks()
+	texts := make([]any, len(marks))
+	for i, m := range marks {
+		texts[i] = m.Text
+	}
+	file := "encoder-" + digestOf(texts...) + ".eci"
+	var known [][]sketch.Mark
+	raw, err := r.load(file)
+	if err != nil {
+		return "", err
+	}
+	if json.Unmarshal(raw, &known) != nil {
+		known = nil
+	}
+	for _, k := range known {
+		if slices.EqualFunc(k, marks, sketch.Mark.Alike) {
+			return digestOf(k), nil
+		}
+	}
+	if raw, err = json.Marshal(append(known, marks)); err == nil {
+		err = r.save(file, raw)
+	}
+	return digestOf(marks), err
 }
 
 // restore returns the score that an earlier run stored for a source, or nil.
@@ -32,12 +178,10 @@ func (r *run) restore(source Source) (*Score, error) {
 	if raw == nil || err != nil {
 		return nil, err
 	}
-	var c checkpointed
-	if err := gob.NewDecoder(bytes.NewReader(raw)).Decode(&c); err != nil || c.Score == nil {
+	s := new(Score)
+	if err := gob.NewDecoder(bytes.NewReader(raw)).Decode(s); err != nil {
 		return nil, nil // written by another version: score again
 	}
-	s := c.Score
-	s.deviations = c.Deviations
 	// gob leaves out what is empty.
 	if s.Skipped == nil {
 		s.Skipped = make(map[string]int)
@@ -45,13 +189,44 @@ func (r *run) restore(source Source) (*Score, error) {
 	if s.Baselines == nil {
 		s.Baselines = make(map[string]float64)
 	}
+	if !r.plausible(source, s) {
+		return nil, nil
+	}
 	return s, nil
+}
+
+// plausible reports whether this run could have made a stored score: all of it
+// can be read without harm.
+func (r *run) plausible(source Source, s *Score) bool {
+	names := make([]string, len(r.Components))
+	for i, c := range r.Components {
+		names[i] = c.Name()
+	}
+	t := &s.Totals
+	if s.Source != source.Name || s.Forecast != nil || !slices.Equal(s.Components, names) || len(t.Factors) != len(names) ||
+		t.Triples != r.samples[source.Name].size() || s.check() != nil || !maps.Equal(s.Skipped, r.samples[source.Name].survey.skipped) {
+		return false
+	}
+	if s.Groups < 1 || s.Groups > r.Groups || (s.Deviations != nil) != (s.Groups >= 2) || s.Deviations != nil && len(s.Deviations) != r.Groups {
+		return false
+	}
+	if checks := r.pool != nil || r.poolDocuments != nil; checks != (s.Controls != nil) || checks != (s.Artefact != nil) {
+		return false
+	}
+	if a := s.Artefact; a != nil && (a.Triples > 0) != (len(a.Rows) > 0) {
+		return false
+	}
+	if r.measure != nil {
+		return s.Matrix == nil
+	}
+	want := MatrixConfig{Dimension: r.dimension, Groups: r.Groups, Epsilon2: r.Epsilon2, Settings: r.hash}
+	return s.Matrix != nil && s.Matrix.config == want && s.Matrix.Triples() == t.Triples
 }
 
 // store keeps a finished score.
 func (r *run) store(source Source, s *Score) error {
 	var out bytes.Buffer
-	if err := gob.NewEncoder(&out).Encode(checkpointed{s, s.deviations}); err != nil {
+	if err := gob.NewEncoder(&out).Encode(s); err != nil {
 		return fmt.Errorf("eci: checkpoint of source %q: %w", source.Name, err)
 	}
 	return r.save(r.scoreFile(source), out.Bytes())
@@ -64,7 +239,7 @@ func (r *run) restoreCalibration(sources []Source) (*Calibration, error) {
 		return nil, err
 	}
 	cal := new(Calibration)
-	if json.Unmarshal(raw, cal) != nil || cal.Lexicon == nil {
+	if json.Unmarshal(raw, cal) != nil || cal.Validate() != nil {
 		return nil, nil
 	}
 	// The lexicon of the survey has the same counts and the run's own tokenizer.
@@ -85,24 +260,32 @@ func (r *run) scoreFile(source Source) string {
 	if r.measure != nil {
 		measure = r.measure.Name
 	}
-	s := r.samples[source.Name]
-	return "score-" + r.key(r.hash, measure, r.NoChecks, r.Exact, r.surveyed, source.Name, s.digest, s.available, s.budget, s.limit, s.ties) + ".eci"
+	parts := append([]any{r.hash, measure, r.NoChecks, r.Exact, r.surveyed}, r.inputOf(source)...)
+	return "score-" + r.key(parts...) + ".eci"
 }
 
 func (r *run) calibrationFile(sources []Source) string {
 	parts := []any{r.lexicon.Tokenizer().Name(), r.lexicon.Documents(), slices.Sorted(slices.Values(r.CalibrateOn))}
 	for _, source := range sources {
-		s := r.samples[source.Name]
-		parts = append(parts, source.Name, s.digest, s.available, s.budget, s.limit, s.ties)
+		parts = append(parts, r.inputOf(source)...)
 	}
 	return "calibration-" + r.key(parts...) + ".eci"
 }
 
-// key hashes what a result depends on.
+// inputOf is what a result depends on of one source.
+func (r *run) inputOf(source Source) []any {
+	s := r.samples[source.Name]
+	return []any{source.Name, s.digest, s.survey.digest, s.survey.skipped, s.tables, r.encoder, s.available, s.budget, s.limit, s.ties}
+}
+
+// key hashes what a result depends on, settings included.
 func (r *run) key(parts ...any) string {
+	return digestOf(append([]any{r.Seed, r.Groups, r.Epsilon2, r.Temperature, r.Skip}, parts...)...)
+}
+
+func digestOf(parts ...any) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "1 %d %d %v %v %d\n", r.Seed, r.Groups, r.Epsilon2, r.Temperature, r.Skip)
-	for _, p := range parts {
+	for _, p := range append([]any{checkpointVersion}, parts...) {
 		fmt.Fprintf(h, "%q\n", fmt.Sprint(p))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
@@ -133,10 +316,7 @@ func (r *run) save(name string, content []byte) (err error) {
 			err = fmt.Errorf("eci: checkpoint: %w", err)
 		}
 	}()
-	if err := os.MkdirAll(r.Checkpoint, 0o755); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(r.Checkpoint, "partial-*")
+	f, err := os.CreateTemp(r.Checkpoint, partialPrefix+"*")
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func (c *Controls) unbeaten() (names []string) {
 // Goroutines may share one that none of them changes.
 type Control struct {
 	// Triples is the number of triples compared; 0 means that there was nothing to
-	// compare with, as in a source with one query.
+	// compare with, or no interval, as in a source with one query.
 	Triples int `json:"triples"`
 	// Value is S of the control, in nats, and Difference S of the source on these
 	// triples minus Value, with the standard error and the 95% interval [Low, High]
@@ -363,7 +363,10 @@ func (r *run) control(rows []*checked, all combination, substitutes []*document)
 	if err != nil {
 		return Control{}, err
 	}
-	g := gainOver("", mine, its, 0)
+	if !mine.ok || !its.ok { // no interval: nothing can be said
+		return Control{}, nil
+	}
+	g := mine.gainOver("", &its, 0)
 	return Control{Triples: len(own), Value: its.score, Difference: g.Value, StandardError: g.StandardError, Low: g.Low, High: g.High, Probability: g.Probability}, nil
 }
 
@@ -410,7 +413,7 @@ func (r *run) valueOf(rows []batchRow) (combination, error) {
 			slopes[g] = f.slope(scratch)
 		}
 	})
-	return f.jackknife(f.linearise(slopes, triples), triples), nil
+	return f.jackknife(f.linearize(slopes, triples), triples), nil
 }
 
 // String says in words how a source fares against a control.

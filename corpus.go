@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+
+	"example.com/eci/internal/quote"
 )
 
 // textFile gives the texts of a corpus or of a file of queries by id. A plain
@@ -71,7 +73,7 @@ func (f *Files) openTexts(path string, query bool) (*textFile, error) {
 	rows := make(map[string]int)
 	err = t.scan(s, func(id, text string, row int, _ int64) error {
 		if first, ok := rows[id]; ok {
-			return fmt.Errorf("%w: %s id %q is also that of row %d", ErrMalformed, t.kind, clip(id), first)
+			return fmt.Errorf("%w: %s id %q is also that of row %d", ErrMalformed, t.kind, quote.Clip(id), first)
 		}
 		rows[id], t.loaded[id] = row, text
 		if size += int64(len(id) + len(text) + 64); size > limit {
@@ -144,7 +146,7 @@ func (t *textFile) sort() error {
 				if err != nil {
 					return err
 				}
-				return &RowError{File: t.path, Row: rows[1], Err: fmt.Errorf("%w: %s id %q is also that of row %d", ErrMalformed, t.kind, clip(first), rows[0])}
+				return &RowError{File: t.path, Row: rows[1], Err: fmt.Errorf("%w: %s id %q is also that of row %d", ErrMalformed, t.kind, quote.Clip(first), rows[0])}
 			}
 		}
 	}
@@ -188,7 +190,7 @@ func (t *textFile) reader() (*textReader, error) {
 	}
 	r := &textReader{file: t}
 	if t.loaded == nil {
-		raw, err := openRaw(t.files.FS, t.path)
+		raw, err := t.files.openRaw(t.path)
 		if err != nil {
 			return nil, &RowError{File: t.path, Err: err}
 		}
@@ -230,7 +232,7 @@ func (r *textReader) text(id string) (string, error) {
 			return text, nil
 		}
 	}
-	return "", fmt.Errorf("%w: no text: %s id %q is not in %s", ErrMissingField, r.file.kind, clip(id), r.file.path)
+	return "", fmt.Errorf("%w: no text: %s id %q is not in %s", ErrMissingField, r.file.kind, quote.Clip(id), r.file.path)
 }
 
 // at reads the line at an offset.

@@ -7,19 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"sync"
-)
 
-// IdentifiedEmbedder is an optional extension of [Embedder]: Identity returns a
-// text that is different whenever vectors of the same text may be. [Server]
-// implements it.
-// What holds for the Embedder holds for it: one that goroutines share is called by
-// several at once.
-type IdentifiedEmbedder interface {
-	Identity() string
-}
+	"example.com/eci/internal/disk"
+)
 
 // DiskCacheConfig says what a [DiskCache] keeps, and where.
 // Goroutines may share one that none of them changes.
@@ -52,11 +44,18 @@ type DiskCacheConfig struct {
 // any of them misses. The record on disk has the whole digest and a checksum,
 // and a damaged or half-written one is embedded anew. A vector comes back bit for
 // bit. All methods are safe for concurrent use, and any number of processes can
-// use one directory.
+// use one directory. It is made for its user alone (mode 0700, files 0600):
+// vectors give away much of their texts.
+//
+// What the disk refuses costs no vector: where a file cannot be read, its vectors
+// are embedded anew, and those that cannot be written are returned all the same.
+// [DiskCache.Stats] counts both, and [DiskCache.Close] returns the cause of the
+// latter.
 //
 // The index in memory takes about 50 bytes for each vector on disk.
 type DiskCache struct {
 	config       DiskCacheConfig
+	files        disk.FS
 	segmentBytes int64
 
 	mutex     sync.Mutex
@@ -70,6 +69,7 @@ type DiskCache struct {
 	dimension int
 	closed    bool
 	stats     DiskCacheStats
+	unwritten error // why the first vectors that could not be written were not
 }
 
 // DiskCacheStats counts what a [DiskCache] did since it was opened.
@@ -81,6 +81,9 @@ type DiskCacheStats struct {
 	Hits, Misses int
 	// Vectors is the number of vectors within reach.
 	Vectors int
+	// Unwritten is the number of vectors that the embedder returned and that
+	// could not be written, Unreadable that of files that could not be read.
+	Unwritten, Unreadable int
 }
 
 // place is where a record is.
@@ -93,7 +96,9 @@ const (
 )
 
 // OpenDiskCache opens the cache in a directory. Close it after use.
-func OpenDiskCache(config DiskCacheConfig) (*DiskCache, error) {
+func OpenDiskCache(config DiskCacheConfig) (*DiskCache, error) { return config.open(disk.OS) }
+
+func (config DiskCacheConfig) open(files disk.FS) (*DiskCache, error) {
 	refuse := func(what string) (*DiskCache, error) {
 		return nil, fmt.Errorf("eci: %w: disk cache: %s", ErrSettings, what)
 	}
@@ -113,16 +118,17 @@ func OpenDiskCache(config DiskCacheConfig) (*DiskCache, error) {
 	}
 	c := &DiskCache{
 		config:       config,
+		files:        files,
 		segmentBytes: min(config.MaxBytes/16, mostSegmentBytes),
 		index:        make(map[[16]byte]place),
 		segments:     make(map[uint32]*segment),
 		ids:          make(map[string]uint32),
 	}
-	err := os.MkdirAll(config.Dir, 0o755)
+	err := files.MkdirAll(config.Dir, 0o700)
 	if err == nil {
-		_, err = c.makeRoom(0)
-	}
-	if err == nil {
+		// A directory that can only be read is of use. Writing needs room, and says
+		// so when there is none.
+		_, _ = c.makeRoom(0)
 		err = c.refresh(true)
 	}
 	if err != nil {
@@ -160,18 +166,36 @@ func (c *DiskCache) Stats() DiskCacheStats {
 	return stats
 }
 
+// Identity tells caches apart whose vectors may differ: by the embedder's
+// identity and that of the config.
+func (c *DiskCache) Identity() string {
+	e, ok := c.config.Embedder.(IdentifiedEmbedder)
+	switch {
+	case !ok:
+		return fmt.Sprintf("%q", c.config.Identity)
+	case c.config.Identity == "": // whether vectors are kept does not change them
+		return e.Identity()
+	}
+	return fmt.Sprintf("%q %s", c.config.Identity, e.Identity())
+}
+
 // Close writes the cache through to the disk and closes its files; it must not
 // be used afterwards. What was embedded is safe from a crash of the process
-// without it.
+// without it. An error is also due where vectors could not be written before.
 func (c *DiskCache) Close() error {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	c.closed = true
-	var err error
-	if c.current != nil {
-		err = c.current.file.Sync()
+	if c.closed {
+		return nil
 	}
-	c.current = nil
+	c.closed = true
+	err := c.unwritten
+	if err != nil {
+		err = fmt.Errorf("%d vectors could not be written and will be embedded again: %w", c.stats.Unwritten, err)
+	}
+	if c.current != nil {
+		err = errors.Join(err, c.current.file.Sync())
+	}
 	for _, s := range c.segments {
 		err = errors.Join(err, c.shut(s))
 	}
@@ -291,16 +315,13 @@ func (c *DiskCache) find(keys []cacheKey, vectors [][]float32) (missing []int, e
 	}
 	look := func(positions []int) (without []int, err error) {
 		for _, i := range positions {
-			v, err := c.read(keys[i])
-			if err == nil && v != nil {
-				err = c.accept(v, "found")
-			}
-			if err != nil {
+			v := c.read(keys[i])
+			if v == nil {
+				without = append(without, i)
+			} else if err := c.accept(v, "found"); err != nil {
 				return nil, err
 			}
-			if vectors[i] = v; v == nil {
-				without = append(without, i)
-			}
+			vectors[i] = v
 		}
 		return without, nil
 	}
@@ -309,11 +330,11 @@ func (c *DiskCache) find(keys []cacheKey, vectors [][]float32) (missing []int, e
 		missing[i] = i
 	}
 	if missing, err = look(missing); err == nil && len(missing) > 0 {
-		// Another process may have them by now.
-		if err = c.refresh(false); err != nil {
-			return nil, fmt.Errorf("eci: disk cache: %w", err)
+		// Another process may have them by now. Where the directory cannot be read
+		// they are embedded.
+		if c.refresh(false) == nil {
+			missing, err = look(missing)
 		}
-		missing, err = look(missing)
 	}
 	c.stats.Hits += len(keys) - len(missing)
 	return missing, err
@@ -337,29 +358,26 @@ func (c *DiskCache) accept(v []float32, how string) error {
 	return nil
 }
 
-// read returns the vector of a key, nil if there is none.
-func (c *DiskCache) read(key cacheKey) ([]float32, error) {
+// read returns the vector of a key, nil if there is none that can be read.
+func (c *DiskCache) read(key cacheKey) []float32 {
 	at, ok := c.index[key.short()]
 	if !ok {
-		return nil, nil
+		return nil
 	}
-	if s := c.segments[at.segment]; s != nil {
-		if err := c.reopen(s); err == nil {
-			c.scratch = slices.Grow(c.scratch[:0], int(recordSize(int(at.components))))[:recordSize(int(at.components))]
-			if _, err := s.file.ReadAt(c.scratch, int64(at.offset)); err == nil {
-				if v, ok := parseRecord(c.scratch, key); ok {
-					return v, nil
-				}
+	if s := c.segments[at.segment]; s != nil && c.reopen(s) == nil {
+		c.scratch = slices.Grow(c.scratch[:0], int(recordSize(int(at.components))))[:recordSize(int(at.components))]
+		if _, err := s.file.ReadAt(c.scratch, int64(at.offset)); err == nil {
+			if v, ok := parseRecord(c.scratch, key); ok {
+				return v
 			}
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("eci: disk cache: %w", err)
 		}
 	}
 	delete(c.index, key.short()) // damaged, or its file is gone
-	return nil, nil
+	return nil
 }
 
-// keep appends vectors to this process's file.
+// keep writes the vectors that the embedder returned. The only errors are those
+// of the vectors: what the disk refuses is counted.
 func (c *DiskCache) keep(keys []cacheKey, vectors [][]float32) error {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -367,45 +385,53 @@ func (c *DiskCache) keep(keys []cacheKey, vectors [][]float32) error {
 		return fmt.Errorf("eci: disk cache: %w", fs.ErrClosed)
 	}
 	c.stats.Misses += len(keys)
-	var buffer []byte
+	var bad error
+	for i, v := range vectors {
+		if bad = c.accept(v, "embedded"); bad == nil && (recordSize(len(v)) > c.segmentBytes-int64(len(segmentMagic)) || len(v) > mostComponents) {
+			bad = fmt.Errorf("eci: %w: disk cache: MaxBytes %d is too small for a vector of %d components", ErrSettings, c.config.MaxBytes, len(v))
+		}
+		if bad != nil {
+			vectors = vectors[:i] // what is before it is good
+			break
+		}
+	}
+	if written, err := c.append(keys, vectors); err != nil {
+		c.stats.Unwritten += len(vectors) - written
+		c.unwritten = or(c.unwritten, err)
+	}
+	return bad
+}
+
+// append writes vectors to this process's file and returns the number of those
+// that are there.
+func (c *DiskCache) append(keys []cacheKey, vectors [][]float32) (written int, err error) {
+	var records []byte
 	var at []place
-	done := 0
 	flush := func() error {
-		if len(buffer) == 0 {
+		if len(at) == 0 {
 			return nil
 		}
-		if _, err := c.current.file.Write(buffer); err != nil {
-			// Its end is unknown now; the next write begins a new file.
-			c.current = nil
-			return fmt.Errorf("eci: disk cache: %w", err)
+		if err := c.write(records); err != nil {
+			return err
 		}
-		c.current.scanned += int64(len(buffer))
 		for _, p := range at {
-			c.index[keys[done].short()] = p
-			done++
+			c.index[keys[written].short()] = p
+			written++
 		}
-		buffer, at = buffer[:0], at[:0]
+		records, at = records[:0], at[:0]
 		return nil
 	}
 	for i, v := range vectors {
-		if err := c.accept(v, "embedded"); err != nil {
-			return errors.Join(err, flush())
-		}
-		size := recordSize(len(v))
-		if size > c.segmentBytes-int64(len(segmentMagic)) || len(v) > mostComponents {
-			return fmt.Errorf("eci: %w: disk cache: MaxBytes %d is too small for a vector of %d components", ErrSettings, c.config.MaxBytes, len(v))
-		}
-		if c.current == nil || c.current.scanned+int64(len(buffer))+size > c.segmentBytes {
+		if c.current == nil || c.current.scanned+int64(len(records))+recordSize(len(v)) > c.segmentBytes {
 			if err := flush(); err != nil {
-				return err
+				return written, err
 			}
 			if err := c.begin(); err != nil {
-				return fmt.Errorf("eci: disk cache: %w", err)
+				return written, err
 			}
 		}
-		id := c.ids[c.current.name]
-		at = append(at, place{id, uint32(c.current.scanned + int64(len(buffer))), uint32(len(v))})
-		buffer = appendRecord(buffer, keys[i], v)
+		at = append(at, place{c.ids[c.current.name], uint32(c.current.scanned + int64(len(records))), uint32(len(v))})
+		records = appendRecord(records, keys[i], v)
 	}
-	return flush()
+	return written, flush()
 }

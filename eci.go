@@ -96,28 +96,6 @@ type Located interface {
 	Location() (file string, row int)
 }
 
-// Embedder turns texts into vectors with the frozen target encoder. The method
-// set is that of langchaingo's embeddings.Embedder, so every embedder of that
-// ecosystem works as it is. All vectors must have one common length; norms do
-// not matter. The texts handed over are copies and may be kept or changed.
-//
-// One ranking calls it from one goroutine. An Embedder that several rankings share
-// must be safe for concurrent use, as [Server] and [DiskCache] are.
-type Embedder interface {
-	// EmbedDocuments returns one vector for each text, in order.
-	EmbedDocuments(ctx context.Context, texts []string) ([][]float32, error)
-	// EmbedQuery returns the vector of one query.
-	EmbedQuery(ctx context.Context, text string) ([]float32, error)
-}
-
-// QueryBatchEmbedder is an optional extension of [Embedder] for encoders that
-// embed many queries in one call; without it queries are embedded one by one.
-// What holds for the Embedder holds for it: one that goroutines share is called by
-// several at once.
-type QueryBatchEmbedder interface {
-	EmbedQueries(ctx context.Context, texts []string) ([][]float32, error)
-}
-
 // Scorer scores one source. A higher score ranks first. Implementations in this
 // package are [Sem] and [Baseline].
 //
@@ -129,6 +107,15 @@ type Scorer interface {
 	// Score reads the source once or more and returns its score, or an error
 	// and nothing half-counted.
 	Score(ctx context.Context, source Source) (*Score, error)
+}
+
+// Annotator is implemented by scorers, usually those that [Preparer] returns, that
+// know more about a ranking than the scores say: [Rank] calls Annotate once, with
+// all scores in their order, before it compares them. A scorer may set
+// Calibration, Seed, Embedded, Race and further notes.
+// Rank calls it from one goroutine.
+type Annotator interface {
+	Annotate(ranking *Ranking)
 }
 
 // Preparer is implemented by scorers that must see all sources before they can

@@ -5,22 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"example.com/eci/internal/ctxerr"
 )
 
 // vector is one embedding; its data may come later than its place.
 type vector struct {
 	data []float32
 }
-
-// role says how a text is embedded.
-type role int
-
-const (
-	queryRole role = iota
-	documentRole
-)
-
-func (r role) String() string { return [...]string{"query", "document"}[r] }
 
 // vectorSource finds the vectors of texts: their own, those of a table by id,
 // or the Embedder's, each distinct text once as long as the cache holds it.
@@ -30,7 +22,9 @@ type vectorSource struct {
 	batchSize int
 	dimension int // 0 until the first vector is seen
 	cache     [2]*cache[*vector]
-	embedded  int // texts sent to the embedder
+	embedded  int        // texts that the embedder was asked for
+	kept      *DiskCache // before the embedder, with a checkpoint
+	before    int        // embedded before there was kept
 	scratch   []float32
 }
 
@@ -40,6 +34,25 @@ func newVectorSource(s *Sem) *vectorSource {
 	v.cache[queryRole] = newCache[*vector](s.CacheBytes / 4)
 	v.cache[documentRole] = newCache[*vector](s.CacheBytes - s.CacheBytes/4)
 	return v
+}
+
+// keep puts a disk cache before the embedder.
+func (v *vectorSource) keep(c *DiskCache) { v.embedder, v.kept, v.before = c, c, v.embedded }
+
+// sent is the number of texts sent to the embedder.
+func (v *vectorSource) sent() int {
+	if v.kept == nil {
+		return v.embedded
+	}
+	return v.before + v.kept.Stats().Misses
+}
+
+// close releases what a checkpoint holds.
+func (v *vectorSource) close() error {
+	if v.kept == nil {
+		return nil
+	}
+	return v.kept.Close()
 }
 
 // accept checks the dimension. Finiteness and norm are checked where all three
@@ -155,12 +168,12 @@ func (v *vectorSource) embed(ctx context.Context, r role, texts []string, into [
 
 // call embeds one batch and checks the count.
 func (v *vectorSource) call(ctx context.Context, r role, texts []string) ([][]float32, error) {
-	if err := stopped(ctx); err != nil {
+	if err := ctxerr.Of(ctx); err != nil {
 		return nil, err
 	}
 	want, first := len(texts), texts[0]
 	vectors, err := embedTexts(ctx, v.embedder, r, texts)
-	if cause := stopped(ctx); err != nil && cause != nil && !errors.Is(err, context.Cause(ctx)) {
+	if cause := ctxerr.Of(ctx); err != nil && cause != nil && !errors.Is(err, context.Cause(ctx)) {
 		err = fmt.Errorf("%w: %w", cause, bareError{err})
 	}
 	if err != nil {
@@ -170,43 +183,4 @@ func (v *vectorSource) call(ctx context.Context, r role, texts []string) ([][]fl
 		return nil, fmt.Errorf("%w: %d for %d texts of role %s", ErrEmbedderCount, len(vectors), want, r)
 	}
 	return vectors, nil
-}
-
-// embedTexts calls the method for texts of one role.
-func embedTexts(ctx context.Context, e Embedder, r role, texts []string) ([][]float32, error) {
-	if r == documentRole {
-		return e.EmbedDocuments(ctx, texts)
-	}
-	if batch, ok := e.(QueryBatchEmbedder); ok {
-		return batch.EmbedQueries(ctx, texts)
-	}
-	vectors := make([][]float32, len(texts))
-	for i, text := range texts {
-		var err error
-		if vectors[i], err = e.EmbedQuery(ctx, text); err != nil {
-			return nil, err
-		}
-	}
-	return vectors, nil
-}
-
-// bareError is an error without "eci: embedder failed: ", for a sentence that
-// says so already.
-type bareError struct{ error }
-
-func (e bareError) Error() string {
-	return strings.TrimPrefix(strings.TrimPrefix(e.error.Error(), "eci: "), ErrEmbedder.Error()+": ")
-}
-
-func (e bareError) Unwrap() error { return e.error }
-
-// excerpt shortens a text for an error message.
-func excerpt(text string) string {
-	const most = 60
-	for i := range text {
-		if i >= most {
-			return text[:i] + "..."
-		}
-	}
-	return text
 }

@@ -1,10 +1,12 @@
 package eci
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
+
+	"example.com/eci/internal/quote"
+	"example.com/eci/internal/spool"
 )
 
 // The kinds of failure, for errors.Is. Every error of this package that comes
@@ -30,6 +32,8 @@ var (
 	ErrNotCalibrated  = errors.New("not calibrated")
 	ErrIncompatible   = errors.New("incompatible")
 	ErrWeight         = errors.New("component weight outside [0, 1]")
+	ErrScore          = errors.New("a scorer's result makes no sense")
+	ErrMemory         = errors.New("more memory than allowed")
 	ErrSettings       = errors.New("invalid settings")
 	ErrSingular       = errors.New("matrix is not positive definite")
 )
@@ -49,9 +53,13 @@ type RowError struct {
 func (e *RowError) Error() string {
 	var where []string
 	if e.Source != "" {
-		where = append(where, fmt.Sprintf("source %q", clip(e.Source)))
+		where = append(where, fmt.Sprintf("source %q", quote.Clip(e.Source)))
 	}
-	if e.File != "" {
+	switch e.File {
+	case "":
+	case spool.Stdin:
+		where = append(where, "standard input")
+	default:
 		where = append(where, e.File)
 	}
 	if e.Row > 0 {
@@ -104,17 +112,4 @@ func skipReason(err error) (Skip, string) {
 		return SkipBadVector, "bad vector"
 	}
 	return 0, ""
-}
-
-// stopped returns nil while ctx runs, then its error with the cause, if there is
-// another one, so that errors.Is finds both.
-func stopped(ctx context.Context) error {
-	err := ctx.Err()
-	if err == nil {
-		return nil
-	}
-	if cause := context.Cause(ctx); !errors.Is(cause, err) {
-		return fmt.Errorf("%w: %w", err, cause)
-	}
-	return err
 }

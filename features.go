@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"example.com/eci/internal/sorted"
 )
 
 // features is the set of distinct tokens of one text: ids of known tokens in
@@ -92,32 +94,37 @@ func (l *Lexicon) features(text string, s *featureScratch) *features {
 // shared is the IDF mass of the tokens that a and b have in common.
 func shared(a, b *features) float64 {
 	var mass float64
-	for i, j := 0, 0; i < len(a.ids) && j < len(b.ids); {
-		switch x, y := a.ids[i], b.ids[j]; {
-		case x < y:
-			i++
-		case x > y:
-			j++
-		default:
-			mass += a.weights[x]
-			i++
-			j++
-		}
-	}
+	sorted.Common(a.ids, b.ids, func(id uint32) bool {
+		mass += a.weights[id]
+		return true
+	})
 	common := 0
-	for i, j := 0, 0; i < len(a.unknown) && j < len(b.unknown); {
-		switch c := strings.Compare(a.unknown[i], b.unknown[j]); {
-		case c < 0:
-			i++
-		case c > 0:
-			j++
-		default:
-			common++
-			i++
-			j++
-		}
-	}
+	sorted.Common(a.unknown, b.unknown, func(string) bool {
+		common++
+		return true
+	})
 	return mass + a.rare*float64(common)
+}
+
+// without returns the features of f that are not in g. Both come from one
+// lexicon.
+func (f *features) without(g *features) *features {
+	out := &features{rare: f.rare, weights: f.weights, ids: sorted.Minus(f.ids, g.ids), unknown: sorted.Minus(f.unknown, g.unknown)}
+	for _, id := range out.ids {
+		out.mass += f.weights[id]
+	}
+	out.mass += out.rare * float64(len(out.unknown))
+	return out
+}
+
+// sharesRare reports whether a and b have a known token of weight at least least
+// in common.
+func sharesRare(a, b *features, least float64) (found bool) {
+	sorted.Common(a.ids, b.ids, func(id uint32) bool {
+		found = a.weights[id] >= least
+		return !found
+	})
+	return found
 }
 
 func coverage(q, n *features) float64 {

@@ -2,11 +2,14 @@ package eci
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
 	"slices"
 	"strings"
+
+	"example.com/eci/internal/quote"
 )
 
 // Files opens files of training triples as sources, in the formats that people
@@ -47,8 +50,12 @@ type Files struct {
 	// is given the file itself, so that it can read at random. gz needs none.
 	// The module example.com/eci/formats has decoders for zst and parquet.
 	Decoders map[string]func(io.Reader) (io.ReadCloser, error)
-	// FS is the file system that all paths are of; nil means the machine's.
+	// FS is the file system that all paths are of; nil means the machine's, where
+	// "-" is standard input.
 	FS fs.FS
+	// Spool holds what comes from pipes, of the machine's file system only; nil
+	// means one for each call. See there for how long it waits.
+	Spool *Spool
 }
 
 // Fields names the fields, or columns of a table, of a user's own format.
@@ -75,6 +82,7 @@ type Fields struct {
 // that [Skip] can leave them out. An id without a text is ErrMissingField.
 func (f *Files) Sources(paths ...string) ([]Source, error) {
 	c := &opener{Files: *f}
+	c.Spool = cmp.Or(c.Spool, new(Spool))
 	if err := c.check(paths); err != nil {
 		return nil, err
 	}
@@ -103,7 +111,7 @@ func (f *Files) Sources(paths ...string) ([]Source, error) {
 		}
 		for _, s := range found {
 			if other, ok := from[s.Name]; ok {
-				return nil, fmt.Errorf("eci: %s and %s: %w: both would be source %q: rename a file, or open them apart and set Source.Name", other, path, ErrSourceName, clip(s.Name))
+				return nil, fmt.Errorf("eci: %s and %s: %w: both would be source %q: rename a file, or open them apart and set Source.Name", other, path, ErrSourceName, quote.Clip(s.Name))
 			}
 			from[s.Name] = path
 			sources = append(sources, s)

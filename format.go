@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"example.com/eci/internal/quote"
 )
 
 // Format is a file format for triples, found by [Files] from a file's content.
@@ -148,7 +150,7 @@ func unknownText(line string) error {
 	case len(words) == 6 && isNumber(words[3]) && isNumber(words[4]):
 		return fmt.Errorf("%w: it looks like a TREC run whose second column is not Q0: set Files.Format to FormatRun", ErrFormat)
 	}
-	return fmt.Errorf("%w: the first line is neither a JSON object nor a row of a table with tabs or commas: %q", ErrFormat, clip(line))
+	return fmt.Errorf("%w: the first line is neither a JSON object nor a row of a table with tabs or commas: %q", ErrFormat, quote.Clip(line))
 }
 
 // mixed adds to a missing field that the row has the fields of another format.

@@ -1,9 +1,7 @@
 package eci
 
 import (
-	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -32,19 +30,6 @@ func JSONLFrom(fsys fs.FS, file string) Source {
 }
 
 func jsonl(fsys fs.FS, file, name string) Source {
-	in := &input{opener: &opener{Files: Files{FS: fsys}}, path: file, format: FormatRecord, shape: flatShape, strict: true}
+	in := &input{opener: &opener{Files: Files{FS: fsys, Spool: new(Spool)}}, path: file, format: FormatRecord, shape: flatShape, strict: true}
 	return in.source(name, "")
-}
-
-// openFile opens a file for reading and refuses a directory.
-func openFile(name string) (*os.File, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("eci: %w", err)
-	}
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		f.Close()
-		return nil, fmt.Errorf("eci: %s: %w: is a directory", name, ErrFormat)
-	}
-	return f, nil
 }

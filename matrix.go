@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"example.com/eci/internal/chol"
+	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/syrk"
 	"gonum.org/v1/gonum/mat"
 )
@@ -295,10 +296,14 @@ func (m *Matrix) Scale(alpha float64) error {
 	return nil
 }
 
-// total returns the unscaled upper triangle sum w r rT over all groups.
+// total returns the unscaled upper triangle sum w r rT over all groups; nil when
+// there are no triples.
 func (m *Matrix) total() (sum []float64, triples int) {
 	m.flush()
 	d := m.config.Dimension
+	if m.Triples() == 0 { // of a dimension that nobody has paid for
+		return nil, 0
+	}
 	sum = make([]float64, d*d)
 	for i := range m.groups {
 		triples += m.groups[i].triples
@@ -362,7 +367,7 @@ func (m *Matrix) logDets(ctx context.Context) (all float64, without []float64, e
 	parallel(len(m.groups)+1, func(lo, hi int) {
 		scratch := make([]float64, len(sum))
 		for i := lo; i < hi; i++ {
-			if errs[i] = stopped(ctx); errs[i] != nil {
+			if errs[i] = ctxerr.Of(ctx); errs[i] != nil {
 				return
 			}
 			copy(scratch, sum)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 
 	"example.com/eci/internal/stat"
+	"example.com/eci/internal/wholefile"
 )
 
 // minerBaseline is the stored form of what NotWorse compares with.
@@ -98,8 +100,7 @@ func (m *MinerTest) NotWorse(ctx context.Context, t TB, file string, tolerance f
 		}
 		fresh := now.Scores[source.Name]
 		difference := fresh.Score - old.Score
-		err := pairedError(&Score{StandardError: fresh.StandardError, deviations: fresh.Deviations},
-			&Score{StandardError: old.StandardError, deviations: old.Deviations})
+		err := stat.PairedError(fresh.Deviations, old.Deviations)
 		df := min(fresh.Groups, old.Groups) - 1
 		slack := tolerance + rounding*max(math.Abs(old.Score), 1)
 		if p := stat.TProbability(difference+slack, err, df); !(p >= confidence) {
@@ -148,11 +149,11 @@ func takeBaseline(ctx context.Context, sem *Sem, sources []Source) (*minerBaseli
 		if err != nil {
 			return nil, err
 		}
-		if s.deviations == nil {
+		if s.Deviations == nil {
 			return nil, fmt.Errorf("eci: source %q: no interval, because fewer than two groups hold queries; mine for more queries", source.Name)
 		}
 		b.Epsilon2 = s.Matrix.config.Epsilon2
-		b.Scores[source.Name] = baselineScore{s.Value, s.StandardError, s.Totals.Triples, s.Groups, s.deviations}
+		b.Scores[source.Name] = baselineScore{s.Value, s.StandardError, s.Totals.Triples, s.Groups, s.Deviations}
 	}
 	return b, nil
 }
@@ -179,8 +180,12 @@ func (b *minerBaseline) write(file string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return fmt.Errorf("eci: %w", err)
 	}
-	if err := os.WriteFile(file, append(raw, '\n'), 0o644); err != nil {
-		return fmt.Errorf("eci: %w", err)
+	err = wholefile.Write(context.Background(), file, 0o644, func(w io.Writer) error {
+		_, err := w.Write(append(raw, '\n'))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("eci: cannot write %s: %w", file, err)
 	}
 	return nil
 }

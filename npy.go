@@ -8,6 +8,8 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+
+	"example.com/eci/internal/quote"
 )
 
 // NPY is a two-dimensional array in NumPy's .npy format, versions 1 to 3:
@@ -77,7 +79,7 @@ func NewNPY(name string, r io.ReaderAt, size int64) (*NPY, error) {
 	}
 	descr, fortran, shape := npyDescr.FindSubmatch(header), npyFortran.FindSubmatch(header), npyShape.FindSubmatch(header)
 	if descr == nil || fortran == nil || shape == nil {
-		return bad("want a two-dimensional array, header is %q", clip(bytes.TrimSpace(header)))
+		return bad("want a two-dimensional array, header is %q", quote.Clip(bytes.TrimSpace(header)))
 	}
 	a := &NPY{array{name: name, data: r, start: start + length}}
 	switch string(descr[1]) {
@@ -88,7 +90,7 @@ func NewNPY(name string, r io.ReaderAt, size int64) (*NPY, error) {
 	case "<f8":
 		a.kind = doubleFloat
 	default:
-		return bad("type %q; save it as float32 with .astype('<f4')", clip(descr[1]))
+		return bad("type %q; save it as float32 with .astype('<f4')", quote.Clip(descr[1]))
 	}
 	if string(fortran[1]) == "True" {
 		return bad("Fortran order; save it with numpy.ascontiguousarray")
@@ -96,7 +98,7 @@ func NewNPY(name string, r io.ReaderAt, size int64) (*NPY, error) {
 	rows, err1 := strconv.ParseInt(string(shape[1]), 10, 64)
 	cols, err2 := strconv.ParseInt(string(shape[2]), 10, 64)
 	if err1 != nil || err2 != nil || cols < 1 || cols > maxDimension || rows > math.MaxInt64/cols/8 {
-		return bad("shape (%s, %s) is out of range", clip(shape[1]), clip(shape[2]))
+		return bad("shape (%s, %s) is out of range", quote.Clip(shape[1]), quote.Clip(shape[2]))
 	}
 	if want := a.start + rows*cols*int64(a.kind.bytes()); want != size {
 		return bad("shape (%d, %d) needs %d bytes, the file has %d: %w", rows, cols, want, size, io.ErrUnexpectedEOF)

@@ -3,7 +3,9 @@ package eci
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +13,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+
+	"example.com/eci/internal/spool"
 )
 
 // stream is an open text file, decoded if it was compressed.
@@ -31,30 +36,74 @@ var magics = []struct{ name, magic, kind string }{
 	{"zip", "PK\x03\x04", "zip"},
 }
 
-// openRaw opens a file as it is and refuses a directory.
-func openRaw(fsys fs.FS, path string) (fs.File, error) {
-	if fsys == nil {
-		f, err := openFile(path)
-		if err != nil {
-			return nil, err
-		}
-		return f, nil
+// Spool keeps copies of what can be read only once, so that every pass over a
+// source finds it: pipes, FIFOs, devices and standard input, whose name is "-".
+// Each is copied into a temporary file when it is first opened. [Files] makes a
+// Spool for each call of its own; one that several calls share reads each pipe
+// once for all of them. It is safe for concurrent use, and must not be copied.
+type Spool struct {
+	// Context ends the waiting for what a pipe gives; nil waits as long as that
+	// takes.
+	Context context.Context
+	// Dir is the folder of the temporary files; "" means the machine's.
+	Dir string
+	// MaxBytes limits the copy of one pipe; 0 means 16 GiB.
+	MaxBytes int64
+
+	once  sync.Once
+	store spool.Store
+}
+
+// Open opens a file for reading: a regular one as it is, anything else as a copy
+// that can also be read at random.
+func (s *Spool) Open(name string) (fs.File, error) {
+	s.once.Do(func() { s.store.Dir, s.store.MaxBytes = s.Dir, cmp.Or(s.MaxBytes, 16<<30) })
+	ctx := s.Context
+	if ctx == nil {
+		ctx = context.Background()
 	}
-	f, err := fsys.Open(path)
+	f, err := s.store.Open(ctx, name)
+	if errors.Is(err, spool.ErrTooLarge) {
+		err = fmt.Errorf("%w: write it to a file first, which is read in place, or raise Spool.MaxBytes", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("eci: %w", err)
 	}
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		f.Close()
+	return f, nil
+}
+
+// Close removes the copies; nothing can be opened afterwards, and what is open
+// is not readable any more. A Spool that is not closed leaves nothing behind
+// where the system can remove the name of an open file, as Unix can.
+func (s *Spool) Close() error { return s.store.Close() }
+
+// openRaw opens a file as it is and refuses a directory, and what can be read
+// once only where there is no Spool for it.
+func (f *Files) openRaw(path string) (file fs.File, err error) {
+	if f.FS == nil {
+		if file, err = cmp.Or(f.Spool, new(Spool)).Open(path); err != nil {
+			return nil, err
+		}
+	} else {
+		// Asked before it is opened, because that may wait for ever.
+		if info, err := fs.Stat(f.FS, path); err == nil && !info.IsDir() && !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("eci: %s: %w: is no regular file, and is read more than once: write it to a file first", path, ErrFormat)
+		}
+		if file, err = f.FS.Open(path); err != nil {
+			return nil, fmt.Errorf("eci: %w", err)
+		}
+	}
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		file.Close()
 		return nil, fmt.Errorf("eci: %s: %w: is a directory", path, ErrFormat)
 	}
-	return f, nil
+	return file, nil
 }
 
 // open opens a file and undoes its compression, told by the first bytes. It
 // refuses what is not UTF-8 text.
 func (f *Files) open(path string) (*stream, error) {
-	raw, err := openRaw(f.FS, path)
+	raw, err := f.openRaw(path)
 	if err != nil {
 		return nil, err
 	}
@@ -163,6 +212,9 @@ func (s *stream) Close() error {
 // the last one, because dots occur in names: e5.large.jsonl is e5.large.
 func sourceName(path string) string {
 	name := filepath.Base(filepath.FromSlash(path))
+	if path == spool.Stdin {
+		name = "stdin"
+	}
 	for _, m := range magics {
 		if bare, ok := strings.CutSuffix(name, "."+m.name); ok && bare != "" {
 			name = bare

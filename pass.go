@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"example.com/eci/internal/quote"
 )
 
 // rows yields the rows of a file with the line or element they stand at. A row
@@ -109,7 +111,7 @@ func (in *input) pass(pick string, yield func(Triple, error) bool) error {
 			case in.split && r.source != pick:
 				return true
 			case !in.split && r.source != "":
-				err = fmt.Errorf("%w: source %q in this row, but none in the first one: give it to every row", ErrMalformed, clip(r.source))
+				err = fmt.Errorf("%w: source %q in this row, but none in the first one: give it to every row", ErrMalformed, quote.Clip(r.source))
 			}
 		}
 		if err != nil {
@@ -120,9 +122,6 @@ func (in *input) pass(pick string, yield func(Triple, error) bool) error {
 	return nil
 }
 
-// maxSources bounds the sources of one file, because each is a pass over it.
-const maxSources = 1000
-
 // picks reads the file once to find the names of its sources. Bad rows are
 // reported when triples are read.
 func (in *input) picks() (names []string, err error) {
@@ -131,6 +130,7 @@ func (in *input) picks() (names []string, err error) {
 		return nil, &RowError{File: in.path, Err: err}
 	}
 	defer s.Close()
+	const maxSources = 1000 // each is a pass over the file
 	known := make(map[string]bool)
 	add := func(name string, line int) {
 		if name == "" || known[name] {
@@ -258,7 +258,7 @@ func lookUp(p *passage, from *textReader) (err error) {
 		return nil
 	}
 	if from == nil {
-		return fmt.Errorf("%w: the row has id %q and no text: set Files.Corpus and Files.Queries", ErrMissingField, clip(p.id))
+		return fmt.Errorf("%w: the row has id %q and no text: set Files.Corpus and Files.Queries", ErrMissingField, quote.Clip(p.id))
 	}
 	p.text, err = from.text(p.id)
 	return err

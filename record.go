@@ -1,5 +1,12 @@
 package eci
 
+import (
+	"encoding/json"
+	"fmt"
+
+	"example.com/eci/internal/sketch"
+)
+
 // Record is the concrete [Triple] that readers yield, with ids, texts and
 // optional vectors. Its JSON form is this project's own JSONL format; ids,
 // source and vectors are optional. Use a pointer to it as a Triple.
@@ -21,6 +28,40 @@ type Record struct {
 	// File and Row (1-based) say where the record was read.
 	File string `json:"-"`
 	Row  int    `json:"-"`
+}
+
+// UnmarshalJSON reads a record; on an error, ErrMalformed, r is unchanged. A null
+// in a vector is an error: as a []float32 it would be read as 0.
+func (r *Record) UnmarshalJSON(data []byte) error {
+	type plain Record
+	in := struct {
+		*plain
+		Query    json.RawMessage `json:"query_vector"`
+		Positive json.RawMessage `json:"positive_vector"`
+		Negative json.RawMessage `json:"negative_vector"`
+	}{plain: &plain{File: r.File, Row: r.Row}}
+	if err := json.Unmarshal(data, &in); err != nil {
+		return fmt.Errorf("eci: record: %w: %w", ErrMalformed, err)
+	}
+	for _, v := range []struct {
+		name string
+		raw  json.RawMessage
+		to   *[]float32
+	}{
+		{"query_vector", in.Query, &in.QueryVector},
+		{"positive_vector", in.Positive, &in.PositiveVector},
+		{"negative_vector", in.Negative, &in.NegativeVector},
+	} {
+		if len(v.raw) == 0 || v.raw[0] == 'n' {
+			continue
+		}
+		var err error
+		if *v.to, err = appendNumbers(nil, v.name, v.raw); err != nil {
+			return fmt.Errorf("eci: record: %w", err)
+		}
+	}
+	*r = Record(*in.plain)
+	return nil
 }
 
 // Query returns the query's text.
@@ -99,6 +140,36 @@ func (r *Record) queryKey() uint64 {
 
 // group is the query's jackknife group, the same in every source.
 func (r *Record) group(groups int) int { return int(r.queryKey() % uint64(groups)) }
+
+// digest continues a digest over texts, ids and, if asked for, vectors. It is
+// quick, for comparing two passes over a source: one changed text goes unseen with
+// probability 2^-32.
+func (r *Record) digest(h uint64, vectors bool) uint64 {
+	for _, s := range [...]string{r.QueryText, r.PositiveText, r.NegativeText, r.QueryID, r.PositiveID, r.NegativeID} {
+		h = mix64(h ^ uint64(len(s))<<32 ^ uint64(sketch.Sum(s)))
+	}
+	if vectors {
+		for _, v := range [...][]float32{r.QueryVector, r.PositiveVector, r.NegativeVector} {
+			h = mix64(h ^ uint64(len(v))<<32 ^ uint64(sketch.Sums(v)))
+		}
+	}
+	return h
+}
+
+// Group returns the jackknife group of a triple, in 0..groups-1: FNV-1a-64 of the
+// query's id, or of its text where the triple has none, modulo groups. It is the
+// same in every source, so a [Scorer] that leaves out one group at a time is
+// paired with every other. groups must be positive.
+func Group(t Triple, groups int) int {
+	key := ""
+	if t, ok := t.(Identified); ok {
+		key, _, _ = t.IDs()
+	}
+	if key == "" {
+		key = t.Query()
+	}
+	return int(fnv1a(fnvOffset, key) % uint64(groups))
+}
 
 // hash is [tripleHash] of the three texts.
 func (r *Record) hash(seed uint64) uint64 {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"example.com/eci/internal/quote"
 )
 
 // row is one query with its documents, as a file has them. The triples of a
@@ -138,7 +140,7 @@ func (d *rowDecoder) lists(o *jsonObject) (err error) {
 		return missing(o, d.shape.negative...)
 	}
 	if raw[0] != '{' {
-		return fmt.Errorf("%w: field %q is not an object with a list for each source", ErrMalformed, clip(name))
+		return fmt.Errorf("%w: field %q is not an object with a list for each source", ErrMalformed, quote.Clip(name))
 	}
 	if err := d.inner.parse(raw); err != nil {
 		return err
@@ -189,7 +191,7 @@ func (d *rowDecoder) appendField(dst []passage, name string, raw []byte, id stri
 	case raw[0] == '"' && !d.shape.ids:
 		return append(dst, passage{id: id, text: stringOf(raw)}), nil
 	case d.strict:
-		return dst, fmt.Errorf("%w: field %q is not a string", ErrMalformed, clip(name))
+		return dst, fmt.Errorf("%w: field %q is not a string", ErrMalformed, quote.Clip(name))
 	}
 	return d.appendDocuments(dst, name, raw)
 }
@@ -199,7 +201,7 @@ func (d *rowDecoder) appendDocuments(dst []passage, name string, raw []byte) ([]
 	if raw[0] != '[' {
 		p, _, err := d.document(raw, 0)
 		if err != nil {
-			return dst, fmt.Errorf("%w: field %q: %w", ErrMalformed, clip(name), err)
+			return dst, fmt.Errorf("%w: field %q: %w", ErrMalformed, quote.Clip(name), err)
 		}
 		return append(dst, p), nil
 	}
@@ -207,7 +209,7 @@ func (d *rowDecoder) appendDocuments(dst []passage, name string, raw []byte) ([]
 	for k := 1; raw[i] != ']'; k++ {
 		p, end, err := d.document(raw, i)
 		if err != nil {
-			return dst, fmt.Errorf("%w: field %q: element %d: %w", ErrMalformed, clip(name), k, err)
+			return dst, fmt.Errorf("%w: field %q: element %d: %w", ErrMalformed, quote.Clip(name), k, err)
 		}
 		dst = append(dst, p)
 		if i = skipSpace(raw, end); raw[i] == ',' {
@@ -281,26 +283,31 @@ func titled(title, text string) string {
 	return title + " " + text
 }
 
-// numberedField is the field prefixk.
-type numberedField struct {
-	jsonField
-	k int
-}
-
 // numbered returns the fields prefix0, prefix1 and so on in the order of their
 // numbers. Of several with one name the last counts, as in [jsonObject.get].
-func numbered(o *jsonObject, prefix string) (found []numberedField) {
+func numbered(o *jsonObject, prefix string) []jsonField {
+	type field struct {
+		jsonField
+		k int
+	}
+	var found []field
 	for _, f := range o.fields {
 		if len(f.name) > len(prefix) && string(f.name[:len(prefix)]) == prefix {
 			suffix := string(f.name[len(prefix):])
 			if k, err := strconv.Atoi(suffix); err == nil && k >= 0 && strconv.Itoa(k) == suffix {
-				found = append(found, numberedField{f, k})
+				found = append(found, field{f, k})
 			}
 		}
 	}
 	slices.Reverse(found) // so that the last of a name comes first
-	slices.SortStableFunc(found, func(a, b numberedField) int { return cmp.Compare(a.k, b.k) })
-	return slices.CompactFunc(found, func(a, b numberedField) bool { return a.k == b.k })
+	slices.SortStableFunc(found, func(a, b field) int { return cmp.Compare(a.k, b.k) })
+	var fields []jsonField
+	for i, f := range found {
+		if i == 0 || f.k != found[i-1].k {
+			fields = append(fields, f.jsonField)
+		}
+	}
+	return fields
 }
 
 // firstValue returns the first of the named fields that is there and not null.
@@ -325,7 +332,7 @@ func textField(o *jsonObject, names ...string) (string, error) {
 	case !ok:
 		return "", nil
 	case raw[0] != '"':
-		return "", fmt.Errorf("%w: field %q is not a string", ErrMalformed, clip(name))
+		return "", fmt.Errorf("%w: field %q is not a string", ErrMalformed, quote.Clip(name))
 	}
 	return stringOf(raw), nil
 }
@@ -349,7 +356,7 @@ func (o *jsonObject) nameList() string {
 		names[i] = string(f.name)
 	}
 	slices.Sort(names)
-	return clipNames(slices.Compact(names))
+	return quote.Names(slices.Compact(names))
 }
 
 // idField returns the first of the named ids that is there, a string or a
@@ -364,7 +371,7 @@ func idField(o *jsonObject, names ...string) (string, error) {
 	case raw[0] == '-' || raw[0]-'0' <= 9:
 		return string(raw), nil
 	}
-	return "", fmt.Errorf("%w: field %q is neither string nor number", ErrMalformed, clip(name))
+	return "", fmt.Errorf("%w: field %q is neither string nor number", ErrMalformed, quote.Clip(name))
 }
 
 // vectorField returns an optional vector.

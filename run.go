@@ -1,6 +1,7 @@
 package eci
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"example.com/eci/internal/quote"
 )
 
 // qrels are the relevant documents of each query, with a grade above 0, in the
@@ -63,6 +66,7 @@ func (q qrels) compact() {
 // those of [Files.Sources].
 func (f *Files) Relevant() (map[string][]string, error) {
 	c := *f
+	c.Spool = cmp.Or(c.Spool, new(Spool))
 	if err := c.beir(); err != nil || c.Qrels == "" {
 		return nil, err
 	}
@@ -97,7 +101,7 @@ func (f *Files) readQrels(name string, judged qrels) error {
 			}
 			value, bad := strconv.ParseFloat(grade, 64)
 			if bad != nil || math.IsNaN(value) {
-				err = fmt.Errorf("%w: want relevance judgements, query 0 document grade or query document grade; have %q", ErrMalformed, clip(line))
+				err = fmt.Errorf("%w: want relevance judgements, query 0 document grade or query document grade; have %q", ErrMalformed, quote.Clip(line))
 			} else if value > 0 {
 				query := string(words[0])
 				judged[query] = append(judged[query], string(words[document]))
@@ -178,7 +182,7 @@ func runRows(s *stream, judged qrels) rows {
 			}
 			score, bad := strconv.ParseFloat(string(words[4]), 64)
 			if n != 6 || bad != nil || math.IsNaN(score) {
-				if !yield(lines.row, nil, fmt.Errorf("%w: want a line of a TREC run, query Q0 document rank score tag; have %q", ErrMalformed, clip(line))) {
+				if !yield(lines.row, nil, fmt.Errorf("%w: want a line of a TREC run, query Q0 document rank score tag; have %q", ErrMalformed, quote.Clip(line))) {
 					return
 				}
 				continue
@@ -189,7 +193,7 @@ func runRows(s *stream, judged qrels) rows {
 				}
 				query, first, group = string(words[0]), lines.row, group[:0]
 				if row, ok := seen[query]; ok {
-					yield(lines.row, nil, fmt.Errorf("%w: query %q is already that of row %d: the lines of a query must stand together; sort the run by query", ErrFormat, clip(query), row))
+					yield(lines.row, nil, fmt.Errorf("%w: query %q is already that of row %d: the lines of a query must stand together; sort the run by query", ErrFormat, quote.Clip(query), row))
 					return
 				}
 				seen[query] = lines.row

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+
+	"example.com/eci/internal/quote"
 )
 
 // Safetensors is a two-dimensional tensor of shape (N, d) in a .safetensors
@@ -65,7 +67,7 @@ func NewSafetensors(name string, r io.ReaderAt, size int64) (*Safetensors, error
 	if _, ok := tensors[usual]; !ok {
 		names := slices.Sorted(maps.Keys(tensors))
 		if len(names) != 1 {
-			return bad("%d tensors (%s); want one, or one called %q", len(names), clipNames(names), usual)
+			return bad("%d tensors (%s); want one, or one called %q", len(names), quote.Names(names), usual)
 		}
 		tensor = names[0]
 	}
@@ -75,26 +77,26 @@ func NewSafetensors(name string, r io.ReaderAt, size int64) (*Safetensors, error
 		Offsets [2]int64 `json:"data_offsets"`
 	}
 	if err := json.Unmarshal(tensors[tensor], &about); err != nil {
-		return bad("tensor %q: %w", clip(tensor), err)
+		return bad("tensor %q: %w", quote.Clip(tensor), err)
 	}
 	kinds := map[string]component{"F32": singleFloat, "F16": halfFloat, "BF16": brainFloat}
 	kind, ok := kinds[about.Type]
 	if !ok {
-		return bad("tensor %q is of type %q; save it as F32, with .float()", clip(tensor), clip(about.Type))
+		return bad("tensor %q is of type %q; save it as F32, with .float()", quote.Clip(tensor), quote.Clip(about.Type))
 	}
 	if len(about.Shape) != 2 {
-		return bad("tensor %q has %d dimensions; want two, vectors and their components", clip(tensor), len(about.Shape))
+		return bad("tensor %q has %d dimensions; want two, vectors and their components", quote.Clip(tensor), len(about.Shape))
 	}
 	rows, cols := about.Shape[0], about.Shape[1]
 	if rows < 0 || cols < 1 || cols > maxDimension || rows > math.MaxInt64/cols/8 {
-		return bad("tensor %q: shape (%d, %d) is out of range", clip(tensor), rows, cols)
+		return bad("tensor %q: shape (%d, %d) is out of range", quote.Clip(tensor), rows, cols)
 	}
 	begin, end, data := about.Offsets[0], about.Offsets[1], size-8-int64(length)
 	if begin < 0 || end < begin || end > data {
-		return bad("tensor %q lies at bytes %d to %d of %d: %w", clip(tensor), begin, end, data, io.ErrUnexpectedEOF)
+		return bad("tensor %q lies at bytes %d to %d of %d: %w", quote.Clip(tensor), begin, end, data, io.ErrUnexpectedEOF)
 	}
 	if want := rows * cols * int64(kind.bytes()); want != end-begin {
-		return bad("tensor %q: shape (%d, %d) of %s needs %d bytes, the tensor has %d", clip(tensor), rows, cols, about.Type, want, end-begin)
+		return bad("tensor %q: shape (%d, %d) of %s needs %d bytes, the tensor has %d", quote.Clip(tensor), rows, cols, about.Type, want, end-begin)
 	}
 	return &Safetensors{array{name: name, data: r, start: 8 + int64(length) + begin, rows: int(rows), cols: int(cols), kind: kind}}, nil
 }

@@ -1,6 +1,7 @@
 package eci
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -16,15 +17,32 @@ type sample struct {
 	ties      int    // of those equal to limit, how many from the first are in
 	histogram []uint32
 	digest    uint64 // of the texts and ids, in order
+	survey    *reading
+	tables    uint64       // with a checkpoint: digest of vectors of the probe
+	probe     *checkSample // with a checkpoint: triples whose vectors stand for all
 }
 
 // histogramBits sets the memory of a survey, 4 bytes << bits for each source,
 // which does not grow with the number of triples.
 const histogramBits = 18
 
+// probeTriples is the number of triples of a source whose vectors a checkpoint
+// tells apart.
+const probeTriples = 64
+
 func (s *sample) size() int { return min(s.available, s.budget) }
 
 func (s *sample) all() bool { return s.budget >= s.available }
+
+// reading begins a pass over a source.
+func (r *run) reading() *reading {
+	pass := newReading(r.Skip)
+	pass.vectors = r.Checkpoint != ""
+	if r.Skip&(SkipMissingVector|SkipBadVector) != 0 {
+		pass.usable = r.vectors.check
+	}
+	return pass
+}
 
 // survey reads the texts of every source once: it counts triples, sets budgets
 // and counts document frequencies, unless a lexicon is at hand.
@@ -39,32 +57,33 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 	}
 	r.lexicon = counted
 	seen := make(map[fingerprint]struct{})
-	count := func(text string, f fingerprint) {
-		if !fresh {
-			return
+	count := func(text string, f fingerprint) error {
+		if _, ok := seen[f]; ok || !fresh {
+			return nil
 		}
-		if _, ok := seen[f]; !ok {
-			seen[f] = struct{}{}
-			counted.Add(text)
+		seen[f] = struct{}{}
+		counted.Add(text)
+		if counted.bytes() > r.MemoryBytes {
+			return fmt.Errorf("%w: the lexicon has %d distinct tokens, which take %s, Sem.MemoryBytes allows %s; give a Sem.Lexicon counted over fewer documents, another Tokenizer, or raise it",
+				ErrMemory, len(counted.read().counts), gigabytes(counted.bytes()), gigabytes(r.MemoryBytes))
 		}
+		return nil
 	}
 	smallest := math.MaxInt
 	for _, source := range sources {
-		s := &sample{histogram: make([]uint32, 1<<histogramBits)}
+		s := &sample{histogram: make([]uint32, 1<<histogramBits), survey: r.reading(), probe: &checkSample{}}
 		r.samples[source.Name] = s
-		skipped := make(map[string]int)
-		err := source.each(ctx, r.Skip, skipped, nil, func(rec *Record) error {
-			if r.Skip&(SkipMissingVector|SkipBadVector) != 0 {
-				if err := r.vectors.check(rec); err != nil {
-					return err
-				}
-			}
+		err := source.each(ctx, s.survey, nil, func(rec *Record) error {
 			p, n := fingerprintOf(rec.PositiveText), fingerprintOf(rec.NegativeText)
-			count(rec.PositiveText, p)
-			count(rec.NegativeText, n)
+			if err := cmp.Or(count(rec.PositiveText, p), count(rec.NegativeText, n)); err != nil {
+				return err
+			}
 			h := tripleHash(r.Seed, fingerprintOf(rec.QueryText), p, n)
 			if r.pool != nil {
 				r.pool.offer(source.Name, rec, h)
+			}
+			if r.Checkpoint != "" && s.probe.admits(h, probeTriples) {
+				s.probe.keep(&checked{row: batchRow{rec: *rec}, hash: h, order: s.probe.seen}, probeTriples)
 			}
 			s.histogram[h>>(64-histogramBits)]++
 			for _, id := range [...]string{rec.QueryID, rec.PositiveID, rec.NegativeID} {
@@ -81,7 +100,7 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 			return err
 		}
 		if s.available == 0 {
-			return &RowError{Source: source.Name, Err: fmt.Errorf("%w%s", ErrEmptySource, skippedNote(skipped))}
+			return &RowError{Source: source.Name, Err: fmt.Errorf("%w%s", ErrEmptySource, skippedNote(s.survey.skipped))}
 		}
 		smallest = min(smallest, s.available)
 	}
@@ -105,7 +124,12 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 			r.surveyed += mix64(fnv1a(s.digest^uint64(s.size()), source.Name))
 		}
 	}
-	return nil
+	if r.dimension > 0 { // of the calibration
+		if err := r.fits(); err != nil {
+			return err
+		}
+	}
+	return r.openCheckpoint(ctx, sources)
 }
 
 // refine reads a source a second time for the hashes in the one bin of the
@@ -118,20 +142,21 @@ func (r *run) refine(ctx context.Context, source Source, s *sample) error {
 		bin++
 	}
 	var hashes []uint64
-	err := source.each(ctx, r.Skip, make(map[string]int), nil, func(rec *Record) error {
+	pass := r.reading()
+	err := source.each(ctx, pass, nil, func(rec *Record) error {
 		if h := rec.hash(r.Seed); h>>(64-histogramBits) == uint64(bin) {
 			hashes = append(hashes, h)
 		}
 		return nil
 	})
+	if err == nil {
+		err = s.survey.same(source, pass)
+	}
 	if err != nil {
 		return err
 	}
 	slices.Sort(hashes)
 	take := s.budget - below
-	if take > len(hashes) {
-		return unstable(source, s.available, "fewer")
-	}
 	s.limit = hashes[take-1]
 	s.ties = take - slices.Index(hashes, s.limit)
 	return nil
@@ -154,7 +179,7 @@ func (r *run) admission(s *sample) func(rec *Record) bool {
 	}
 }
 
-func unstable(source Source, first int, second any) error {
+func unstable(source Source, first, second int) error {
 	return &RowError{Source: source.Name, Err: fmt.Errorf("%w: %d triples at first, then %v; Triples must start anew each time it is ranged over", ErrUnstableSource, first, second)}
 }
 

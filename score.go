@@ -3,8 +3,11 @@ package eci
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
+	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/stat"
 )
 
@@ -48,11 +51,88 @@ type Score struct {
 	// Skipped counts rows left out, by reason; see [Skip].
 	Skipped map[string]int
 
+	// Forecast is what training on the source would do to retrieval; nil unless the
+	// scorer is a [Lookahead], which ranks by its Gain.
+	Forecast *Forecast
+
 	// Matrix is M with its groups, for mixtures and merges; nil for a Baseline.
 	Matrix *Matrix
 
-	deviations []float64 // of the jackknife, by group; see newJackknife
+	// Deviations are the groups' shares in StandardError: the sum of their squares
+	// is its square, and, because sources share the groups, the sum of the squared
+	// differences of two sources is that of their difference. Without them a source
+	// has no interval, no paired difference and no probability of being the best.
+	// [NewScore] fills them.
+	Deviations []float64
 }
+
+// NewScore returns the score of a source with all that the delete-a-group
+// jackknife gives: standard error, interval, bias-corrected value and deviations.
+// It is what a [Scorer] of one's own returns to get intervals, paired differences
+// and probabilities. without[g] is the value without the triples of group g, and
+// triples[g] the number of triples of that group. Sources that are ranked together
+// must be grouped alike: by [Group], which depends on the query alone. With fewer
+// than two groups that have triples there is no interval.
+//
+// It fails with ErrSettings when the two slices differ in length, when a count is
+// negative or when a value is not finite.
+func NewScore(source string, value float64, without []float64, triples []int) (*Score, error) {
+	if len(without) != len(triples) {
+		return nil, fmt.Errorf("eci: score of %q: %w: %d values without a group, counts of %d groups", source, ErrSettings, len(without), len(triples))
+	}
+	for g, n := range triples {
+		if n < 0 || n > 0 && !finite(without[g]) || !finite(value) {
+			return nil, fmt.Errorf("eci: score of %q: %w: value %v, without group %d of %d triples %v", source, ErrSettings, value, g, n, without[g])
+		}
+	}
+	s := &Score{Source: source, Value: value}
+	for _, n := range triples {
+		s.Totals.Triples += n
+	}
+	s.interval(without, triples)
+	return s, nil
+}
+
+// check refuses what cannot be ranked or printed.
+func (s *Score) check() error {
+	if s == nil {
+		return fmt.Errorf("%w: it returned neither a score nor an error", ErrScore)
+	}
+	t := &s.Totals
+	switch {
+	case !finite(s.Value):
+		return fmt.Errorf("%w: the score is %v", ErrScore, s.Value)
+	case s.StandardError < 0:
+		return fmt.Errorf("%w: the standard error is %v", ErrScore, s.StandardError)
+	case len(t.Factors) != len(s.Components):
+		return fmt.Errorf("%w: %d components, %d sums in Totals.Factors", ErrScore, len(s.Components), len(t.Factors))
+	case t.Triples < 0 || s.Groups < 0 || s.Dropped < 0:
+		return fmt.Errorf("%w: a negative number of triples or groups", ErrScore)
+	case s.Artefact != nil && s.Artefact.Triples > 0 && len(s.Artefact.Rows) == 0:
+		return fmt.Errorf("%w: an artefact without rows", ErrScore)
+	}
+	numbers := slices.Concat(s.Deviations, t.Factors, slices.Collect(maps.Values(s.Baselines)), []float64{
+		s.StandardError, s.Low, s.High, s.Jackknife, s.Trace, s.Bound, s.Diversity, s.EffectiveDimension,
+		t.Weight, t.WeightSquares, t.PositiveSimilarity, t.NegativeSimilarity, t.Overlap, t.Loss, t.Gradient, t.Trace,
+	})
+	if c := s.Controls; c != nil {
+		for _, c := range [...]Control{c.Shuffled, c.Random} {
+			numbers = append(numbers, c.Value, c.Difference, c.StandardError, c.Low, c.High, c.Probability)
+		}
+	}
+	if a := s.Artefact; a != nil {
+		numbers = append(numbers, a.AUC)
+		for _, row := range a.Rows {
+			numbers = append(numbers, row.Margin)
+		}
+	}
+	if slices.ContainsFunc(numbers, func(x float64) bool { return !finite(x) }) {
+		return fmt.Errorf("%w: a number beside the score is NaN or infinite", ErrScore)
+	}
+	return nil
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // Totals are sums over scored triples, additive over disjoint sets of them but
 // for UniqueNegatives.
@@ -217,6 +297,11 @@ func (r *run) Name() string {
 	return r.Sem.Name()
 }
 
+// Annotate says what the scores were taken under.
+func (r *run) Annotate(ranking *Ranking) {
+	ranking.Calibration, ranking.Seed, ranking.Embedded = r.calibration, r.Seed, r.vectors.sent()
+}
+
 // Score scores one surveyed source.
 func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 	if r.Checkpoint != "" {
@@ -225,14 +310,14 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 		}
 	}
 	a := newAccumulator(r, source)
-	skipped := make(map[string]int)
-	if err := r.collect(ctx, source, a, skipped); err != nil {
+	pass := r.reading()
+	if err := r.collect(ctx, source, a, pass); err != nil {
 		return nil, err
 	}
 	if a.matrix != nil {
 		a.matrix.release()
 	}
-	s, err := a.score(ctx, source, skipped)
+	s, err := a.score(ctx, source, pass.skipped)
 	if err == nil && a.checks != nil {
 		err = source.wrap(nil, r.check(ctx, s, a.checks.sorted()))
 	}
@@ -250,7 +335,7 @@ func (r *run) check(ctx context.Context, s *Score, rows []*checked) (err error) 
 	if s.Controls, err = r.controls(ctx, rows); err != nil {
 		return err
 	}
-	if err = stopped(ctx); err != nil {
+	if err = ctxerr.Of(ctx); err != nil {
 		return err
 	}
 	s.Artefact, err = r.artefact(rows)
@@ -258,8 +343,8 @@ func (r *run) check(ctx context.Context, s *Score, rows []*checked) (err error) 
 }
 
 // collect adds the triples of a source to an accumulator.
-func (r *run) collect(ctx context.Context, source Source, a *accumulator, skipped map[string]int) error {
-	return r.batches(ctx, source, skipped, func(b *batch) error {
+func (r *run) collect(ctx context.Context, source Source, a *accumulator, pass *reading) error {
+	return r.batches(ctx, source, pass, func(b *batch) error {
 		if err := r.weigh(source, b); err != nil {
 			return err
 		}
@@ -325,9 +410,8 @@ func (s *Score) interval(without []float64, triples []int) {
 	if !ok {
 		return
 	}
-	s.Jackknife, s.StandardError, s.deviations = j.Corrected, j.StandardError, j.Deviations
-	half := stat.TQuantile(j.Groups-1) * j.StandardError
-	s.Low, s.High = s.Value-half, s.Value+half
+	s.Jackknife, s.StandardError, s.Deviations = j.Corrected, j.StandardError, j.Deviations
+	s.Low, s.High = j.Interval(s.Value)
 }
 
 func (a *accumulator) groupTriples() []int {

@@ -14,7 +14,10 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+
+	"example.com/eci/internal/disk"
 )
 
 // A segment is one file of a DiskCache: segmentMagic, then records. It has one
@@ -88,9 +91,10 @@ func parseRecord(raw []byte, want cacheKey) ([]float32, bool) {
 // segment is a file as one process knows it.
 type segment struct {
 	name    string
-	file    *os.File // nil while closed
-	scanned int64    // up to here its records are in the index
-	own     bool     // written by this process, which indexes what it writes
+	file    disk.File // nil while closed
+	scanned int64     // up to here its records are in the index
+	own     bool      // written by this process, which indexes what it writes
+	bad     bool      // it could not be read
 }
 
 // scan calls found with the place of every whole record after scanned in the
@@ -133,7 +137,7 @@ func endOfSegment(err error) error {
 }
 
 // begin opens a new file to append to.
-func (c *DiskCache) begin() error {
+func (c *DiskCache) begin() (err error) {
 	last, err := c.makeRoom(c.segmentBytes)
 	if err != nil {
 		return err
@@ -142,12 +146,13 @@ func (c *DiskCache) begin() error {
 	rand.Read(chance[:])
 	// Names sort by age; chance keeps apart processes that begin at one time.
 	name := fmt.Sprintf("%010d-%x%s", last+1, chance, segmentSuffix)
-	file, err := os.OpenFile(filepath.Join(c.config.Dir, name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+	path := filepath.Join(c.config.Dir, name)
+	file, err := c.files.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	if _, err := file.WriteString(segmentMagic); err != nil {
-		return errors.Join(err, file.Close())
+	if _, err := file.WriteAt([]byte(segmentMagic), 0); err != nil {
+		return errors.Join(err, file.Close(), c.files.Remove(path))
 	}
 	c.current = &segment{name: name, file: file, scanned: int64(len(segmentMagic)), own: true}
 	c.add(c.current)
@@ -155,9 +160,20 @@ func (c *DiskCache) begin() error {
 	return nil
 }
 
+// write appends whole records to the current file. What an error leaves behind
+// there is overwritten by the next records; until then readers stop at it.
+func (c *DiskCache) write(records []byte) error {
+	s := c.current
+	if _, err := s.file.WriteAt(records, s.scanned); err != nil {
+		return err
+	}
+	s.scanned += int64(len(records))
+	return nil
+}
+
 // list returns the files of the cache, oldest first, with their sizes.
 func (c *DiskCache) list() (names []string, sizes []int64, err error) {
-	entries, err := os.ReadDir(c.config.Dir)
+	entries, err := c.files.ReadDir(c.config.Dir)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -166,11 +182,8 @@ func (c *DiskCache) list() (names []string, sizes []int64, err error) {
 			continue
 		}
 		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed by another process
-		}
 		if err != nil {
-			return nil, nil, err
+			continue // removed by another process, or of no use
 		}
 		names, sizes = append(names, e.Name()), append(sizes, info.Size())
 	}
@@ -178,40 +191,47 @@ func (c *DiskCache) list() (names []string, sizes []int64, err error) {
 }
 
 // makeRoom removes the oldest files until so many more bytes fit, and returns
-// the number in the newest name.
+// the number in the newest name. A file that cannot be removed stays in use, and
+// the next one goes.
 func (c *DiskCache) makeRoom(bytes int64) (last int64, err error) {
 	names, sizes, err := c.list()
 	if err != nil {
 		return 0, err
 	}
+	const most = 1e10 // names have ten digits
 	total := bytes
 	for i, name := range names {
 		total += sizes[i]
-		var n int64
-		if _, err := fmt.Sscanf(name, "%d-", &n); err == nil {
+		digits, _, _ := strings.Cut(name, "-")
+		if n, err := strconv.ParseInt(digits, 10, 64); err == nil && n < most {
 			last = max(last, n)
 		}
 	}
+	var failed error
 	for i := 0; i < len(names) && total > c.config.MaxBytes; i++ {
-		if s := c.segments[c.ids[names[i]]]; s != nil {
-			if s == c.current {
-				c.current = nil
-			}
+		s := c.segments[c.ids[names[i]]]
+		if s != nil { // some systems do not remove what is open
+			failed = errors.Join(failed, c.shut(s))
+		}
+		if err := c.files.Remove(filepath.Join(c.config.Dir, names[i])); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		total -= sizes[i]
+		if s != nil {
 			c.forget(s)
 		}
-		if err = os.Remove(filepath.Join(c.config.Dir, names[i])); err == nil || errors.Is(err, fs.ErrNotExist) {
-			total -= sizes[i]
-		}
 	}
-	if total > c.config.MaxBytes && err != nil {
-		return 0, err
+	if total > c.config.MaxBytes {
+		return 0, fmt.Errorf("%d bytes are to fit into MaxBytes, %d: %w", total, c.config.MaxBytes, failed)
 	}
 	return last, nil
 }
 
 // refresh brings the index up to what is on disk. At first a newer record
 // replaces an older one of the same key, which may be a damaged one; later, what
-// a run has used stays what it uses.
+// a run has used stays what it uses. A file that cannot be read is left out: it
+// must not keep the others from being used.
 func (c *DiskCache) refresh(first bool) error {
 	names, sizes, err := c.list()
 	if err != nil {
@@ -225,13 +245,10 @@ func (c *DiskCache) refresh(first bool) error {
 			id = c.add(&segment{name: name})
 		}
 		s := c.segments[id]
-		if s.own || sizes[i] <= s.scanned {
+		if s.own || s.bad || sizes[i] <= s.scanned {
 			continue
 		}
 		err := c.reopen(s)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
 		if err == nil {
 			err = s.scan(s.file, sizes[i], func(key cacheKey, offset int64, components int) {
 				if _, ok := c.index[key.short()]; (first || !ok) && offset <= math.MaxUint32 {
@@ -239,13 +256,14 @@ func (c *DiskCache) refresh(first bool) error {
 				}
 			})
 		}
-		if err != nil {
-			return err
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			s.bad = true
+			c.stats.Unreadable++
 		}
 	}
 	for name, id := range c.ids {
-		if s := c.segments[id]; !there[name] && s != c.current {
-			c.forget(s)
+		if !there[name] {
+			c.forget(c.segments[id])
 		}
 	}
 	return nil
@@ -260,6 +278,9 @@ func (c *DiskCache) add(s *segment) uint32 {
 // forget drops a file that is gone.
 func (c *DiskCache) forget(s *segment) {
 	c.shut(s)
+	if s == c.current {
+		c.current = nil
+	}
 	id := c.ids[s.name]
 	maps.DeleteFunc(c.index, func(_ [16]byte, p place) bool { return p.segment == id })
 	delete(c.segments, id)
@@ -279,9 +300,8 @@ func (c *DiskCache) reopen(s *segment) (err error) {
 			c.shut(other)
 		}
 	}
-	s.file, err = os.Open(filepath.Join(c.config.Dir, s.name))
+	s.file, err = c.files.OpenFile(filepath.Join(c.config.Dir, s.name), os.O_RDONLY, 0)
 	if err != nil {
-		s.file = nil
 		return err
 	}
 	c.open++
@@ -291,6 +311,9 @@ func (c *DiskCache) reopen(s *segment) (err error) {
 func (c *DiskCache) shut(s *segment) error {
 	if s.file == nil {
 		return nil
+	}
+	if s == c.current {
+		c.current = nil // opened again it can only be read
 	}
 	err := s.file.Close()
 	s.file = nil

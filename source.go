@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+
+	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/quote"
 )
 
 // Source is a named stream of triples whose negatives were found in one way.
@@ -67,7 +70,7 @@ func checkSources(sources []Source) error {
 		case s.Name == "":
 			return fmt.Errorf("eci: source %d: %w: the name is empty", i+1, ErrSourceName)
 		case seen[s.Name]:
-			return fmt.Errorf("eci: source %q: %w: two sources have this name", clip(s.Name), ErrSourceName)
+			return fmt.Errorf("eci: source %q: %w: two sources have this name", quote.Clip(s.Name), ErrSourceName)
 		case s.Triples == nil:
 			return fmt.Errorf("eci: source %q: %w: Triples is nil", s.Name, ErrNoSources)
 		}
@@ -76,25 +79,58 @@ func checkSources(sources []Source) error {
 	return nil
 }
 
+// reading is one pass over a source: which rows it leaves out, and what it has
+// met. Two of the same source are compared by their digests.
+type reading struct {
+	skip    Skip
+	usable  func(rec *Record) error // nil means that every row is
+	vectors bool                    // of the triples are digested
+
+	triples int            // not left out
+	skipped map[string]int // rows left out, by reason
+	digest  uint64         // of all rows, in order
+}
+
+func newReading(skip Skip) *reading { return &reading{skip: skip, skipped: make(map[string]int)} }
+
 // each reads a source once, row by row, and calls fn with every triple that
-// passes the text checks. rec is valid until fn returns, its vectors until the
-// caller truncates the arena they are appended to; without an arena they are the
-// triple's own, valid until fn returns. Rows that the policy leaves
-// out are counted in skipped.
-func (s Source) each(ctx context.Context, skip Skip, skipped map[string]int, arena *[]float32, fn func(rec *Record) error) error {
+// passes the checks. rec is valid until fn returns, its vectors until the caller
+// truncates the arena they are appended to; without an arena they are the
+// triple's own, valid until fn returns. An error of fn ends the reading.
+func (s Source) each(ctx context.Context, pass *reading, arena *[]float32, fn func(rec *Record) error) error {
 	return s.walk(ctx, arena, func(rec *Record, err error) error {
 		if err == nil {
 			err = rec.check()
 		}
 		if err == nil {
-			err = fn(rec)
+			pass.digest = rec.digest(pass.digest, pass.vectors)
+			if pass.usable != nil {
+				err = pass.usable(rec)
+			}
 		}
-		if policy, reason := skipReason(err); policy&skip != 0 {
-			skipped[reason]++
-			return nil
+		if err == nil {
+			pass.triples++
+			return fn(rec)
 		}
-		return err
+		policy, reason := skipReason(err)
+		if policy&pass.skip == 0 {
+			return err
+		}
+		pass.skipped[reason]++
+		pass.digest = mix64(fnv1a(pass.digest, err.Error()))
+		return nil
 	})
+}
+
+// same returns ErrUnstableSource when a later pass has met something else.
+func (first *reading) same(source Source, later *reading) error {
+	switch {
+	case first.triples != later.triples:
+		return unstable(source, first.triples, later.triples)
+	case first.digest != later.digest:
+		return &RowError{Source: source.Name, Err: fmt.Errorf("%w: as many triples, but other texts, ids or vectors, or others left out; do not change rows while they are in use", ErrUnstableSource)}
+	}
+	return nil
 }
 
 // walk reads a source once and calls fn with every row as it is, or with the
@@ -106,7 +142,7 @@ func (s Source) walk(ctx context.Context, arena *[]float32, fn func(rec *Record,
 	for t, err := range s.Triples {
 		row++
 		// At every row: the next one may be slow to come.
-		if err := stopped(ctx); err != nil {
+		if err := ctxerr.Of(ctx); err != nil {
 			return s.wrap(nil, err)
 		}
 		if r, ok := t.(*Record); err == nil && (t == nil || ok && r == nil) {
@@ -121,7 +157,7 @@ func (s Source) walk(ctx context.Context, arena *[]float32, fn func(rec *Record,
 			return s.wrap(&rec, err)
 		}
 	}
-	return s.wrap(nil, stopped(ctx))
+	return s.wrap(nil, ctxerr.Of(ctx))
 }
 
 // wrap adds source, file and row to an error that does not have them yet.

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"example.com/eci/internal/quote"
 )
 
 // table is the rows of a CSV or TSV file. next returns the cells, valid until
@@ -162,7 +164,7 @@ func headerColumns(header []string, s shape, named bool) (columns, error) {
 		k, again := seen[names[i]]
 		seen[names[i]] = i
 		if again {
-			return columns{}, fmt.Errorf("%w: columns %d and %d are both called %q: rename one", ErrMalformed, k+1, i+1, clip(header[i]))
+			return columns{}, fmt.Errorf("%w: columns %d and %d are both called %q: rename one", ErrMalformed, k+1, i+1, quote.Clip(header[i]))
 		}
 	}
 	find := func(want ...string) int {
@@ -203,13 +205,13 @@ func headerColumns(header []string, s shape, named bool) (columns, error) {
 	case c.query >= 0 && c.positive >= 0 && len(c.negatives) > 0:
 		return c, nil
 	case c.query >= 0 || c.positive >= 0 || len(c.negatives) > 0 || named:
-		return c, fmt.Errorf("%w: the header %s lacks a column for the query, the positive or the negative: set Files.Fields to their names", ErrMissingField, clipNames(header))
+		return c, fmt.Errorf("%w: the header %s lacks a column for the query, the positive or the negative: set Files.Fields to their names", ErrMissingField, quote.Names(header))
 	case len(header) < 3:
 		return c, fmt.Errorf("%w: want three columns or more, for query, positive and negatives; the header has %d", ErrMissingField, len(header))
 	}
 	for _, name := range header {
 		if strings.Contains(strings.TrimSpace(name), " ") {
-			return c, fmt.Errorf("%w: the first row seems to be texts, not column names: %q; put a header such as anchor,positive,negative in front", ErrFormat, clip(name))
+			return c, fmt.Errorf("%w: the first row seems to be texts, not column names: %q; put a header such as anchor,positive,negative in front", ErrFormat, quote.Clip(name))
 		}
 	}
 	c.query, c.positive, c.numbered = 0, 1, len(header) > 3

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"example.com/eci/internal/quote"
 )
 
 // memoryArray is rows of one length, one behind the other.
@@ -63,7 +65,7 @@ func readVectorLines(name, path string, files *Files) (*VectorTable, error) {
 			err = missing(&o, "id")
 		}
 		if first, ok := t.rows[id]; err == nil && ok {
-			err = fmt.Errorf("%w: id %q is also that of row %d", ErrMalformed, clip(id), places[first])
+			err = fmt.Errorf("%w: id %q is also that of row %d", ErrMalformed, quote.Clip(id), places[first])
 		}
 		from := len(m.data)
 		if err == nil {
@@ -109,7 +111,7 @@ func appendNumbers(dst []float32, name string, raw []byte) ([]float32, error) {
 	err := eachElement(raw, func(k int, number []byte) error {
 		x, err := strconv.ParseFloat(string(number), 32)
 		if number[0] != '-' && number[0]-'0' > 9 || err != nil {
-			return fmt.Errorf("%w: field %q: component %d is no number that float32 holds: %s", ErrMalformed, name, k, clip(number))
+			return fmt.Errorf("%w: field %q: component %d is no number that float32 holds: %s", ErrMalformed, name, k, quote.Clip(number))
 		}
 		dst = append(dst, float32(x))
 		return nil

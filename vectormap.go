@@ -1,6 +1,10 @@
 package eci
 
-import "fmt"
+import (
+	"fmt"
+
+	"example.com/eci/internal/quote"
+)
 
 // VectorMap is [Vectors] in memory: slices of one common length d by id, which
 // are never changed here. Do not change the maps while they are in use.
@@ -23,7 +27,7 @@ func (m VectorMap) AppendDocument(dst []float32, id string) ([]float32, error) {
 func appendFrom(vectors map[string][]float32, dst []float32, what, id string) ([]float32, error) {
 	v, ok := vectors[id]
 	if !ok {
-		return dst, fmt.Errorf("%w: id %q is not among the %d %s", ErrMissingVector, clip(id), len(vectors), what)
+		return dst, fmt.Errorf("%w: id %q is not among the %d %s", ErrMissingVector, quote.Clip(id), len(vectors), what)
 	}
 	return append(dst, v...), nil
 }

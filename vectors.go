@@ -1,7 +1,6 @@
 package eci
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"errors"
@@ -11,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"example.com/eci/internal/quote"
 )
 
 // Vectors gives precomputed embeddings by id. Implementations must be safe for
@@ -44,7 +45,7 @@ func NewVectorTable(name string, ids []string, data VectorArray) (*VectorTable, 
 			return nil, &RowError{File: name, Row: i + 1, Err: fmt.Errorf("%w: empty id", ErrMalformed)}
 		}
 		if first, ok := t.rows[id]; ok {
-			return nil, &RowError{File: name, Row: i + 1, Err: fmt.Errorf("%w: id %q is also that of row %d", ErrMalformed, clip(id), first+1)}
+			return nil, &RowError{File: name, Row: i + 1, Err: fmt.Errorf("%w: id %q is also that of row %d", ErrMalformed, quote.Clip(id), first+1)}
 		}
 		t.rows[id] = i
 	}
@@ -55,7 +56,7 @@ func NewVectorTable(name string, ids []string, data VectorArray) (*VectorTable, 
 func (t *VectorTable) Append(dst []float32, id string) ([]float32, error) {
 	row, ok := t.rows[id]
 	if !ok {
-		return dst, fmt.Errorf("%w: id %q is not in %s", ErrMissingVector, clip(id), t.name)
+		return dst, fmt.Errorf("%w: id %q is not in %s", ErrMissingVector, quote.Clip(id), t.name)
 	}
 	return t.data.AppendRow(dst, row)
 }
@@ -126,7 +127,7 @@ func openTable(dir string, fsys fs.FS, stem string, open func(name string) (Vect
 		if err != nil {
 			return nil, err
 		}
-		return withIDs(data, filepath.Join(dir, stem+".ids"), stem+".ids", &Files{FS: fsys})
+		return (&Files{FS: fsys}).withIDs(data, filepath.Join(dir, stem+".ids"), stem+".ids")
 	}
 	for _, extension := range []string{".jsonl", ".jsonl.gz"} {
 		if _, err := fs.Stat(fsys, stem+extension); !errors.Is(err, fs.ErrNotExist) {
@@ -138,8 +139,8 @@ func openTable(dir string, fsys fs.FS, stem string, open func(name string) (Vect
 
 // withIDs joins an array with the ids in a file, and closes the array where it
 // fails. name is for errors.
-func withIDs(data VectorArray, name, path string, files *Files) (*VectorTable, error) {
-	ids, err := files.readIDs(name, path)
+func (f *Files) withIDs(data VectorArray, name, path string) (*VectorTable, error) {
+	ids, err := f.readIDs(name, path)
 	if err == nil {
 		var t *VectorTable
 		if t, err = NewVectorTable(name, ids, data); err == nil {
@@ -150,13 +151,24 @@ func withIDs(data VectorArray, name, path string, files *Files) (*VectorTable, e
 	return nil, err
 }
 
-func (f *Files) readIDs(name, path string) ([]string, error) {
+// readIDs reads one id a line; a trailing newline ends the last one.
+func (f *Files) readIDs(name, path string) (ids []string, err error) {
 	s, err := f.open(path)
 	if err != nil {
 		return nil, &RowError{File: name, Err: fmt.Errorf("the ids of the vectors, one a line: %w", err)}
 	}
 	defer s.Close()
-	return readIDs(name, s.Reader)
+	lines := lineReader{r: s.Reader}
+	for {
+		line, err := lines.next()
+		if err == io.EOF {
+			return ids, nil
+		}
+		if err != nil {
+			return nil, &RowError{File: name, Row: lines.row, Err: err}
+		}
+		ids = append(ids, string(bytes.TrimSpace(line)))
+	}
 }
 
 func openVectors(dir string, fsys fs.FS, open func(name string) (VectorArray, error)) (*VectorFiles, error) {
@@ -188,7 +200,7 @@ func OpenVectorTable(path, idsPath string) (*VectorTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return withIDs(data, idsPath, idsPath, &Files{})
+	return new(Files).withIDs(data, idsPath, idsPath)
 }
 
 // AppendQuery appends the vector of a query; see [Vectors].
@@ -208,18 +220,3 @@ func (v *VectorFiles) Close() error {
 
 // Close releases the table's array.
 func (t *VectorTable) Close() error { return t.data.Close() }
-
-// readIDs reads one id a line; a trailing newline ends the last one.
-func readIDs(name string, r *bufio.Reader) (ids []string, err error) {
-	lines := lineReader{r: r}
-	for {
-		line, err := lines.next()
-		if err == io.EOF {
-			return ids, nil
-		}
-		if err != nil {
-			return nil, &RowError{File: name, Row: lines.row, Err: err}
-		}
-		ids = append(ids, string(bytes.TrimSpace(line)))
-	}
-}

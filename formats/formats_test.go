@@ -245,22 +245,3 @@ func TestDecodersBadInput(t *testing.T) {
 		})
 	}
 }
-
-// FuzzParquet: no file makes the decoder panic.
-func FuzzParquet(f *testing.F) {
-	f.Add([]byte("PAR1PAR1"))
-	var b bytes.Buffer
-	w := parquet.NewGenericWriter[flagEmbedding](&b)
-	query := "q"
-	w.Write([]flagEmbedding{{&query, []string{"p"}, []string{"n"}, nil}})
-	w.Close()
-	f.Add(b.Bytes())
-	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := formats.Parquet(bytes.NewReader(data))
-		if err != nil {
-			return
-		}
-		defer r.Close()
-		io.Copy(io.Discard, io.LimitReader(r, 1<<20))
-	})
-}

@@ -21,14 +21,13 @@ func Parquet(r io.Reader) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parquet: %w", err)
 	}
-	p := &parquetReader{}
-	err = guard(func() error {
-		f, err := parquet.OpenFile(data, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-		if err != nil {
+	p := &parquetReader{check: checker{data: data, size: size}}
+	err = guard(func() (err error) {
+		if err := checkFooter(data, size); err != nil {
 			return err
 		}
-		p.rows = parquet.NewGenericReader[any](f)
-		return nil
+		p.file, err = parquet.OpenFile(data, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -77,7 +76,10 @@ func guard(f func() error) (err error) {
 
 // parquetReader encodes a few rows at a time.
 type parquetReader struct {
-	rows  *parquet.GenericReader[any]
+	file  *parquet.File
+	check checker
+	next  int                         // the row group that follows
+	rows  *parquet.GenericReader[any] // of the row group at hand, or nil
 	batch [64]any
 	ready bytes.Buffer
 	json  *json.Encoder
@@ -94,7 +96,19 @@ func (p *parquetReader) Read(b []byte) (int, error) {
 	return p.ready.Read(b)
 }
 
+// fill encodes the next rows of the row group at hand, or turns to the next one.
 func (p *parquetReader) fill() error {
+	if p.rows == nil {
+		groups := p.file.RowGroups()
+		if p.next == len(groups) {
+			return io.EOF
+		}
+		if err := p.check.rowGroup(p.file, &p.file.Metadata().RowGroups[p.next]); err != nil {
+			return fmt.Errorf("row group %d: %w", p.next+1, err)
+		}
+		p.rows = parquet.NewGenericRowGroupReader[any](groups[p.next])
+		p.next++
+	}
 	clear(p.batch[:])
 	n, err := p.rows.Read(p.batch[:])
 	if n == 0 && err == nil {
@@ -104,6 +118,9 @@ func (p *parquetReader) fill() error {
 		if err := p.json.Encode(texts(row)); err != nil {
 			return errors.Join(err, errors.New("is there a NaN in a column?"))
 		}
+	}
+	if err == io.EOF {
+		err, p.rows = p.rows.Close(), nil
 	}
 	return err
 }
@@ -127,5 +144,8 @@ func texts(v any) any {
 
 // Close releases the pages.
 func (p *parquetReader) Close() error {
+	if p.rows == nil {
+		return nil
+	}
 	return guard(p.rows.Close)
 }

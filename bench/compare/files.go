@@ -129,22 +129,47 @@ func generate(dir string, size shape) error {
 	}
 	topic := func(document int) int { return document % topics }
 	positive := func(query int) int { return query * 7 % size.documents }
-	centre := func(topic, k int) float32 { return uniform(uint64(topic*d+k+1) * 0x9e3779b97f4a7c15) }
+	center := func(topic, k int) float32 { return uniform(uint64(topic*d+k+1) * 0x9e3779b97f4a7c15) }
 	err := writeArray(filepath.Join(dir, "corpus"), "d", 11, size.documents, d, func(i, k int, x float32) float32 {
-		return centre(topic(i), k) + x
+		return center(topic(i), k) + x
 	})
 	if err != nil {
 		return err
 	}
 	err = writeArray(filepath.Join(dir, "queries"), "q", 12, size.queries, d, func(i, k int, x float32) float32 {
-		return centre(topic(positive(i)), k) + x
+		return center(topic(positive(i)), k) + x
 	})
 	if err != nil {
 		return err
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	zipf := rand.NewZipf(random, 1.2, 20, 30_000)
-	text := func(words int) string {
+	queries, documents := texts(zipf, size.queries, 8), texts(zipf, size.documents, size.words)
+	for s := range size.sources {
+		record := func(i int) eci.Record {
+			q := i % size.queries
+			p := positive(q)
+			n := random.IntN(size.documents)
+			if random.IntN(size.sources+1) <= s {
+				n = (p + topics*(1+random.IntN(size.documents/topics-1))) % size.documents
+			}
+			return eci.Record{
+				QueryID: fmt.Sprint("q", q), QueryText: queries[q],
+				PositiveID: fmt.Sprint("d", p), PositiveText: documents[p],
+				NegativeID: fmt.Sprint("d", n), NegativeText: documents[n],
+			}
+		}
+		if err := writeRecords(filepath.Join(dir, fmt.Sprintf("source%d.jsonl", s)), size.triples, record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// texts returns n distinct texts of so many words of a Zipf distribution.
+func texts(zipf *rand.Zipf, n, words int) []string {
+	all := make([]string, n)
+	for i := range all {
 		var b bytes.Buffer
 		for k := range words {
 			if k > 0 {
@@ -155,47 +180,28 @@ func generate(dir string, size shape) error {
 				b.WriteByte(byte('a' + (word*7+3)%26))
 			}
 		}
-		return b.String()
+		all[i] = b.String() + fmt.Sprint(" t", i)
 	}
-	texts := func(n, words int) []string {
-		all := make([]string, n)
-		for i := range all {
-			all[i] = text(words) + fmt.Sprint(" t", i)
-		}
-		return all
+	return all
+}
+
+// writeRecords writes n records as JSON lines.
+func writeRecords(name string, n int, record func(i int) eci.Record) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
 	}
-	queries, documents := texts(size.queries, 8), texts(size.documents, size.words)
-	for s := range size.sources {
-		f, err := os.Create(filepath.Join(dir, fmt.Sprintf("source%d.jsonl", s)))
-		if err != nil {
-			return err
-		}
-		w := bufio.NewWriterSize(f, 1<<20)
-		lines := json.NewEncoder(w)
-		for i := range size.triples {
-			q := i % size.queries
-			p := positive(q)
-			n := random.IntN(size.documents)
-			if random.IntN(size.sources+1) <= s {
-				n = (p + topics*(1+random.IntN(size.documents/topics-1))) % size.documents
-			}
-			err := lines.Encode(eci.Record{
-				QueryID: fmt.Sprint("q", q), QueryText: queries[q],
-				PositiveID: fmt.Sprint("d", p), PositiveText: documents[p],
-				NegativeID: fmt.Sprint("d", n), NegativeText: documents[n],
-			})
-			if err != nil {
-				return err
-			}
-		}
-		if err := w.Flush(); err != nil {
-			return err
-		}
-		if err := f.Close(); err != nil {
+	w := bufio.NewWriterSize(f, 1<<20)
+	lines := json.NewEncoder(w)
+	for i := range n {
+		if err := lines.Encode(record(i)); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // writeArray writes an .npy file of float32 and its ids.

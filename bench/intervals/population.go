@@ -58,34 +58,17 @@ func load(files fs.FS, folder string, names []string, dimension int) (*populatio
 		if len(names) > 0 && !slices.Contains(names, source.Name) {
 			continue
 		}
+		rows, err := embedded(source, vectors, project)
+		if err != nil {
+			return nil, err
+		}
 		byQuery := make(map[string][]*eci.Record)
-		var rows []*eci.Record
-		for t, err := range source.Triples {
-			if err != nil {
-				return nil, err
-			}
-			r := *t.(*eci.Record)
-			for _, side := range []struct {
-				id  string
-				get func([]float32, string) ([]float32, error)
-				put *[]float32
-			}{
-				{r.QueryID, vectors.AppendQuery, &r.QueryVector},
-				{r.PositiveID, vectors.AppendDocument, &r.PositiveVector},
-				{r.NegativeID, vectors.AppendDocument, &r.NegativeVector},
-			} {
-				v, err := side.get(nil, side.id)
-				if err != nil {
-					return nil, err
-				}
-				*side.put = project(v)
-			}
+		for _, r := range rows {
 			if !seen[r.QueryID] {
 				seen[r.QueryID] = true
 				p.queries = append(p.queries, r.QueryID)
 			}
-			byQuery[r.QueryID] = append(byQuery[r.QueryID], &r)
-			rows = append(rows, &r)
+			byQuery[r.QueryID] = append(byQuery[r.QueryID], r)
 		}
 		p.names = append(p.names, source.Name)
 		p.triples = append(p.triples, byQuery)
@@ -101,17 +84,52 @@ func load(files fs.FS, folder string, names []string, dimension int) (*populatio
 	p.sem.Budget = eci.Unlimited
 	p.sem.NoChecks = true // they do not touch the intervals
 	for _, source := range sources {
-		byQuery := make(map[string][]weightedRow)
-		for w, err := range p.sem.Weigh(context.Background(), source) {
+		if err := p.weigh(source); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// embedded reads the triples of a source with their vectors.
+func embedded(source eci.Source, vectors *eci.VectorFiles, project func([]float32) []float32) (rows []*eci.Record, err error) {
+	for t, err := range source.Triples {
+		if err != nil {
+			return nil, err
+		}
+		r := *t.(*eci.Record)
+		for _, side := range []struct {
+			id  string
+			get func([]float32, string) ([]float32, error)
+			put *[]float32
+		}{
+			{r.QueryID, vectors.AppendQuery, &r.QueryVector},
+			{r.PositiveID, vectors.AppendDocument, &r.PositiveVector},
+			{r.NegativeID, vectors.AppendDocument, &r.NegativeVector},
+		} {
+			v, err := side.get(nil, side.id)
 			if err != nil {
 				return nil, err
 			}
-			id := w.Record.QueryID
-			byQuery[id] = append(byQuery[id], weightedRow{w.Weight, residual(w.Record)})
+			*side.put = project(v)
 		}
-		p.weighed = append(p.weighed, byQuery)
+		rows = append(rows, &r)
 	}
-	return p, nil
+	return rows, nil
+}
+
+// weigh adds the weighed triples of a source by query.
+func (p *population) weigh(source eci.Source) error {
+	byQuery := make(map[string][]weightedRow)
+	for w, err := range p.sem.Weigh(context.Background(), source) {
+		if err != nil {
+			return err
+		}
+		id := w.Record.QueryID
+		byQuery[id] = append(byQuery[id], weightedRow{w.Weight, residual(w.Record)})
+	}
+	p.weighed = append(p.weighed, byQuery)
+	return nil
 }
 
 // residual is r = (p - n) - ((p - n).q) q of the unit vectors.

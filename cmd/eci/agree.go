@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"example.com/eci"
 	"github.com/spf13/cobra"
@@ -38,7 +37,9 @@ func (a *app) runAgree(c *cobra.Command, f *agreeFlags, files []string) error {
 	if f.outcomes == "" {
 		return usage("--outcomes FILE is needed")
 	}
-	file, err := os.Open(f.outcomes)
+	pipes := f.pipes(c.Context())
+	defer pipes.Close()
+	file, err := pipes.Open(f.outcomes)
 	if err != nil {
 		return fmt.Errorf("eci: outcomes: %w", err)
 	}

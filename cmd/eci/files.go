@@ -5,42 +5,29 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
+
+	"example.com/eci/internal/wholefile"
 )
 
-// writeFile writes a file whole or not at all: what is half-written has another
-// name and is removed when anything fails. "-" is standard output.
-func (a *app) writeFile(ctx context.Context, path string, write func(w io.Writer) error) (err error) {
-	if path == "-" {
+// standardOutput are the names of a file that is standard output.
+var standardOutput = map[string]bool{"-": true, "/dev/stdout": true, "/dev/fd/1": true, "/proc/self/fd/1": true}
+
+// writeFile writes a file whole or not at all; see [wholefile.Write].
+func (a *app) writeFile(ctx context.Context, path string, write func(w io.Writer) error) error {
+	if standardOutput[path] {
 		b := bufio.NewWriter(a.out)
 		if err := write(b); err != nil {
 			return err
 		}
 		return b.Flush()
 	}
-	partial := path + ".partial"
-	f, err := os.Create(partial)
-	if err != nil {
-		return fmt.Errorf("eci: cannot write %s: %w", path, err)
-	}
-	defer func() {
-		f.Close()
-		if err != nil {
-			os.Remove(partial)
-		}
-	}()
-	b := bufio.NewWriterSize(f, 1<<16)
-	if err := write(b); err != nil {
+	var failed error
+	err := wholefile.Write(ctx, path, 0o666, func(w io.Writer) error {
+		failed = write(w)
+		return failed
+	})
+	if err == nil || err == failed { // what could not be read says so itself
 		return err
 	}
-	if err := b.Flush(); err != nil {
-		return fmt.Errorf("eci: cannot write %s: %w", path, err)
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("eci: cannot write %s: %w", path, err)
-	}
-	return os.Rename(partial, path)
+	return fmt.Errorf("eci: cannot write %s: %w", path, err)
 }

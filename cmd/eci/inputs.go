@@ -125,7 +125,7 @@ func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, er
 	case len(files) == 0:
 		return nil, usage("give the files of the sources, or --demo")
 	default:
-		err = in.openFiles(o, files)
+		err = in.openFiles(ctx, o, files)
 	}
 	if err == nil && o.sem == nil {
 		o.sem = &eci.Sem{}
@@ -143,10 +143,20 @@ func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, er
 	return o, nil
 }
 
-func (in *inputs) openFiles(o *opened, files []string) error {
+// pipes holds what the command reads from pipes, for all its passes.
+func (in *inputs) pipes(ctx context.Context) *eci.Spool {
+	if in.files.Spool == nil {
+		in.files.Spool = &eci.Spool{Context: ctx}
+	}
+	return in.files.Spool
+}
+
+func (in *inputs) openFiles(ctx context.Context, o *opened, files []string) error {
 	o.sem = &eci.Sem{}
 	in.files.Format = eci.Format(in.format)
 	in.files.Decoders = formats.Decoders()
+	in.files.Spool = in.pipes(ctx)
+	o.closers = append(o.closers, in.files.Spool)
 	var err error
 	if o.sources, err = in.files.Sources(files...); err != nil {
 		return err
@@ -211,8 +221,11 @@ func (in *inputs) settings(sem *eci.Sem) error {
 	if !in.scored {
 		return nil
 	}
-	if in.groups == 0 || in.epsilon2 == 0 || in.consistency == 0 || in.near == 0 {
-		return usage("--groups, --epsilon2 and temperatures must be above 0")
+	if in.groups < 2 {
+		return usage("--groups %d: intervals need 2 groups of queries or more", in.groups)
+	}
+	if !(in.epsilon2 > 0 && in.consistency > 0 && in.near > 0) {
+		return usage("--epsilon2 and temperatures must be above 0")
 	}
 	sem.Budget, sem.Seed, sem.Groups, sem.Exact = in.budget, in.seed, in.groups, in.exact
 	sem.Epsilon2, sem.Checkpoint, sem.CalibrateOn = in.epsilon2, in.checkpoint, in.calibrateOn

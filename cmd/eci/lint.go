@@ -73,6 +73,11 @@ func (a *app) runLint(c *cobra.Command, f *lintFlags, files []string) error {
 		return err
 	}
 	m.stop()
+	for _, x := range found.Sources {
+		if x.Rows == 0 {
+			return fmt.Errorf("eci: source %q: %w: no row was read", x.Name, eci.ErrEmptySource)
+		}
+	}
 	s := sheet{header: []string{"severity", "source", "rule", "rows", "share", "example"}}
 	kept := found.Findings[:0:0]
 	var worst *eci.Finding

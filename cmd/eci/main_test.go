@@ -22,6 +22,7 @@ import (
 	"testing"
 
 	"example.com/eci"
+	"example.com/eci/cmd/eci/report"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -177,11 +178,17 @@ func TestExitCodes(t *testing.T) {
 		{"nothing to read", []string{"rank"}, 2, []string{"--demo"}},
 		{"demo and files", []string{"rank", "--demo", "x.jsonl"}, 2, []string{"--demo takes no files"}},
 		{"unknown command", []string{"rnak"}, 2, []string{"rnak"}},
+		{"a flag of a megabyte", []string{"rank", "--" + strings.Repeat("x", 1<<20)}, 2, []string{"unknown flag", " … "}},
 		{"unknown flag", []string{"rank", "--dmeo"}, 2, []string{"--dmeo"}},
 		{"two forms", []string{"rank", "--demo", "--json", "--csv"}, 2, []string{"json"}},
 		{"bad number", []string{"rank", "--demo", "--seed", "many"}, 2, []string{"seed"}},
-		{"bad setting", []string{"rank", "--demo", "--groups", "-3"}, 2, []string{"invalid settings"}},
+		{"bad setting", []string{"rank", "--demo", "--budget", "-3"}, 2, []string{"invalid settings"}},
 		{"zero setting", []string{"rank", "--demo", "--groups", "0"}, 2, []string{"--groups"}},
+		{"one group, which has no spread", []string{"rank", "--demo", "--groups", "1"}, 2, []string{"--groups 1", "2 groups"}},
+		{"a temperature that is no number", []string{"rank", "--demo", "--epsilon2", "NaN"}, 2, []string{"--epsilon2"}},
+		{"nothing to lint", []string{"lint", file("empty.jsonl", "")}, 1, []string{"empty.jsonl", "no triples"}},
+		{"nothing but rows without negatives", []string{"lint", file("bare.jsonl", `{"query":"q","pos":["p"],"neg":[]}`)}, 1, []string{"bare", "no triples"}},
+		{"nothing to convert", []string{"convert", file("bare.jsonl", `{"query":"q","pos":["p"],"neg":[]}`), "-o", filepath.Join(dir, "out")}, 1, []string{"no triples"}},
 		{"bad colour", []string{"rank", "--demo", "--color", "red"}, 2, []string{"--color"}},
 		{"bad policy", []string{"rank", "--demo", "--skip", "all"}, 2, []string{"--skip all"}},
 		{"bad format", []string{"rank", file("row.jsonl", row), "--format", "xml"}, 2, []string{"xml", "flagembedding"}},
@@ -193,6 +200,7 @@ func TestExitCodes(t *testing.T) {
 		{"a bad row left out", []string{"convert", file("bad.jsonl", row+"{\n"), "--skip", "malformed"}, 0, nil},
 		{"a server without a model", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1"}, 2, []string{"--model"}},
 		{"an unknown protocol", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1", "--model", "m", "--protocol", "smtp"}, 2, []string{"smtp", "ollama"}},
+		{"a variable without a key", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1", "--model", "m", "--cache", "none", "--key-env", "ECI_TEST_EMPTY"}, 2, []string{"ECI_TEST_EMPTY is empty", "--key-env NAME"}},
 		{"nobody listens", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1", "--model", "m", "--cache", "none"}, 1, []string{"127.0.0.1:1"}},
 		{"a folder that is not there", []string{"rank", "--demo", "--html", filepath.Join(dir, "none", "x.html")}, 1, []string{"cannot write"}},
 		{"no count", []string{"select", "--demo", "--source", "llm"}, 2, []string{"--count"}},
@@ -215,6 +223,9 @@ func TestExitCodes(t *testing.T) {
 				if !strings.Contains(stderr, want) {
 					t.Errorf("%q is not in %q", want, stderr)
 				}
+			}
+			if len(stderr) > 5000 {
+				t.Errorf("%d bytes of errors", len(stderr))
 			}
 			if n := strings.Count(stderr, "eci: "); stderr != "" && n != 1 {
 				t.Errorf("the error is told %d times: %q", n, stderr)
@@ -262,8 +273,8 @@ func TestCancelled(t *testing.T) {
 			if text, _ := os.ReadFile(out); string(text) != "old" {
 				t.Error("the old file was changed")
 			}
-			if _, err := os.Stat(out + ".partial"); err == nil {
-				t.Error("a partial file is left")
+			if left, _ := filepath.Glob(out + "*.partial"); left != nil {
+				t.Errorf("left: %v", left)
 			}
 		})
 	}
@@ -469,6 +480,39 @@ func TestServer(t *testing.T) {
 	}
 }
 
+// TestServerKey: no key goes where it was not sent to by name.
+func TestServerKey(t *testing.T) {
+	t.Setenv("OPENAI_API_KEY", "openai's")
+	t.Setenv("OTHER_KEY", "other's")
+	row := filepath.Join(t.TempDir(), "row.jsonl")
+	if err := os.WriteFile(row, []byte(`{"query":"q","positive":"p","negative":"n"}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		flags []string
+		want  string
+	}{
+		{nil, ""},
+		{[]string{"--key-env", "-"}, ""},
+		{[]string{"--key-env", "OTHER_KEY"}, "Bearer other's"},
+		{[]string{"--key-env", "OPENAI_API_KEY"}, "Bearer openai's"},
+	} {
+		sent := make(chan string, 100)
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			sent <- r.Header.Get("Authorization")
+			http.Error(w, "no", http.StatusBadRequest)
+		}))
+		code, stdout, stderr := eciRun(t.Context(), append([]string{"rank", row, "--server", server.URL, "--model", "m", "--cache", "none"}, test.flags...)...)
+		server.Close()
+		if got := <-sent; code != exitError || got != test.want {
+			t.Errorf("%v: exit code %d, %q sent, want %q", test.flags, code, got, test.want)
+		}
+		if strings.Contains(stdout+stderr, "'s") {
+			t.Errorf("%v: a key is printed: %s%s", test.flags, stdout, stderr)
+		}
+	}
+}
+
 // TestTerminal checks that colour and progress are there when asked for, and not
 // in what is piped.
 func TestTerminal(t *testing.T) {
@@ -539,10 +583,13 @@ func TestClean(t *testing.T) {
 	for _, test := range []struct{ why, in, want string }{
 		{"a terminal's escapes", "\x1b]0;title\x07red", " ]0;title red"},
 		{"lines", "a\nb\r\tc", "a b  c"},
-		{"right to left", "a\u202eb", "a b"},
+		{"right to left", "a\u202eb\u2066c\u061cd", "a b c d"},
+		{"hidden letters, and lines that only a browser breaks", "a\U000e0062b\u2028c\ufeff", "a b c "},
+		{"a terminal's escape in one character", "\u009b2J", " 2J"},
+		{"joiners and signs stay", "می\u200cخواهم 👩\u200d👩 \u06dd٣", "می\u200cخواهم 👩\u200d👩 \u06dd٣"},
 		{"letters stay", "Größe 日本", "Größe 日本"},
 	} {
-		if got := clean(test.in); got != test.want {
+		if got := report.Clean(test.in); got != test.want {
 			t.Errorf("%s: %q, want %q", test.why, got, test.want)
 		}
 	}

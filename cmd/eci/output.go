@@ -9,8 +9,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"unicode"
 
+	"example.com/eci/cmd/eci/report"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/pflag"
@@ -73,7 +73,7 @@ func (a *app) print(r result) error {
 	}
 	var b strings.Builder
 	for _, line := range r.lead {
-		b.WriteString(clean(line) + "\n")
+		b.WriteString(report.Clean(line) + "\n")
 	}
 	if len(r.lead) > 0 && a.output.markdown {
 		b.WriteString("\n")
@@ -91,7 +91,7 @@ func (a *app) print(r result) error {
 		if a.output.markdown {
 			b.WriteString("- ")
 		}
-		b.WriteString(clean(line) + "\n")
+		b.WriteString(report.Clean(line) + "\n")
 	}
 	_, err := io.WriteString(a.out, strings.TrimPrefix(b.String(), "\n"))
 	return err
@@ -132,13 +132,13 @@ func (a *app) render(w io.Writer, s sheet) {
 	for _, row := range s.rows {
 		cells := make(table.Row, len(row))
 		for i, c := range row {
-			cells[i] = clean(fmt.Sprint(c))
+			cells[i] = report.Clean(fmt.Sprint(c))
 		}
 		t.AppendRow(cells)
 	}
 	if a.output.markdown {
 		if s.title != "" {
-			fmt.Fprintf(w, "**%s**\n\n", clean(s.title))
+			fmt.Fprintf(w, "**%s**\n\n", report.Clean(s.title))
 		}
 		fmt.Fprintln(w, t.RenderMarkdown())
 		return
@@ -188,20 +188,9 @@ func writeCSV(w io.Writer, s sheet) error {
 	return out.Error()
 }
 
-// clean makes a text of the data safe to print on one line of a terminal: control
-// characters, which could move the cursor or retitle the window, become blanks.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
-			return ' '
-		}
-		return r
-	}, s)
-}
-
 // excerpt is the beginning of a text, of at most n characters.
 func excerpt(s string, n int) string {
-	s = strings.Join(strings.Fields(clean(s)), " ")
+	s = strings.Join(strings.Fields(report.Clean(s)), " ")
 	if r := []rune(s); len(r) > n {
 		return strings.TrimRight(string(r[:n-1]), " ") + "…"
 	}

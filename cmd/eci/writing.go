@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"slices"
@@ -24,6 +25,9 @@ func (w *writing) register(flags *pflag.FlagSet, output string) {
 }
 
 func (w *writing) check() error {
+	if standardOutput[w.output] {
+		w.output = "-" // nothing else is printed behind the triples
+	}
 	if !slices.Contains(writtenFormats, w.to) {
 		return usage("--to %s: it is one of %s", w.to, strings.Join(writtenFormats, ", "))
 	}
@@ -35,6 +39,9 @@ func (w *writing) check() error {
 func (w *writing) write(ctx context.Context, a *app, triples iter.Seq2[eci.Triple, error]) (rows int, err error) {
 	err = a.writeFile(ctx, w.output, func(out io.Writer) error {
 		rows, err = eci.Write(out, eci.Format(w.to), cancellable(ctx, triples))
+		if err == nil && rows == 0 {
+			err = fmt.Errorf("eci: %w: nothing to write", eci.ErrEmptySource)
+		}
 		return err
 	})
 	return rows, err

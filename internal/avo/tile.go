@@ -183,7 +183,7 @@ func formatAll(lines []string, args ...any) []string {
 
 // multiply writes the loop; it returns the registers of the tile, a register
 // that is free after it, and c with its distance in bytes.
-func (set instructions) multiply(p precision, vectors int) (sums []reg.VecVirtual, free, c, ldc reg.Register) {
+func (set instructions) multiply(p precision, vectors int) (sums []reg.VecVirtual, row, c, ldc reg.Register) {
 	n := Load(Param("n"), GP64())
 	a := Load(Param("a").Base(), GP64())
 	b := Load(Param("b").Base(), GP64())
@@ -193,36 +193,7 @@ func (set instructions) multiply(p precision, vectors int) (sums []reg.VecVirtua
 	SHLQ(U8(shift(p.bytes)), ldb)
 	SHLQ(U8(3), ldc)
 
-	row := GP64()
-	MOVQ(c, row)
-	sums = make([]reg.VecVirtual, set.rows*vectors)
-	fetch := func() {
-		for at := 0; at < set.columns(p, vectors)*8; at += 64 {
-			PREFETCHT0(Mem{Base: row, Disp: at})
-		}
-		PREFETCHT0(Mem{Base: row, Disp: set.columns(p, vectors)*8 - 1})
-	}
-	for i := range set.rows {
-		for v := range vectors {
-			sums[i*vectors+v] = set.register()
-			p.begin(set, sums[i*vectors+v], Mem{Base: row, Disp: v * set.bytes})
-		}
-		if !p.ahead {
-			fetch()
-		}
-		if i < set.rows-1 || p.ahead {
-			ADDQ(ldc, row)
-		}
-	}
-	if p.ahead {
-		for i := range set.rows {
-			fetch()
-			if i < set.rows-1 {
-				ADDQ(ldc, row)
-			}
-		}
-	}
-
+	sums, row = set.begin(p, vectors, c, ldc)
 	step := func(r int) {
 		columns := make([]reg.VecVirtual, vectors)
 		for v := range columns {
@@ -256,6 +227,41 @@ func (set instructions) multiply(p precision, vectors int) (sums []reg.VecVirtua
 	JMP(LabelRef("one"))
 	Label("end")
 	return sums, row, c, ldc
+}
+
+// begin writes the beginning of a tile: its sums and the fetches of C. It returns
+// the registers of the sums and one that goes along the rows of C.
+func (set instructions) begin(p precision, vectors int, c, ldc reg.Register) (sums []reg.VecVirtual, row reg.Register) {
+	row = GP64()
+	MOVQ(c, row)
+	sums = make([]reg.VecVirtual, set.rows*vectors)
+	fetch := func() {
+		for at := 0; at < set.columns(p, vectors)*8; at += 64 {
+			PREFETCHT0(Mem{Base: row, Disp: at})
+		}
+		PREFETCHT0(Mem{Base: row, Disp: set.columns(p, vectors)*8 - 1})
+	}
+	for i := range set.rows {
+		for v := range vectors {
+			sums[i*vectors+v] = set.register()
+			p.begin(set, sums[i*vectors+v], Mem{Base: row, Disp: v * set.bytes})
+		}
+		if !p.ahead {
+			fetch()
+		}
+		if i < set.rows-1 || p.ahead {
+			ADDQ(ldc, row)
+		}
+	}
+	if p.ahead {
+		for i := range set.rows {
+			fetch()
+			if i < set.rows-1 {
+				ADDQ(ldc, row)
+			}
+		}
+	}
+	return sums, row
 }
 
 // finish writes the tile to c and returns.

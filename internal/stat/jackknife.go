@@ -57,13 +57,13 @@ func GroupJackknife(value float64, without []float64, triples []int) (j Jackknif
 	return j, true
 }
 
-// TQuantile is the two-sided 95% quantile of Student's t with df degrees of
+// TQuantile returns the two-sided 95% quantile of Student's t with df degrees of
 // freedom, at least 1.
 func TQuantile(df int) float64 {
 	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(max(df, 1))}.Quantile(0.975)
 }
 
-// TProbability is the probability that a difference with this estimate, standard
+// TProbability returns the probability that a difference with this estimate, standard
 // error and degrees of freedom is above 0.
 func TProbability(difference, standardError float64, df int) float64 {
 	if standardError == 0 {
@@ -78,7 +78,7 @@ func TProbability(difference, standardError float64, df int) float64 {
 	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(max(df, 1))}.CDF(difference / standardError)
 }
 
-// PairedError is the standard error of the difference of two statistics, from
+// PairedError returns the standard error of the difference of two statistics, from
 // their deviations over shared groups.
 func PairedError(a, b []float64) float64 {
 	var square float64
@@ -89,9 +89,21 @@ func PairedError(a, b []float64) float64 {
 	return math.Sqrt(square)
 }
 
-// DifferenceInterval is the 95% interval of a difference and the probability
+// Interval returns the 95% interval of a statistic with this standard error and
+// degrees of freedom.
+func Interval(value, standardError float64, df int) (low, high float64) {
+	half := TQuantile(df) * standardError
+	return value - half, value + half
+}
+
+// DifferenceInterval returns the 95% interval of a difference and the probability
 // that it is above 0.
 func DifferenceInterval(difference, standardError float64, df int) (low, high, probability float64) {
-	half := TQuantile(df) * standardError
-	return difference - half, difference + half, TProbability(difference, standardError, df)
+	low, high = Interval(difference, standardError, df)
+	return low, high, TProbability(difference, standardError, df)
+}
+
+// Interval returns the 95% interval of a statistic whose jackknife this is.
+func (j *Jackknife) Interval(value float64) (low, high float64) {
+	return Interval(value, j.StandardError, j.Groups-1)
 }

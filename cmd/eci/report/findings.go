@@ -55,14 +55,14 @@ func (v *view) findings(d Data) error {
 	}
 	v.Linted = true
 	for _, f := range d.Lint.Findings {
-		row := findingRow{Severity: string(f.Severity), Source: clean(f.Source), Rule: string(f.Kind), Gloss: gloss[f.Kind],
-			Count: fmt.Sprint(f.Count), Share: share(f.Share), Detail: clean(f.Detail)}
+		row := findingRow{Severity: string(f.Severity), Source: Clean(f.Source), Rule: string(f.Kind), Gloss: gloss[f.Kind],
+			Count: fmt.Sprint(f.Count), Share: share(f.Share), Detail: Clean(f.Detail)}
 		shown := len(f.Examples)
 		if f.Severity == eci.SeverityInfo {
 			shown = min(1, shown)
 		}
 		for _, e := range f.Examples[:shown] {
-			row.Examples = append(row.Examples, exampleRow{place(f.Source, e.File, e.Row), cut(e.Excerpt, 160), clean(e.Note)})
+			row.Examples = append(row.Examples, exampleRow{place(f.Source, e.File, e.Row), cut(e.Excerpt, 160), Clean(e.Note)})
 		}
 		v.Findings = append(v.Findings, row)
 	}
@@ -112,7 +112,7 @@ var gloss = map[eci.LintKind]string{
 // suspects shows triples whose negative may answer the query.
 func (v *view) suspects(d Data) error {
 	for _, s := range d.Suspects {
-		v.Suspects = append(v.Suspects, suspectRow{Source: clean(s.Source), Place: place(s.Source, s.File, s.Row),
+		v.Suspects = append(v.Suspects, suspectRow{Source: Clean(s.Source), Place: place(s.Source, s.File, s.Row),
 			Score: fmt.Sprintf("%.2f", s.Score), Signs: fmt.Sprintf("%.2f, %.2f, %.2f", s.Ranked, s.Semantic, s.Lexical),
 			Query: cut(s.Query, 200), Positive: cut(s.Positive, 280), Negative: cut(s.Negative, 280)})
 	}
@@ -121,7 +121,7 @@ func (v *view) suspects(d Data) error {
 
 // cut shortens a text for the page.
 func cut(s string, n int) string {
-	return short(strings.Join(strings.Fields(clean(s)), " "), n)
+	return short(strings.Join(strings.Fields(Clean(s)), " "), n)
 }
 
 // sweep shows what a filter on the margin keeps.
@@ -135,7 +135,7 @@ func (v *view) sweep(d Data) error {
 	high := 0.0
 	for _, s := range d.Sweeps {
 		a, b := curve{Rank: rank[s.Source], Points: true}, curve{Rank: rank[s.Source], Points: true}
-		row := sweepRow{Name: clean(s.Source)}
+		row := sweepRow{Name: Clean(s.Source)}
 		for _, p := range s.Points {
 			if !math.IsInf(p.Threshold, 0) {
 				a.XY = append(a.XY, plotter.XY{X: p.Threshold, Y: 100 * p.Share})
@@ -144,8 +144,8 @@ func (v *view) sweep(d Data) error {
 			high = max(high, p.Score)
 			row.Cells = append(row.Cells, fmt.Sprintf("%.0f%% · %.1f", 100*p.Share, p.Score))
 			if p.Threshold == 0 {
-				keptWords = append(keptWords, fmt.Sprintf("%s keeps %.0f%% at 0", clean(s.Source), 100*p.Share))
-				scoreWords = append(scoreWords, fmt.Sprintf("%s scores %.1f at 0", clean(s.Source), p.Score))
+				keptWords = append(keptWords, fmt.Sprintf("%s keeps %.0f%% at 0", Clean(s.Source), 100*p.Share))
+				scoreWords = append(scoreWords, fmt.Sprintf("%s scores %.1f at 0", Clean(s.Source), p.Score))
 			}
 		}
 		if len(a.XY) == 0 {

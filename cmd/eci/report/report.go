@@ -7,11 +7,14 @@
 package report
 
 import (
+	"bytes"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
 	"html/template"
 	"io"
+	"strings"
+	"unicode"
 
 	"example.com/eci"
 )
@@ -66,5 +69,41 @@ func Write(w io.Writer, data Data) error {
 	hash := sha256.Sum256([]byte(scriptText))
 	v.Style, v.Script = template.CSS(styleText), template.JS(scriptText)
 	v.ScriptHash = base64.StdEncoding.EncodeToString(hash[:])
-	return page.Execute(w, v)
+	var text bytes.Buffer
+	if err := page.Execute(&text, v); err != nil {
+		return err
+	}
+	// Whatever way a text of the data took, no invisible character of it arrives.
+	_, err = w.Write(bytes.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && invisible(r) {
+			return ' '
+		}
+		return r
+	}, text.Bytes()))
+	return err
+}
+
+// invisible reports whether a character has no shape of its own but changes what
+// is seen: it moves the cursor, turns the direction of the text, breaks the line
+// or hides. Joiners are not among them, because words and emoji need them, nor
+// Arabic signs that are seen.
+func invisible(r rune) bool {
+	switch r {
+	case '\u200c', '\u200d':
+		return false
+	case '\u2028', '\u2029':
+		return true
+	}
+	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r)
+}
+
+// Clean makes a text of the data safe to show on one line, of a page or of a
+// terminal: characters that are not seen but change what is become blanks.
+func Clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if invisible(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }

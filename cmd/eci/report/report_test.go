@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode"
 
 	"example.com/eci"
 	"example.com/eci/cmd/eci/report"
@@ -284,6 +285,30 @@ func checkPage(t *testing.T, root *html.Node) {
 			}
 		}
 	})
+}
+
+// TestHiddenCharacters puts every control and format character into every text
+// of a page's data, cleaned on its way or not: none is in the page.
+func TestHiddenCharacters(t *testing.T) {
+	var hidden strings.Builder
+	for _, table := range []*unicode.RangeTable{unicode.Bidi_Control, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp} {
+		for r := rune(0); r <= unicode.MaxRune; r++ {
+			if unicode.Is(table, r) {
+				hidden.WriteRune(r)
+			}
+		}
+	}
+	text := "a" + hidden.String() + "b"
+	data := collect(t, &eci.Sem{}, made([]string{text, "c"}, 20, func(s, row int) string { return text }))
+	data.Title, data.Date = text, text
+	data.Settings = []report.Setting{{Name: text, Value: text}}
+	data.Ranking.Notes = append(data.Ranking.Notes, text)
+	for i, r := range string(render(t, data)) {
+		shown := r == '\n' || r == '\t' || r == '\u200c' || r == '\u200d' || unicode.Is(unicode.Prepended_Concatenation_Mark, r)
+		if !shown && strings.ContainsRune(hidden.String(), r) {
+			t.Fatalf("%U at byte %d of the page", r, i)
+		}
+	}
 }
 
 // TestHostileColours checks that a name that looks like a placeholder colour

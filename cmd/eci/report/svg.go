@@ -183,7 +183,7 @@ func minus(s string) string {
 
 // short cuts a name for a plot; the tables have it in full.
 func short(name string, n int) string {
-	name = clean(name)
+	name = Clean(name)
 	if r := []rune(name); len(r) > n {
 		return string(r[:n-1]) + "…"
 	}

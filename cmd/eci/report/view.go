@@ -127,7 +127,7 @@ func newView(d Data) (*view, error) {
 		v.Scope += fmt.Sprintf(", %d dimensions", m.Config().Dimension)
 	}
 	for _, n := range r.Notes {
-		v.Notes = append(v.Notes, clean(n))
+		v.Notes = append(v.Notes, Clean(n))
 	}
 	for _, step := range []func(Data) error{v.overview, v.pairs, v.shapes, v.spectrum, v.controls, v.mixing, v.findings, v.sweep, v.suspects} {
 		if err := step(d); err != nil {
@@ -154,7 +154,7 @@ func (v *view) overview(d Data) error {
 			low, high = s.Value, s.Value
 		}
 		rows = append(rows, whisker{s.Source, s.Value, low, high, colour, math.NaN()})
-		words[i] = fmt.Sprintf("%s %.2f (%.2f to %.2f)", clean(s.Source), s.Value, low, high)
+		words[i] = fmt.Sprintf("%s %.2f (%.2f to %.2f)", Clean(s.Source), s.Value, low, high)
 		row := rankedRow(s, i == 0)
 		if len(r.Ranked) == 1 {
 			row.Probability = "–"
@@ -171,7 +171,7 @@ func (v *view) overview(d Data) error {
 }
 
 func rankedRow(s eci.Ranked, best bool) rankRow {
-	row := rankRow{Rank: s.Rank, Name: clean(s.Source), Score: plain(s.Value), Interval: "–", Probability: "–", Ranks: fmt.Sprint(s.RankLow),
+	row := rankRow{Rank: s.Rank, Name: Clean(s.Source), Score: plain(s.Value), Interval: "–", Probability: "–", Ranks: fmt.Sprint(s.RankLow),
 		Triples: fmt.Sprint(s.Totals.Triples), Control: "–", AUC: "–", Best: best,
 		Unique: plain(s.Baselines["unique"]), Disjoint: plain(s.Baselines["disjoint"])}
 	if s.Groups >= 2 {
@@ -225,7 +225,7 @@ func (v *view) pairs(d Data) error {
 	}
 	var rows []whisker
 	for i, a := range r.Ranked {
-		row := pairRow{Name: clean(a.Source)}
+		row := pairRow{Name: Clean(a.Source)}
 		for j, b := range r.Ranked {
 			p, probability, difference := at[[2]string{a.Source, b.Source}], 0.0, 0.0
 			switch {
@@ -246,7 +246,7 @@ func (v *view) pairs(d Data) error {
 		v.Pairs = append(v.Pairs, row)
 	}
 	f, err := whiskers(rows, "lead in nats", true, figure{ID: "plot-leads",
-		Title:    "Lead of " + clean(r.Ranked[0].Source) + " over every other source",
+		Title:    "Lead of " + Clean(r.Ranked[0].Source) + " over every other source",
 		Caption:  "Paired differences with 95% intervals. An interval right of zero is a lead that is sure.",
 		Describe: describe(rows)})
 	v.Leads = &f
@@ -256,7 +256,7 @@ func (v *view) pairs(d Data) error {
 func describe(rows []whisker) string {
 	words := make([]string, len(rows))
 	for i, r := range rows {
-		words[i] = fmt.Sprintf("%s %s (%s to %s)", clean(r.Label), signed(r.Value), signed(r.Low), signed(r.High))
+		words[i] = fmt.Sprintf("%s %s (%s to %s)", Clean(r.Label), signed(r.Value), signed(r.Low), signed(r.High))
 	}
 	return strings.Join(words, "; ")
 }
@@ -279,7 +279,7 @@ func (v *view) shapes(d Data) error {
 					top = max(top, b)
 				}
 			}
-			words[i] = fmt.Sprintf("%s median %.2f, half of the triples from %.2f to %.2f", clean(s.Source), q.Quartiles[1], q.Quartiles[0], q.Quartiles[2])
+			words[i] = fmt.Sprintf("%s median %.2f, half of the triples from %.2f to %.2f", Clean(s.Source), q.Quartiles[1], q.Quartiles[0], q.Quartiles[2])
 		}
 		// Up to the next tenth beyond the greatest value of any source.
 		bins := min(100, (top/10+1)*10)
@@ -294,7 +294,7 @@ func (v *view) shapes(d Data) error {
 		v.Shapes = append(v.Shapes, f)
 	}
 	for _, s := range d.Distributions {
-		row := shapeRow{Name: clean(s.Source), Cells: []string{fmt.Sprint(s.Triples)}}
+		row := shapeRow{Name: Clean(s.Source), Cells: []string{fmt.Sprint(s.Triples)}}
 		for _, q := range s.Quantities {
 			row.Cells = append(row.Cells, fmt.Sprintf("%.2f", q.Mean), fmt.Sprintf("%.2f to %.2f", q.Quartiles[0], q.Quartiles[2]))
 		}
@@ -321,7 +321,7 @@ func title(s string) string {
 	if s == "" {
 		return s
 	}
-	r := []rune(clean(s))
+	r := []rune(Clean(s))
 	return string(unicode.ToUpper(r[0])) + string(r[1:])
 }
 
@@ -339,7 +339,7 @@ func (v *view) spectrum(d Data) error {
 	low, high := math.Inf(1), 0.0
 	var words []string
 	for i, s := range d.Ranking.Ranked {
-		v.Legend = append(v.Legend, legendItem{clean(s.Source), fmt.Sprintf("line-%d", i%seriesCount+1), []string{"", "6 3", "2 2"}[i/seriesCount%3]})
+		v.Legend = append(v.Legend, legendItem{Clean(s.Source), fmt.Sprintf("line-%d", i%seriesCount+1), []string{"", "6 3", "2 2"}[i/seriesCount%3]})
 		if s.Matrix == nil {
 			continue
 		}
@@ -363,8 +363,8 @@ func (v *view) spectrum(d Data) error {
 		}
 		low = min(low, xy[len(xy)-1].Y)
 		lines = append(lines, curve{XY: xy, Rank: i})
-		words = append(words, fmt.Sprintf("%s largest %.2g, effective dimension %.1f", clean(s.Source), values[0], s.EffectiveDimension))
-		v.Spread = append(v.Spread, spreadRow{clean(s.Source), fmt.Sprintf("%.3f", s.Trace), fmt.Sprintf("%.1f", s.Bound), fmt.Sprintf("%.2f", s.Diversity), fmt.Sprintf("%.1f", s.EffectiveDimension), fmt.Sprintf("%.1f", s.Totals.EffectiveTriples())})
+		words = append(words, fmt.Sprintf("%s largest %.2g, effective dimension %.1f", Clean(s.Source), values[0], s.EffectiveDimension))
+		v.Spread = append(v.Spread, spreadRow{Clean(s.Source), fmt.Sprintf("%.3f", s.Trace), fmt.Sprintf("%.1f", s.Bound), fmt.Sprintf("%.2f", s.Diversity), fmt.Sprintf("%.1f", s.EffectiveDimension), fmt.Sprintf("%.1f", s.Totals.EffectiveTriples())})
 	}
 	if len(lines) == 0 {
 		return nil
@@ -384,7 +384,7 @@ func (v *view) controls(d Data) error {
 	}
 	var rows []whisker
 	for _, s := range d.Ranking.Ranked {
-		row := checkRow{Name: clean(s.Source), AUC: "–"}
+		row := checkRow{Name: Clean(s.Source), AUC: "–"}
 		if s.Controls != nil {
 			row.Shuffled, row.Random = against(s.Controls.Shuffled), against(s.Controls.Random)
 		}
@@ -400,7 +400,7 @@ func (v *view) controls(d Data) error {
 			row.AUC, row.Flagged = fmt.Sprintf("%.2f", a.AUC), a.AUC > artefactAUC
 			if row.Flagged {
 				for _, t := range a.Rows {
-					v.Tells = append(v.Tells, tellRow{row.Name, place(s.Source, t.File, t.Row), fmt.Sprintf("%.1f", t.Margin), clean(t.Negative)})
+					v.Tells = append(v.Tells, tellRow{row.Name, place(s.Source, t.File, t.Row), fmt.Sprintf("%.1f", t.Margin), Clean(t.Negative)})
 				}
 			}
 		}
@@ -430,7 +430,7 @@ func place(source, file string, row int) string {
 	if stem, _, _ := strings.Cut(file, "."); stem == "" || stem == source {
 		return fmt.Sprintf("row %d", row)
 	}
-	return fmt.Sprintf("%s row %d", clean(file), row)
+	return fmt.Sprintf("%s row %d", Clean(file), row)
 }
 
 // shownHybrids is how many hybrids the page shows.
@@ -440,17 +440,17 @@ const shownHybrids = 10
 func (v *view) mixing(d Data) error {
 	var rows []whisker
 	for _, h := range d.Hybrids[:min(shownHybrids, len(d.Hybrids))] {
-		name := clean(strings.Join(h.Sources, " + "))
+		name := Clean(strings.Join(h.Sources, " + "))
 		rows = append(rows, whisker{brief(h.Sources), h.Gain.Value, h.Gain.Low, h.Gain.High, accentColour, h.Gain.AtBudget})
-		v.Hybrids = append(v.Hybrids, hybridRow{name, plain(h.Score), signed(h.Gain.Value) + " over " + clean(h.Gain.Over),
+		v.Hybrids = append(v.Hybrids, hybridRow{name, plain(h.Score), signed(h.Gain.Value) + " over " + Clean(h.Gain.Over),
 			signed(h.Gain.Low) + " to " + signed(h.Gain.High), signed(h.Gain.AtBudget)})
 	}
 	if m := d.Mixture; m != nil {
 		for _, w := range m.Weights {
-			v.Mixture = append(v.Mixture, mixtureRow{clean(w.Source), percent(w.Weight), percent(w.Low) + " to " + percent(w.High)})
+			v.Mixture = append(v.Mixture, mixtureRow{Clean(w.Source), percent(w.Weight), percent(w.Low) + " to " + percent(w.High)})
 		}
 		v.MixLine = fmt.Sprintf("The best mixture scores %s nats, %s over %s (95%% interval %s to %s) with all triples, %s with no more triples than one source has. No mixture of these sources scores more than %.2g nats above it.",
-			plain(m.Score), signed(m.Gain.Value), clean(m.Gain.Over), signed(m.Gain.Low), signed(m.Gain.High), signed(m.Gain.AtBudget), m.Gap)
+			plain(m.Score), signed(m.Gain.Value), Clean(m.Gain.Over), signed(m.Gain.Low), signed(m.Gain.High), signed(m.Gain.AtBudget), m.Gap)
 		rows = append([]whisker{{"best mixture", m.Gain.Value, m.Gain.Low, m.Gain.High, accentColour, m.Gain.AtBudget}}, rows...)
 	}
 	if len(rows) == 0 {
@@ -475,13 +475,3 @@ func brief(names []string) string {
 }
 
 func percent(v float64) string { return fmt.Sprintf("%.0f%%", 100*v) }
-
-// clean replaces control characters, which have no place in a page.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
-			return ' '
-		}
-		return r
-	}, s)
-}

@@ -1,0 +1,144 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/eci/testdata/demo"
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestPipes: what comes from FIFOs, or from standard input, is what comes from
+// files, for every command, however often it reads.
+func TestPipes(t *testing.T) {
+	files, pipes := t.TempDir(), t.TempDir()
+	var names []string
+	texts := make(map[string]string)
+	put := func(name string) {
+		raw, err := fs.ReadFile(demo.Files, name)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(files, filepath.Base(name)), raw, 0o600)
+		}
+		if err == nil {
+			err = syscall.Mkfifo(filepath.Join(pipes, filepath.Base(name)), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[filepath.Base(name)] = string(raw)
+	}
+	for _, source := range []string{"bm25", "contaminated", "dense", "llm", "random"} {
+		put("sources/" + source + ".jsonl")
+		names = append(names, source+".jsonl")
+	}
+	put("qrels.tsv")
+	vectors := filepath.Join("..", "..", "testdata", "demo", "vectors")
+	for _, args := range [][]string{
+		{"rank", "--vectors", vectors, "--csv"},
+		{"rank", "--vectors", vectors, "--csv", "--race"},
+		{"lint", "--vectors", vectors, "--csv", "--max-error-share", "1", "--qrels", "qrels.tsv"},
+		{"mix", "--vectors", vectors, "--to", "triplet", "-o", "-"},
+		{"select", "--vectors", vectors, "--source", "llm", "--count", "3"},
+		{"explain", "--vectors", vectors, "--source", "dense", "--csv"},
+		{"agree", "--vectors", vectors, "--outcomes", "testdata/outcomes.json", "--csv"},
+		{"convert", "--to", "n-tuple"},
+	} {
+		t.Run(args[0], func(t *testing.T) {
+			in := func(dir string) []string {
+				var line []string
+				for _, a := range append(append([]string{}, args...), names...) {
+					if _, ok := texts[a]; ok {
+						a = filepath.Join(dir, a)
+					}
+					line = append(line, a)
+				}
+				return line
+			}
+			_, want, stderr := eciRun(t.Context(), in(files)...)
+			if want == "" {
+				t.Fatalf("no output from files: %q", stderr)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			for name, text := range texts {
+				feedPipe(ctx, filepath.Join(pipes, name), text)
+			}
+			code, got, stderr := eciRun(t.Context(), in(pipes)...)
+			if diff := cmp.Diff(want, strings.ReplaceAll(got, pipes, files)); diff != "" || code != 0 {
+				t.Errorf("exit code %d, %q (-files +pipes)\n%s", code, stderr, diff)
+			}
+		})
+	}
+}
+
+// feedPipe writes to a FIFO once it has a reader, if ctx lasts.
+func feedPipe(ctx context.Context, path, text string) {
+	go func() {
+		for ctx.Err() == nil {
+			w, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+			if err == nil {
+				w.WriteString(text)
+				w.Close()
+				return
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+}
+
+// TestStandardInput gives "-" to a process.
+func TestStandardInput(t *testing.T) {
+	program := binary(t)
+	for _, test := range []struct{ line, want string }{
+		{`printf '%s\n' "$ROW" "$ROW" | "$ECI" lint - --max-error-share 1 | head -1`, "stdin: 2 rows, 2 triples\n"},
+		{`printf '%s\n' "$ROW" | "$ECI" convert - --to triplet`, `{"anchor":"a question","positive":"the answer","negative":"no answer"}` + "\n"},
+		{`printf '%s\n' "$ROW" | "$ECI" convert /dev/stdin --to triplet -o /dev/stdout`, `{"anchor":"a question","positive":"the answer","negative":"no answer"}` + "\n"},
+		{`"$ECI" lint - </dev/null; echo $?`, "1\n"},
+		{`"$ECI" lint /dev/null; echo $?`, "1\n"},
+		{`printf '%s\n' '{"query":"q","positive":"p","negative":1}' | "$ECI" convert - --skip malformed; echo $?`, "1\n"},
+		{`printf '%s\n' '[' | "$ECI" lint - 2>&1 | cut -c1-24`, "eci: standard input, row\n"},
+	} {
+		out, err := shell(t, program, test.line).Output()
+		if string(out) != test.want {
+			t.Errorf("%s: %q, error %v; want %q", test.line, out, err, test.want)
+		}
+	}
+}
+
+// shell runs a line with the command and a row in its environment.
+func shell(t *testing.T, program, line string) *exec.Cmd {
+	c := exec.CommandContext(t.Context(), "sh", "-c", line)
+	c.Env = append(os.Environ(), "ECI="+program, `ROW={"query":"a question","positive":"the answer","negative":"no answer"}`)
+	return c
+}
+
+// TestPipeCancelled: an interrupt ends the waiting for a FIFO, to be read or to
+// be written.
+func TestPipeCancelled(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Skip(err)
+	}
+	for _, args := range [][]string{
+		{"lint", pipe},
+		{"rank", "--demo", "--html", pipe},
+		{"convert", "--demo", "-o", pipe},
+		{"lint", "--qrels", pipe, filepath.Join("..", "..", "testdata", "demo", "sources", "llm.jsonl")},
+		{"agree", "--demo", "--outcomes", pipe},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(50*time.Millisecond, cancel)
+		if code, _, stderr := eciRun(ctx, args...); code != exitInterrupted || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%v: exit code %d, %q", args, code, stderr)
+		}
+	}
+}

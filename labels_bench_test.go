@@ -1,0 +1,19 @@
+package eci
+
+import "testing"
+
+// BenchmarkScales takes the scales over as many pairs as there may be.
+func BenchmarkScales(b *testing.B) {
+	queries, positives, keys := make([]unitVector, mostPairs), make([]unitVector, mostPairs), make([]uint64, mostPairs)
+	for i := range queries {
+		data := make([]float32, 768)
+		for k := range data {
+			data[k] = float32((i*31+k*17)%101) - 50
+		}
+		inverse, _ := inverseNorm(data)
+		queries[i], positives[i], keys[i] = unitVector{data, inverse}, unitVector{data, inverse}, uint64(i)
+	}
+	for b.Loop() {
+		scalesOf(queries, positives, keys)
+	}
+}

@@ -1,0 +1,104 @@
+package eci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+
+	"example.com/eci/internal/dots"
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/lapack/lapack64"
+)
+
+// Leveraged is a triple with its leverage. It is valid until the next one is
+// asked for.
+// It belongs to the goroutine that ranges over the sequence.
+type Leveraged struct {
+	Weighted
+	// Leverage is h = (a w rT (I + a M)^-1 r)/N with a = d/eps^2, in [0, 1): the
+	// triple's share of the effective dimension. High is influential, not good.
+	Leverage float64
+	// Loss is what S loses, in nats, when the triple's term is taken out of M (and
+	// N is kept): -1/2 ln(1 - h), exact.
+	Loss float64
+}
+
+// Leverage yields every triple of a source with its leverage in the matrix, in
+// order, under the frozen Calibration. The matrix is usually that of the source's
+// own [Score]; with the matrix of another source it says how much a triple's
+// direction is already covered there (h then is no share, and may reach 1 or
+// more; Loss is then +Inf for h >= 1, what adding the triple would gain is
+// 1/2 ln(1 + h)). It fails with ErrIncompatible where dimension, calibration or
+// components differ, and for an empty matrix with ErrEmptySource. Skipped rows are
+// left out; Budget is not applied.
+func (s *Sem) Leverage(ctx context.Context, matrix *Matrix, source Source) iter.Seq2[*Leveraged, error] {
+	return func(yield func(*Leveraged, error) bool) {
+		err := s.leverage(ctx, matrix, source, yield)
+		if err != nil && !errors.Is(err, errStopped) {
+			yield(nil, err)
+		}
+	}
+}
+
+func (s *Sem) leverage(ctx context.Context, matrix *Matrix, source Source, yield func(*Leveraged, error) bool) error {
+	r, err := s.weigher(source, 2)
+	if err != nil {
+		return err
+	}
+	switch {
+	case matrix == nil || matrix.Triples() == 0:
+		return &RowError{Source: source.Name, Err: fmt.Errorf("%w: the matrix for the leverage is empty", ErrEmptySource)}
+	case matrix.config.Settings != r.hash:
+		return &RowError{Source: source.Name, Err: fmt.Errorf("%w: the matrix was made under another calibration or other components", ErrIncompatible)}
+	case matrix.config.Dimension != r.dimension:
+		return &RowError{Source: source.Name, Err: fmt.Errorf("%w: the matrix has dimension %d, the calibration %d", ErrIncompatible, matrix.config.Dimension, r.dimension)}
+	}
+	d := r.dimension
+	sum, n := matrix.total()
+	scale := float64(d) / matrix.config.Epsilon2 / float64(n)
+	addIdentity(sum, d, scale)
+	factor, ok := lapack64.Potrf(blas64.Symmetric{N: d, Stride: d, Data: sum, Uplo: blas.Upper})
+	if !ok {
+		return &RowError{Source: source.Name, Err: ErrSingular}
+	}
+	rows := make([]float64, triplesPerBatch*d)
+	return r.batches(ctx, source, r.reading(), func(b *batch) error {
+		if err := r.weigh(source, b); err != nil {
+			return err
+		}
+		leverages := make([]float64, len(b.rows))
+		parallel((len(b.rows)+leverageRows-1)/leverageRows, func(lo, hi int) {
+			for c := lo; c < hi; c++ {
+				from, to := c*leverageRows, min((c+1)*leverageRows, len(b.rows))
+				block := rows[from*d : to*d]
+				for i := from; i < to; i++ {
+					b.rows[i].residual(block[(i-from)*d:(i-from+1)*d], math.Sqrt(b.rows[i].weight))
+				}
+				// Rows x with x U = r solve UT xT = rT, so that |x|^2 = rT (UT U)^-1 r.
+				blas64.Trsm(blas.Right, blas.NoTrans, 1, factor, blas64.General{Rows: to - from, Cols: d, Stride: d, Data: block})
+				for i := from; i < to; i++ {
+					x := block[(i-from)*d : (i-from+1)*d]
+					leverages[i] = scale * dots.Inner(x, x)
+				}
+			}
+		})
+		for i := range b.rows {
+			row := &b.rows[i]
+			l := Leveraged{Weighted: row.weighted(), Leverage: leverages[i], Loss: math.Inf(1)}
+			if l.Leverage < 1 {
+				l.Loss = -math.Log1p(-l.Leverage) / 2
+			}
+			if !yield(&l, nil) {
+				return errStopped
+			}
+		}
+		return nil
+	})
+}
+
+// leverageRows is the number of triples solved for at once; fixed, so that the
+// bits do not depend on the number of cores.
+const leverageRows = 32

@@ -1,0 +1,377 @@
+package eci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"example.com/eci/internal/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Race is a [Scorer] for [Rank] that reads growing, nested samples of queries
+// and drops a source as soon as it can no longer be the best, so that texts are
+// sent to a paid encoder only while the answer is open.
+//
+// At every look k, with a share t_k of the queries read, each source's score is
+// projected to the full budget: S + (J - S)(1 - t), with the jackknife's J, whose
+// distance from S is the part of S that shrinks like 1/N. A source is dropped when
+// the leader's projection exceeds its own by more than c standard errors of their
+// paired difference. c is Pocock's boundary for these looks at the one-sided level
+// ErrorRate/(m-1) for m sources, carried over to Student's t, so that the
+// probability of dropping the truly best source at any look is at most ErrorRate
+// (union bound over its m-1 rivals), as far as scores are normal and the
+// projection holds. The documentation of the intervals reports a simulation.
+//
+// The calibration, unless Sem has one, is taken over the first look's triples of
+// all sources and frozen. A race ends when one source is left, or with all
+// triples read. The Ranking says where, in [Ranking.Race].
+// Goroutines may share it under the conditions of Sem.
+type Race struct {
+	// Sem is the method, with its vectors or Embedder.
+	Sem Sem
+	// ErrorRate is the probability of dropping the best source, in (0, 0.5]; 0
+	// means 0.05.
+	ErrorRate float64
+	// Indifference is a difference in nats that does not matter, at least 0: a
+	// source is dropped when it cannot be better than the leader by more.
+	Indifference float64
+	// Looks are the shares of queries at which sources may be dropped, ascending
+	// in (0, 1), the last being 1; nil means 1/8, 3/16, 1/4, 3/8, 1/2, 3/4, 1.
+	Looks []float64
+}
+
+// RaceReport says how a race went.
+// Goroutines may share one that none of them changes.
+type RaceReport struct {
+	// Share is the share of the queries that was read in the end, in (0, 1].
+	Share float64 `json:"share"`
+	// Boundary is c, the number of standard errors (of a normal distribution) that
+	// drop a source.
+	Boundary float64 `json:"boundary"`
+	// Looks are the looks taken.
+	Looks []RaceLook `json:"looks"`
+	// Texts is the number of distinct texts of all sources at the budget, queries
+	// and documents, and Read how many of them the race looked at: with an Embedder
+	// and an empty cache, the texts encoded without a race and with it.
+	Texts int `json:"texts"`
+	Read  int `json:"texts_read"`
+}
+
+// RaceLook is one look of a race.
+// Goroutines may share one that none of them changes.
+type RaceLook struct {
+	// Share is the share of queries read, Triples the most triples of any source.
+	Share   float64 `json:"share"`
+	Triples int     `json:"triples"`
+	// Dropped are the sources dropped at this look, by name.
+	Dropped []string `json:"dropped,omitempty"`
+}
+
+// summary says in plain words what a race did.
+func (r *RaceReport) summary() []string {
+	lines := []string{fmt.Sprintf("race: over with %.0f%% of the queries and %d of %d distinct texts read", 100*r.Share, r.Read, r.Texts)}
+	for _, look := range r.Looks {
+		if len(look.Dropped) > 0 {
+			lines = append(lines, fmt.Sprintf("race: dropped at %d triples: %s; scores are projected to the budget", look.Triples, strings.Join(look.Dropped, ", ")))
+		}
+	}
+	return lines
+}
+
+// Name returns the score's name.
+func (r *Race) Name() string { return r.Sem.Name() }
+
+// Score scores one source on all its triples, as [Sem.Score] does: there is
+// nothing to race against.
+func (r *Race) Score(ctx context.Context, source Source) (*Score, error) {
+	return r.Sem.Score(ctx, source)
+}
+
+// Prepare runs the race.
+func (r *Race) Prepare(ctx context.Context, sources ...Source) (Scorer, error) {
+	race := *r
+	if race.ErrorRate == 0 {
+		race.ErrorRate = 0.05
+	}
+	if race.Looks == nil {
+		race.Looks = []float64{1. / 8, 3. / 16, 1. / 4, 3. / 8, 1. / 2, 3. / 4, 1}
+	}
+	if err := race.check(); err != nil {
+		return nil, err
+	}
+	race.Sem.NoChecks = true // they would send texts of the whole budget to the encoder
+	base, err := newRun(&race.Sem, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkSources(sources); err != nil {
+		return nil, err
+	}
+	if base.Sem.Calibration != nil {
+		if err := base.useCalibration(); err != nil {
+			return nil, err
+		}
+	}
+	if err := base.survey(ctx, sources); err != nil {
+		base.close()
+		return nil, err
+	}
+	done := &raced{run: base, scores: make(map[string]*Score)}
+	if err := done.race(ctx, &race, sources); err != nil {
+		done.close()
+		return nil, err
+	}
+	return done, nil
+}
+
+func (r *Race) check() error {
+	if !(r.ErrorRate > 0 && r.ErrorRate <= 0.5) {
+		return fmt.Errorf("eci: race: %w: error rate %v is not in (0, 0.5]", ErrSettings, r.ErrorRate)
+	}
+	if !(r.Indifference >= 0) || math.IsInf(r.Indifference, 0) {
+		return fmt.Errorf("eci: race: %w: indifference %v nats is not finite and at least 0", ErrSettings, r.Indifference)
+	}
+	last := 0.0
+	for _, share := range r.Looks {
+		if !(share > last && share <= 1) {
+			return fmt.Errorf("eci: race: %w: looks %v do not ascend in (0, 1]", ErrSettings, r.Looks)
+		}
+		last = share
+	}
+	if last != 1 {
+		return fmt.Errorf("eci: race: %w: the last look of %v is not 1", ErrSettings, r.Looks)
+	}
+	return nil
+}
+
+// band is a range of hashes of queries, [low, high), or everything.
+type band struct {
+	on        bool
+	seed      uint64
+	low, high uint64
+}
+
+func (b band) holds(rec *Record) bool {
+	if !b.on {
+		return true
+	}
+	h := b.hash(rec)
+	return h >= b.low && h < b.high
+}
+
+func (b band) hash(rec *Record) uint64 {
+	// The top bit is dropped, so that high can lie above all hashes.
+	return mix64(rec.queryKey()^mix64(b.seed)) >> 1
+}
+
+// upTo is the hash below which a share of all queries lies.
+func upTo(share float64) uint64 {
+	if share >= 1 {
+		return 1 << 63
+	}
+	return uint64(share * (1 << 63))
+}
+
+// raced is a finished race; it hands out its scores.
+type raced struct {
+	*run
+	report RaceReport
+	scores map[string]*Score
+}
+
+// Score returns what the race found out about a source.
+func (r *raced) Score(_ context.Context, source Source) (*Score, error) {
+	return r.scores[source.Name], nil
+}
+
+// Annotate adds the course of the race.
+func (r *raced) Annotate(ranking *Ranking) {
+	r.run.Annotate(ranking)
+	ranking.Race = &r.report
+}
+
+// entrant is a source still in the race.
+type entrant struct {
+	source    Source
+	sum       *accumulator
+	pass      *reading
+	score     *Score
+	projected float64
+}
+
+func (r *raced) race(ctx context.Context, settings *Race, sources []Source) error {
+	running := make([]*entrant, len(sources))
+	for i, s := range sources {
+		running[i] = &entrant{source: s, sum: newAccumulator(r.run, s)}
+	}
+	if len(sources) > 1 {
+		r.report.Boundary = stat.Pocock(settings.Looks, settings.ErrorRate/float64(len(sources)-1))
+	}
+	read := make(map[textKey]struct{})
+	r.band = band{on: true, seed: r.Seed}
+	for _, share := range settings.Looks {
+		r.band.low, r.band.high = r.band.high, upTo(share)
+		if r.calibration == nil {
+			// A band without queries cannot calibrate; the next one joins it.
+			if empty, err := r.first(ctx, sources); err != nil {
+				return err
+			} else if empty && share < 1 {
+				r.band.high = 0
+				continue
+			}
+		}
+		triples := 0
+		for _, e := range running {
+			e.pass = r.reading() // each meets all bad rows again
+			if err := r.collect(ctx, e.source, e.sum, e.pass); err != nil {
+				return err
+			}
+			if err := r.distinct(ctx, e.source, read); err != nil {
+				return err
+			}
+			triples = max(triples, e.triples())
+		}
+		look := RaceLook{Share: share, Triples: triples}
+		if triples > 0 {
+			for _, e := range running {
+				if err := r.look(ctx, e); err != nil {
+					return err
+				}
+			}
+			running, look.Dropped = r.drop(running, settings.Indifference)
+		}
+		r.report.Looks = append(r.report.Looks, look)
+		r.report.Share = share
+		if len(running) == 1 && len(sources) > 1 {
+			break
+		}
+	}
+	for _, e := range running {
+		r.finish(e, 0)
+	}
+	r.report.Read = len(read)
+	return r.countTexts(ctx, sources)
+}
+
+// first calibrates on the first band; empty says that it holds no triples.
+func (r *raced) first(ctx context.Context, sources []Source) (empty bool, err error) {
+	found := false
+	for _, s := range sources {
+		if err := r.batches(ctx, s, r.reading(), func(b *batch) error {
+			found = found || len(b.rows) > 1
+			return errStopped
+		}); err != nil && !errors.Is(err, errStopped) {
+			return false, err
+		}
+	}
+	if !found {
+		return true, nil
+	}
+	return false, r.calibrate(ctx, sources)
+}
+
+// look takes the score of what was read so far and projects it to the budget.
+// An entrant none of whose queries were read yet has no score.
+func (r *raced) look(ctx context.Context, e *entrant) (err error) {
+	n, all := e.triples(), r.samples[e.source.Name].size()
+	if n == 0 && r.band.high < upTo(1) {
+		return nil
+	}
+	if e.score, err = e.sum.score(ctx, e.source, e.pass.skipped); err != nil {
+		return err
+	}
+	e.projected = e.score.Value
+	if e.score.Deviations != nil && n < all {
+		e.projected += (e.score.Jackknife - e.score.Value) * (1 - float64(n)/float64(all))
+	}
+	return nil
+}
+
+func (e *entrant) triples() int {
+	n := 0
+	for g := range e.sum.totals {
+		n += e.sum.totals[g].Triples
+	}
+	return n
+}
+
+// fewestGroups is the number of jackknife groups below which nothing is dropped:
+// a standard error from fewer is worth little.
+const fewestGroups = 8
+
+func (e *entrant) usable() bool {
+	return e.score != nil && e.score.Deviations != nil && e.score.Groups >= fewestGroups
+}
+
+// drop takes the sources out that cannot be best any more.
+func (r *raced) drop(running []*entrant, indifference float64) (left []*entrant, dropped []string) {
+	var leader *entrant
+	for _, e := range running {
+		if e.usable() && (leader == nil || e.projected > leader.projected || e.projected == leader.projected && e.source.Name < leader.source.Name) {
+			leader = e
+		}
+	}
+	for _, e := range running {
+		if leader == nil || e == leader || !e.usable() {
+			left = append(left, e)
+			continue
+		}
+		t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(min(e.score.Groups, leader.score.Groups) - 1)}
+		critical := t.Quantile(distuv.UnitNormal.CDF(r.report.Boundary))
+		if leader.projected-e.projected+indifference > critical*pairedError(leader.score, e.score) {
+			dropped = append(dropped, e.source.Name)
+			r.finish(e, e.score.Totals.Triples)
+		} else {
+			left = append(left, e)
+		}
+	}
+	slices.Sort(dropped)
+	return left, dropped
+}
+
+// finish records an entrant's score, projected to the full budget.
+func (r *raced) finish(e *entrant, dropped int) {
+	s := e.score
+	shift := e.projected - s.Value
+	s.Value, s.Dropped = e.projected, dropped
+	if s.Deviations != nil {
+		s.Low, s.High = s.Low+shift, s.High+shift
+	}
+	r.scores[e.source.Name] = s
+}
+
+// textKey is a text in one role, which is what an encoder is asked for.
+type textKey struct {
+	role role
+	text fingerprint
+}
+
+// distinct notes the texts of the current band of a source.
+func (r *raced) distinct(ctx context.Context, source Source, seen map[textKey]struct{}) error {
+	admit := r.admission(r.samples[source.Name])
+	return source.each(ctx, r.reading(), nil, func(rec *Record) error {
+		if admit(rec) && r.band.holds(rec) {
+			for _, at := range rec.sides() {
+				seen[textKey{at.role, fingerprintOf(at.text)}] = struct{}{}
+			}
+		}
+		return nil
+	})
+}
+
+// countTexts counts the distinct texts of all sources at the budget.
+func (r *raced) countTexts(ctx context.Context, sources []Source) error {
+	r.band = band{}
+	all := make(map[textKey]struct{})
+	for _, s := range sources {
+		if err := r.distinct(ctx, s, all); err != nil {
+			return err
+		}
+	}
+	r.report.Texts = len(all)
+	return nil
+}

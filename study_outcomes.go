@@ -1,0 +1,107 @@
+package eci
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"example.com/eci/internal/jsonobject"
+)
+
+// ReadOutcomes reads measured outcomes from JSON, in either of two shapes:
+//
+//	{"bm25": {"value": 0.041, "standard_error": 0.008}, ...}
+//	{"metric": "...", "sources": {"bm25": {"inb8": {"mean": 0.041, "se": 0.008}, ...}, ...}}
+//
+// "mean" and "se" are other words for "value" and "standard_error" in both; the
+// standard error is 0 where there is none. In the second shape, whose other
+// top-level fields are ignored, a source may have outcomes under several settings
+// of the training: setting names the one to take, and may be empty when there is
+// only one. Sources without that setting are left out. The outcomes come in the
+// order of the file; name is the file's, for error messages, which are of the
+// kinds ErrMalformed, ErrMissingField and ErrOutcome.
+func ReadOutcomes(name string, r io.Reader, setting string) ([]Outcome, error) {
+	fail := func(err error) ([]Outcome, error) { return nil, &RowError{File: name, Err: err} }
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return fail(err)
+	}
+	members, err := jsonobject.Members(raw)
+	if err != nil {
+		return fail(fmt.Errorf("%w: %w", ErrMalformed, err))
+	}
+	if i := slices.IndexFunc(members, func(m jsonobject.Member) bool { return m.Name == "sources" }); i >= 0 {
+		if members, err = jsonobject.Members(members[i].Raw); err != nil {
+			return fail(fmt.Errorf("sources: %w: %w", ErrMalformed, err))
+		}
+	}
+	var outcomes []Outcome
+	var settings []string
+	for _, m := range members {
+		found, err := readOutcome(m)
+		if err != nil {
+			return fail(fmt.Errorf("source %q: %w", m.Name, err))
+		}
+		for _, o := range found {
+			if !slices.Contains(settings, o.Source) {
+				settings = append(settings, o.Source)
+			}
+			if setting == "" || o.Source == setting {
+				o.Source = m.Name
+				outcomes = append(outcomes, o)
+			}
+		}
+	}
+	switch {
+	case setting == "" && len(settings) > 1:
+		return fail(fmt.Errorf("%w: there are several settings, %s; name one", ErrOutcome, strings.Join(settings, ", ")))
+	case len(outcomes) == 0 && setting != "":
+		return fail(fmt.Errorf("%w: none for setting %q; there are %s", ErrOutcome, setting, strings.Join(settings, ", ")))
+	case len(outcomes) == 0:
+		return fail(fmt.Errorf("%w: there are none", ErrOutcome))
+	}
+	return outcomes, nil
+}
+
+// readOutcome reads the value of a source: an outcome, or one for each setting.
+// Source is the name of the setting, empty for a plain outcome.
+func readOutcome(m jsonobject.Member) ([]Outcome, error) {
+	inner, err := jsonobject.Members(m.Raw)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if len(inner) == 0 || !inner[0].IsObject() {
+		o, err := plainOutcome(inner)
+		return []Outcome{o}, err
+	}
+	var list []Outcome
+	for _, s := range inner {
+		fields, err := jsonobject.Members(s.Raw)
+		if err != nil {
+			return nil, fmt.Errorf("setting %q: %w: %w", s.Name, ErrMalformed, err)
+		}
+		o, err := plainOutcome(fields)
+		if err != nil {
+			return nil, fmt.Errorf("setting %q: %w", s.Name, err)
+		}
+		o.Source = s.Name
+		list = append(list, o)
+	}
+	return list, nil
+}
+
+func plainOutcome(fields []jsonobject.Member) (o Outcome, err error) {
+	value, ok, err := jsonobject.Number(fields, "value", "mean")
+	if err != nil {
+		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if !ok {
+		return o, fmt.Errorf("%w: want value or mean", ErrMissingField)
+	}
+	o.Value = value
+	if o.StandardError, _, err = jsonobject.Number(fields, "standard_error", "se"); err != nil {
+		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return o, nil
+}

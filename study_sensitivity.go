@@ -1,0 +1,253 @@
+package eci
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// Study asks how much a ranking owes to its settings: it ranks the same sources
+// under many variations of a Sem, one setting at a time.
+// Goroutines may share it under the conditions of Sem.
+type Study struct {
+	// Sem holds the settings to vary. It must have no Calibration, which would fix
+	// what is varied.
+	Sem Sem
+	// Second, if it has Vectors or an Embedder, is a second encoder to rank with;
+	// nothing else of it is used.
+	Second Sem
+	// Lexicons are further IDF corpora by name, counted with Sem.Tokenizer.
+	Lexicons map[string]*Lexicon
+}
+
+// Sensitivity is the outcome of a [Study].
+// Goroutines may share one that none of them changes.
+type Sensitivity struct {
+	// Default is the ranking under the settings as they are.
+	Default *Ranking `json:"-"`
+	// Order names its sources, best first.
+	Order []string `json:"order"`
+	// Variants are the rankings under other settings.
+	Variants []Variant `json:"variants"`
+}
+
+// Variant is the ranking under one changed setting.
+// Goroutines may share one that none of them changes.
+type Variant struct {
+	// Setting is what was changed: "triples", "consistency temperature", "locality
+	// temperature", "eps^2", "tokenizer", "idf corpus", "calibration" or "encoder".
+	Setting string `json:"setting"`
+	// Value says to what.
+	Value string `json:"value"`
+	// Order names the sources, best first.
+	Order []string `json:"order"`
+	// Tau is Kendall's rank correlation with the default order, in [-1, 1].
+	Tau float64 `json:"tau"`
+	// Flips are the pairs that changed order.
+	Flips []Flip `json:"flips"`
+}
+
+// Flip is a pair of sources that changed order.
+// Goroutines may share one that none of them changes.
+type Flip struct {
+	// Better was above Worse by default, with Probability of being truly better.
+	Better      string  `json:"better"`
+	Worse       string  `json:"worse"`
+	Probability float64 `json:"default_probability"`
+	// Difference is by how much Better is below Worse now, in nats, above 0.
+	Difference float64 `json:"difference"`
+}
+
+// variation is one change of the settings.
+type variation struct {
+	setting, value string
+	change         func(s *Sem)
+}
+
+// Run ranks the sources under the settings as they are and under every
+// variation: 10, 25 and 50 percent of the triples; a quarter, half, twice and
+// four times each temperature and eps^2; the other tokenizer; IDF weights over
+// the positives alone and over each of Lexicons; calibration without each source
+// in turn; the second encoder. Each distinct text is embedded once for all of
+// them, as far as Sem.CacheBytes reaches. It needs two sources or more.
+func (s *Study) Run(ctx context.Context, sources ...Source) (*Sensitivity, error) {
+	if len(sources) < 2 {
+		return nil, fmt.Errorf("eci: sensitivity: %w: there are %d; two or more are needed", ErrNoSources, len(sources))
+	}
+	if s.Sem.Calibration != nil {
+		return nil, fmt.Errorf("eci: sensitivity: %w: a frozen Calibration fixes what is to be varied", ErrSettings)
+	}
+	base := s.Sem
+	base.NoChecks, base.Checkpoint = true, ""
+	first, err := newRun(&base, nil)
+	if err != nil {
+		return nil, err
+	}
+	shared := first.vectors
+	rank := func(sem Sem) (*Ranking, error) {
+		r, err := newRun(&sem, nil)
+		if err != nil {
+			return nil, err
+		}
+		if shared != nil {
+			r.vectors = shared
+		}
+		if err := r.prepare(ctx, sources); err != nil {
+			return nil, err
+		}
+		return rankPrepared(ctx, r, sources)
+	}
+	out := &Sensitivity{}
+	if out.Default, err = rank(base); err != nil {
+		return nil, err
+	}
+	out.Order = out.Default.order()
+	base.Components = first.Components
+	variations, err := s.variations(ctx, base, out.Default, sources)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range variations {
+		sem := base
+		sem.Components = slices.Clone(base.Components)
+		v.change(&sem)
+		if v.setting == "encoder" {
+			shared = nil
+		}
+		ranking, err := rank(sem)
+		if err != nil {
+			return nil, fmt.Errorf("eci: sensitivity to %s, %s: %w", v.setting, v.value, err)
+		}
+		out.Variants = append(out.Variants, out.compare(v, ranking))
+	}
+	return out, nil
+}
+
+func (s *Study) variations(ctx context.Context, base Sem, ranking *Ranking, sources []Source) ([]variation, error) {
+	var all []variation
+	add := func(setting, value string, change func(s *Sem)) {
+		all = append(all, variation{setting, value, change})
+	}
+	for _, percent := range []int{10, 25, 50} {
+		if n := ranking.Budget * percent / 100; n >= 2 {
+			add("triples", fmt.Sprintf("%d%%", percent), func(s *Sem) { s.Budget = n })
+		}
+	}
+	factors := []float64{0.25, 0.5, 2, 4}
+	for i, c := range base.Components {
+		for _, f := range factors {
+			times := "x" + formatFloat(f)
+			switch c := c.(type) {
+			case TargetConsistency:
+				add("consistency temperature", times, func(s *Sem) { s.Components[i] = TargetConsistency{f * orOne(c.Temperature)} })
+			case SemanticLocality:
+				add("locality temperature", times, func(s *Sem) { s.Components[i] = SemanticLocality{f * orOne(c.Temperature)} })
+			}
+		}
+	}
+	for _, f := range factors {
+		add("eps^2", "x"+formatFloat(f), func(s *Sem) {
+			if s.Epsilon2 == 0 {
+				s.Epsilon2 = defaultEpsilon2
+			}
+			s.Epsilon2 *= f
+		})
+	}
+	if base.Lexicon == nil {
+		var other Tokenizer = CharacterNGrams{}
+		if t := base.Tokenizer; t != nil && t.Name() == other.Name() {
+			other = Words{}
+		}
+		add("tokenizer", other.Name(), func(s *Sem) { s.Tokenizer = other })
+	}
+	positives, err := countPositives(ctx, base, sources)
+	if err != nil {
+		return nil, err
+	}
+	add("idf corpus", "positives", func(s *Sem) { s.Lexicon = positives })
+	for _, name := range sortedKeys(s.Lexicons) {
+		add("idf corpus", name, func(sem *Sem) { sem.Lexicon = s.Lexicons[name] })
+	}
+	for _, left := range sources {
+		var others []string
+		for _, source := range sources {
+			if source.Name != left.Name {
+				others = append(others, source.Name)
+			}
+		}
+		add("calibration", "without "+left.Name, func(s *Sem) { s.CalibrateOn = others })
+	}
+	if s.Second.Vectors != nil || s.Second.Embedder != nil {
+		add("encoder", "second", func(sem *Sem) { sem.Vectors, sem.Embedder = s.Second.Vectors, s.Second.Embedder })
+	}
+	return all, nil
+}
+
+// countPositives counts document frequencies over the distinct positives.
+func countPositives(ctx context.Context, base Sem, sources []Source) (*Lexicon, error) {
+	tokenizer := base.Tokenizer
+	if tokenizer == nil && base.Lexicon != nil {
+		tokenizer = base.Lexicon.Tokenizer()
+	}
+	lexicon, seen := NewLexicon(tokenizer), make(map[fingerprint]struct{})
+	for _, source := range sources {
+		err := source.each(ctx, newReading(base.Skip), nil, func(rec *Record) error {
+			f := fingerprintOf(rec.PositiveText)
+			if _, ok := seen[f]; !ok {
+				seen[f] = struct{}{}
+				lexicon.Add(rec.PositiveText)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return lexicon, nil
+}
+
+func (r *Ranking) order() []string {
+	names := make([]string, len(r.Ranked))
+	for i, s := range r.Ranked {
+		names[i] = s.Source
+	}
+	return names
+}
+
+// compare counts the pairs that a variant turns round.
+func (s *Sensitivity) compare(v variation, ranking *Ranking) Variant {
+	out := Variant{Setting: v.setting, Value: v.value, Order: ranking.order(), Flips: []Flip{}}
+	for _, p := range s.Default.Pairs {
+		better, _ := ranking.Find(p.Better)
+		worse, _ := ranking.Find(p.Worse)
+		if better.Rank > worse.Rank {
+			out.Flips = append(out.Flips, Flip{p.Better, p.Worse, p.Probability, worse.Value - better.Value})
+		}
+	}
+	out.Tau = 1 - 2*float64(len(out.Flips))/float64(len(s.Default.Pairs))
+	return out
+}
+
+// String returns a table with the pairs that flip; those that the default
+// ranking was sure of at 95% are marked with an exclamation mark.
+func (s *Sensitivity) String() string {
+	var out strings.Builder
+	out.WriteString("default: " + strings.Join(s.Order, " > ") + "\n")
+	t := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "setting\tvalue\ttau\tbest\tpairs that flip")
+	for _, v := range s.Variants {
+		var flips []string
+		for _, f := range v.Flips {
+			mark := ""
+			if f.Probability >= 0.975 {
+				mark = "!"
+			}
+			flips = append(flips, fmt.Sprintf("%s < %s%s", f.Better, f.Worse, mark))
+		}
+		fmt.Fprintf(t, "%s\t%s\t%.2f\t%s\t%s\n", v.Setting, v.Value, v.Tau, v.Order[0], strings.Join(flips, ", "))
+	}
+	t.Flush()
+	return out.String()
+}

@@ -1,0 +1,165 @@
+package eci
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Action is what a [Verdict] advises.
+// It is a value, which goroutines may share.
+type Action string
+
+// The actions.
+const (
+	// ActionTrain: train on the source, or on any of the sources, named.
+	ActionTrain Action = "train"
+	// ActionRandom: negatives taken blindly do as well; take those.
+	ActionRandom Action = "random"
+	// ActionNone: no source is shown to help.
+	ActionNone Action = "none"
+	// ActionUnknown: the data cannot tell.
+	ActionUnknown Action = "unknown"
+)
+
+// Verdict is what a person with one training run to spend should do, by the
+// forecasts of a ranking.
+// Goroutines may share one that none of them changes.
+type Verdict struct {
+	Action Action `json:"action"`
+	// Sources are the sources to train on, the one with the highest gain first;
+	// between the others and the first no difference is shown. Empty for all
+	// actions but ActionTrain.
+	Sources []string `json:"sources,omitempty"`
+	// Sentence says it in plain words, with the figures.
+	Sentence string `json:"sentence"`
+	// Warnings say what to look at before or while acting.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// verdict judges a ranking by its forecasts. unit is the metric, such as
+// "nDCG@10"; doubts are reasons for which its forecasts cannot be relied upon.
+func verdict(ranked []Ranked, unit string, doubts []string) *Verdict {
+	if len(ranked) == 0 || ranked[0].Forecast == nil {
+		return nil
+	}
+	v := &Verdict{}
+	for _, s := range ranked {
+		v.warn(s, unit)
+	}
+	best := ranked[0]
+	f := best.Forecast
+	switch chosen, equals := advised(ranked); {
+	case len(doubts) > 0:
+		v.Action = ActionUnknown
+		v.Sentence = fmt.Sprintf("No verdict: %s.", strings.Join(doubts, "; "))
+	case f.Harms:
+		v.Action = ActionNone
+		v.Sentence = fmt.Sprintf("Train on none of these: even the best, %s, would cost %s %s.", best.Source, plain(-f.Gain), unit)
+	case !(f.Low > 0):
+		v.Action = ActionNone
+		v.Sentence = fmt.Sprintf("None of these is shown to help: the best, %s, would change %s by %s.", best.Source, unit, f.interval())
+	case chosen == nil && best.flagged():
+		v.Action = ActionNone
+		v.Sentence = fmt.Sprintf("Trust none of these yet: %s promises %s %s, but its negatives can be told from positives without the query.", best.Source, f.interval(), unit)
+	case chosen == nil:
+		v.Action = ActionRandom
+		name, control := f.control()
+		v.Sentence = fmt.Sprintf("Negatives taken blindly do as well: %s would add %s %s, which is %s over %s. Take random documents: they cost nothing.",
+			best.Source, plain(f.Gain), unit, control, controlNames[name])
+	default:
+		v.Action = ActionTrain
+		v.Sources = append([]string{chosen.Source}, equals...)
+		v.Sentence = recommend(chosen, equals, unit)
+		if chosen.Source != best.Source {
+			v.Sentence += fmt.Sprintf(" %s promises more (%s), %s.", best.Source, f.interval(), best.why())
+		}
+	}
+	return v
+}
+
+var controlNames = map[string]string{"random": "random documents", "shuffled": "another query's negatives"}
+
+// advised are the source with the highest gain among those that are shown to
+// help, to beat negatives taken blindly and to have no artifact, and the others
+// among them that it is not shown to be better than.
+func advised(ranked []Ranked) (chosen *Ranked, equals []string) {
+	for i := range ranked {
+		s := &ranked[i]
+		if !(s.Forecast.Low > 0) || s.flagged() || !s.beatsControls() {
+			continue
+		}
+		if chosen == nil {
+			chosen = s
+		} else if d := chosen.Forecast.over(s.Forecast); d == nil || !(d.Low > 0) {
+			equals = append(equals, s.Source)
+		}
+	}
+	return chosen, equals
+}
+
+// flagged reports whether the source's negatives can be told without the query.
+func (s *Ranked) flagged() bool { return s.Artefact != nil && s.Artefact.AUC > artefactAUC }
+
+// beatsControls reports whether the source is better than every control at 95%.
+// Without controls there is nothing to beat.
+func (s *Ranked) beatsControls() bool {
+	for _, d := range []*Difference{s.Forecast.Random, s.Forecast.Shuffled} {
+		if d != nil && !(d.Low > 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// why says for which reason a source that helps is not advised.
+func (s *Ranked) why() string {
+	if s.flagged() {
+		return fmt.Sprintf("but its negatives can be told from positives without the query (AUC %.2f)", s.Artefact.AUC)
+	}
+	return "but is not shown to beat negatives taken blindly"
+}
+
+// recommend is the sentence for a source and those as good.
+func recommend(chosen *Ranked, equals []string, unit string) string {
+	f := chosen.Forecast
+	over := ""
+	if name, d := f.control(); d != nil {
+		over = fmt.Sprintf(", %s more than %s", plain(d.Value), controlNames[name])
+	}
+	if len(equals) == 0 {
+		return fmt.Sprintf("Train on %s: %s %s%s.", chosen.Source, f.interval(), unit, over)
+	}
+	return fmt.Sprintf("Train on %s: %s %s%s. No difference is shown to %s: take the one that costs least.",
+		chosen.Source, f.interval(), unit, over, strings.Join(equals, ", "))
+}
+
+// warn adds what is to be known of one source.
+func (v *Verdict) warn(s Ranked, unit string) {
+	f := s.Forecast
+	if f.Harms {
+		v.Warnings = append(v.Warnings, fmt.Sprintf("%s would harm: %s %s. The forecast is for a loss over the explicit negatives; in-batch negatives soften differences and can turn harm into a smaller gain", s.Source, f.interval(), unit))
+	}
+	if f.Overtrains {
+		v.Warnings = append(v.Warnings, fmt.Sprintf("%s overtrains (%s): stop early, look for false negatives", s.Source, f.curve()))
+	}
+}
+
+// interval is the gain with its 95% interval.
+func (f *Forecast) interval() string {
+	if f.Deviations == nil {
+		return fmt.Sprintf("%+.3f", f.Gain)
+	}
+	return fmt.Sprintf("%+.3f (%+.3f to %+.3f)", f.Gain, f.Low, f.High)
+}
+
+// curve is the gains after each step.
+func (f *Forecast) curve() string {
+	parts := make([]string, len(f.After))
+	for k, g := range f.After {
+		parts[k] = fmt.Sprintf("%+.3f", g)
+	}
+	return strings.Join(parts, " ")
+}
+
+// plain is a figure of the metric without a sign where it is positive.
+func plain(x float64) string { return fmt.Sprintf("%.3f", x) }
