@@ -87,16 +87,16 @@ func (l *Linter) Lint(ctx context.Context, sources ...Source) (*LintReport, erro
 	if err := checkSources(sources); err != nil {
 		return nil, err
 	}
-	index := newLintIndex(settings)
+	index := settings.index()
 	surveyed := make([]*lintSurveyed, len(sources))
 	for i, source := range sources {
-		if surveyed[i], err = surveyLint(ctx, settings, index, source, uint32(i)); err != nil {
+		if surveyed[i], err = settings.survey(ctx, index, source, uint32(i)); err != nil {
 			return nil, err
 		}
 	}
 	report := &LintReport{}
 	for _, s := range surveyed {
-		if err := inspectLint(ctx, settings, index, s); err != nil {
+		if err := settings.inspect(ctx, index, s); err != nil {
 			return nil, err
 		}
 		report.Sources = append(report.Sources, LintedSource{Name: s.source.Name, Rows: s.rows, Triples: s.triples})

@@ -20,8 +20,8 @@ type lintInspection struct {
 	tokens   [3][]string
 }
 
-// inspectLint is the second reading of a source. It adds to its findings.
-func inspectLint(ctx context.Context, settings *lintSettings, index *lintIndex, surveyed *lintSurveyed) error {
+// inspect is the second reading of a source. It adds to its findings.
+func (settings *lintSettings) inspect(ctx context.Context, index *lintIndex, surveyed *lintSurveyed) error {
 	s := &lintInspection{lintSurveyed: surveyed, settings: settings, index: index}
 	rows, err := eachLinted(ctx, s.source, &index.vectors.arena, func(*Record, error) {}, s.row)
 	if err != nil {
@@ -64,7 +64,7 @@ func (s *lintInspection) labels(rec *Record) {
 	documents := documentKeys(rec.NegativeID, rec.NegativeText)
 	for _, query := range queryKeys(rec) {
 		for _, document := range documents {
-			if _, ok := s.index.pairs[pairKey(query, document)]; ok {
+			if _, ok := s.index.pairs[query.with(document)]; ok {
 				s.found.add(LintFalseNegative, rec, rec.NegativeText, "")
 				return
 			}

@@ -9,6 +9,7 @@ import (
 	"example.com/eci/internal/stat"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/stat/combin"
 )
 
 // Mixture is the mixture of sources with the highest score.
@@ -83,13 +84,12 @@ func (r *Ranking) Mixture() (*Mixture, error) {
 	if m.AtBudget, err = p.inProportion(o.X); err != nil {
 		return nil, err
 	}
-	all := subsets(len(p.matrices), len(p.matrices))[0]
 	singles, err := p.singles()
 	if err != nil {
 		return nil, err
 	}
-	over := best(all, singles)
-	m.Gain = c.gainOver(p.names[over], &singles[over], m.AtBudget)
+	all := combin.Combinations(len(singles), len(singles))[0]
+	m.Gain = p.gain(&c, all, singles, m.AtBudget)
 	return m, nil
 }
 
@@ -286,7 +286,7 @@ func (p *parts) inProportion(weights []float64) (float64, error) {
 			n := 0
 			for j := range p.config.Groups {
 				_, u := math.Modf((float64(j)+0.5)*math.Phi + float64(turn)/mixtureTurns)
-				g := &p.matrices[draw(weights, u)].groups[j]
+				g := &p.matrices[stat.Share(weights, u)].groups[j]
 				n += g.triples
 				for k, x := range g.sum {
 					scratch[k] += x
@@ -302,14 +302,4 @@ func (p *parts) inProportion(weights []float64) (float64, error) {
 		mean += value / mixtureTurns
 	}
 	return mean, cmp.Or(errs...)
-}
-
-// draw returns the index in whose share of [0, 1) u falls.
-func draw(weights []float64, u float64) int {
-	s, sum := 0, weights[0]
-	for u >= sum && s < len(weights)-1 {
-		s++
-		sum += weights[s]
-	}
-	return s
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"gonum.org/v1/gonum/stat/combin"
 )
 
 // Hybrid is a mixture of several sources in equal parts.
@@ -63,7 +65,7 @@ func (r *Ranking) Hybrids(size int) ([]Hybrid, error) {
 	}
 	hybrids := make([]Hybrid, 0, count)
 	for k := 2; k <= size; k++ {
-		members := subsets(n, k)
+		members := combin.Combinations(n, k)
 		values, err := parts.evaluate(members)
 		if err != nil {
 			return nil, err
@@ -180,17 +182,19 @@ func (p *parts) evaluate(members [][]int) ([]combination, error) {
 }
 
 // singles scores every source by itself.
-func (p *parts) singles() ([]combination, error) { return p.evaluate(subsets(len(p.matrices), 1)) }
+func (p *parts) singles() ([]combination, error) {
+	return p.evaluate(combin.Combinations(len(p.matrices), 1))
+}
 
-// best returns the member with the highest score, the first of equal ones.
-func best(members []int, singles []combination) int {
-	first := members[0]
+// gain compares a mixture with the best of its members, the first of equal ones.
+func (p *parts) gain(c *combination, members []int, singles []combination, atBudget float64) Gain {
+	best := members[0]
 	for _, s := range members {
-		if singles[s].score > singles[first].score {
-			first = s
+		if singles[s].score > singles[best].score {
+			best = s
 		}
 	}
-	return first
+	return c.gainOver(p.names[best], &singles[best], atBudget)
 }
 
 func (p *parts) hybrid(members []int, c combination, singles []combination, atBudget float64) Hybrid {
@@ -199,8 +203,7 @@ func (p *parts) hybrid(members []int, c combination, singles []combination, atBu
 		h.Sources = append(h.Sources, p.names[s])
 	}
 	h.StandardError, h.Low, h.High = c.interval()
-	over := best(members, singles)
-	h.Gain = c.gainOver(p.names[over], &singles[over], atBudget)
+	h.Gain = p.gain(&c, members, singles, atBudget)
 	return h
 }
 
@@ -273,24 +276,4 @@ func (p *parts) turns(of *classes, members []int, scratch []float64) (mean float
 		scored++
 	}
 	return mean / float64(max(scored, 1)), nil
-}
-
-// subsets returns all ascending k-subsets of 0..n-1 in lexical order.
-func subsets(n, k int) [][]int {
-	var out [][]int
-	chosen := make([]int, 0, k)
-	var extend func(from int)
-	extend = func(from int) {
-		if len(chosen) == k {
-			out = append(out, slices.Clone(chosen))
-			return
-		}
-		for i := from; i <= n-(k-len(chosen)); i++ {
-			chosen = append(chosen, i)
-			extend(i + 1)
-			chosen = chosen[:len(chosen)-1]
-		}
-	}
-	extend(0)
-	return out
 }

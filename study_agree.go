@@ -275,7 +275,7 @@ func concordances(names []string, values [][]float64, measured []float64, pairs 
 		c.Measure = name
 		c.Tau.Value, _ = stat.TauB(values[k], measured)
 		c.Rho.Value, _ = stat.Spearman(values[k], measured)
-		c.Accuracy.Value, _ = accuracy(values[k], pairs, all)
+		c.Accuracy.Value, _ = stat.PairAccuracy(values[k], pairs, all)
 		c.Lead.Value = list[0].Tau.Value - c.Tau.Value
 	}
 	random := rand.New(rand.NewPCG(options.Seed, 0x9e3779b97f4a7c15))
@@ -304,7 +304,7 @@ func concordances(names []string, values [][]float64, measured []float64, pairs 
 			keep(3, first-tau, ok && firstOK)
 			rho, ok := stat.Spearman(x, y)
 			keep(1, rho, ok)
-			share, ok := accuracy(values[k], pairs, draw)
+			share, ok := stat.PairAccuracy(values[k], pairs, draw)
 			keep(2, share, ok)
 		}
 	}
@@ -315,25 +315,6 @@ func concordances(names []string, values [][]float64, measured []float64, pairs 
 		}
 	}
 	return list
-}
-
-// accuracy is the share of the significant pairs among the drawn sources that x
-// orders like the outcomes; not ok when there are none.
-func accuracy(x []float64, pairs [][]bool, drawn []int) (share float64, ok bool) {
-	halves, n := 0, 0
-	for k, a := range drawn {
-		for _, b := range drawn[:k] {
-			i, j := min(a, b), max(a, b)
-			if pairs[i][j] {
-				n++
-				halves += 1 + cmp.Compare(x[i], x[j])
-			}
-		}
-	}
-	if n == 0 {
-		return 0, false
-	}
-	return float64(halves) / float64(2*n), true
 }
 
 // note fills Notes.
