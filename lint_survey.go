@@ -22,7 +22,7 @@ func keyOf(text string) lintKey {
 // with returns the key of the ordered pair of a and b.
 func (a lintKey) with(b lintKey) lintKey { return lintKey(mix64(mix64(uint64(a)) ^ uint64(b))) }
 
-// Prefixes keep ids of queries, ids of documents and texts apart.
+// Prefixes separate IDs of queries, IDs of documents and texts.
 const (
 	queryPrefix    = "query id\x00"
 	documentPrefix = "document id\x00"
@@ -234,12 +234,12 @@ func (s *lintSurvey) identity(space, id, text string, rec *Record) {
 	if first, ok := s.index.texts[name]; !ok {
 		s.index.texts[name] = lintText{content, uint32(rec.Row)}
 	} else if first.key != content {
-		s.found.addOnce(LintIDConflict, rec, text, fmt.Sprintf("id %q stood for another text in row %d", id, first.row))
+		s.found.addOnce(LintIDConflict, rec, text, fmt.Sprintf("ID %q belonged to another text in row %d", id, first.row))
 	}
 	if first, ok := s.index.ids[content]; !ok {
 		s.index.ids[content] = lintText{name, uint32(rec.Row)}
 	} else if first.key != name {
-		s.found.addOnce(LintSameText, rec, text, fmt.Sprintf("id %q; another in row %d", id, first.row))
+		s.found.addOnce(LintSameText, rec, text, fmt.Sprintf("ID %q; another in row %d", id, first.row))
 	}
 }
 

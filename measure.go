@@ -2,9 +2,8 @@ package eci
 
 import "math"
 
-// Measure is a simple statistic of a source that serves as a baseline or control
-// for ECI. Value must be finite for any totals, with 0 for no triples; a higher
-// value ranks first.
+// Measure is a simple statistic of a source, a baseline for ECI. Value must return
+// a finite number for any totals, and 0 for no triples. A higher value ranks first.
 // Goroutines may share one whose Value may be called by several at once.
 type Measure struct {
 	Name  string

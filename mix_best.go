@@ -15,11 +15,11 @@ import (
 // Mixture is the mixture of sources with the highest score.
 // Goroutines may share one that none of them changes.
 type Mixture struct {
-	// Weights are the shares of all sources, in the order of the ranking; they sum
+	// Weights are the shares of all sources, in the order of the ranking. They sum
 	// to 1.
 	Weights []MixtureWeight `json:"weights"`
-	// Score is S(sum a_s M_s) in nats, StandardError and the 95% interval
-	// [Low, High] the infinitesimal grouped jackknife's.
+	// Score is S(sum a_s M_s) in nats. StandardError and the 95% interval [Low, High]
+	// come from the infinitesimal grouped jackknife.
 	Score         float64 `json:"score"`
 	StandardError float64 `json:"standard_error"`
 	Low           float64 `json:"low"`
@@ -29,9 +29,9 @@ type Mixture struct {
 	Gap float64 `json:"gap"`
 	// Iterations is the number of steps taken, at most 50.
 	Iterations int `json:"iterations"`
-	// Gain compares it with the best single source.
+	// Gain compares the mixture with the best single source.
 	Gain Gain `json:"gain"`
-	// AtBudget is S at the number of triples of one source, every query taken from
+	// AtBudget is S with as many triples as one source has. Each query is taken from
 	// one source, in these proportions.
 	AtBudget float64 `json:"at_budget"`
 }
@@ -53,7 +53,7 @@ const (
 	mixtureGap        = 1e-3 // nats; well below what matters
 )
 
-// String names the shares of at least one percent and the gain, on one line.
+// String returns the shares of at least half a percent and the gain on one line.
 func (m *Mixture) String() string {
 	var shares []string
 	for _, w := range m.Weights {
@@ -81,7 +81,8 @@ func (r *Ranking) Mixture() (*Mixture, error) {
 	m := &Mixture{Score: o.Value, Gap: o.Gap(), Iterations: iterations}
 	m.StandardError, m.Low, m.High = c.interval()
 	m.Weights = o.intervals(c.ok)
-	if m.AtBudget, err = p.inProportion(o.X); err != nil {
+	m.AtBudget, err = p.inProportion(o.X)
+	if err != nil {
 		return nil, err
 	}
 	singles, err := p.singles()

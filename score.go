@@ -399,12 +399,26 @@ type Baseline struct {
 // Name returns the measure's name.
 func (b *Baseline) Name() string { return b.Measure.Name }
 
-// Score scores one source; the Sem must be calibrated.
+// Score scores one source. The Sem must be calibrated. A Measure without Value is
+// ErrSettings.
 func (b *Baseline) Score(ctx context.Context, source Source) (*Score, error) {
+	if err := b.check(); err != nil {
+		return nil, err
+	}
 	return scoreAlone(ctx, &b.Sem, &b.Measure, source)
 }
 
-// Prepare surveys, equalises budgets and calibrates as [Sem.Prepare] does.
+// Prepare surveys, equalizes budgets and calibrates as [Sem.Prepare] does.
 func (b *Baseline) Prepare(ctx context.Context, sources ...Source) (Scorer, error) {
+	if err := b.check(); err != nil {
+		return nil, err
+	}
 	return prepare(ctx, &b.Sem, &b.Measure, sources)
+}
+
+func (b *Baseline) check() error {
+	if b.Measure.Value == nil {
+		return fmt.Errorf("eci: baseline %q: %w: Measure.Value is nil; use one of Measures", b.Measure.Name, ErrSettings)
+	}
+	return nil
 }
