@@ -48,7 +48,7 @@ func (s *Sem) Leverage(ctx context.Context, matrix *Matrix, source Source) iter.
 }
 
 func (s *Sem) leverage(ctx context.Context, matrix *Matrix, source Source, yield func(*Leveraged, error) bool) error {
-	r, err := s.weigher(source)
+	r, err := s.weigher(source, 2)
 	if err != nil {
 		return err
 	}

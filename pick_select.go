@@ -66,7 +66,12 @@ func (s *Sem) choose(ctx context.Context, selection Selection, source Source, yi
 	if err := selection.check(); err != nil {
 		return err
 	}
-	r, err := s.weigher(source)
+	squares := 2 // W and its last updates
+	if selection.Stream {
+		// For every guess that is open at one time.
+		squares *= 2 + int(math.Log(2*float64(selection.Count))/math.Log1p(selection.Epsilon))
+	}
+	r, err := s.weigher(source, squares)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package eci
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"math"
 
@@ -52,7 +53,11 @@ type Suspect struct {
 // [Sem.Weigh].
 func (s *Sem) Suspects(ctx context.Context, source Source, threshold float64) iter.Seq2[*Suspect, error] {
 	return func(yield func(*Suspect, error) bool) {
-		r, err := s.weigher(source)
+		if math.IsNaN(threshold) {
+			yield(nil, fmt.Errorf("eci: suspects: %w: the threshold is NaN", ErrSettings))
+			return
+		}
+		r, err := s.weigher(source, 0)
 		if err != nil {
 			yield(nil, err)
 			return

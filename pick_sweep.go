@@ -67,6 +67,9 @@ func (s *Sem) Sweep(ctx context.Context, source Source, thresholds ...float64) (
 		}
 	}
 	edges = slices.Insert(edges, 0, math.Inf(-1))
+	if _, err := s.weigher(source, len(edges)+2); err != nil {
+		return nil, err
+	}
 	sweep := &MarginSweep{Source: source.Name}
 	bins := make([]sweepBin, len(edges))
 	var scratch []float64
@@ -190,4 +193,21 @@ func (p SweepPoint) MarshalJSON() ([]byte, error) {
 		Effective float64  `json:"effective_triples"`
 		Score     float64  `json:"score"`
 	}{finite(p.Threshold), finite(p.Margin), p.Triples, p.Share, p.EffectiveTriples, p.Score})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote; on an error p is unchanged.
+func (p *SweepPoint) UnmarshalJSON(data []byte) error {
+	in := struct {
+		Threshold, Margin *float64
+		Triples           int
+		Share             float64
+		Effective         float64 `json:"effective_triples"`
+		Score             float64
+	}{}
+	if err := json.Unmarshal(data, &in); err != nil {
+		return fmt.Errorf("eci: sweep: %w: %w", ErrFormat, err)
+	}
+	lowest := math.Inf(-1)
+	*p = SweepPoint{Threshold: *cmp.Or(in.Threshold, &lowest), Margin: *cmp.Or(in.Margin, &lowest), Triples: in.Triples, Share: in.Share, Score: in.Score, EffectiveTriples: in.Effective}
+	return nil
 }

@@ -37,7 +37,6 @@ const (
 	segmentSuffix  = ".vectors"
 	recordHeader   = 32 + 4 + 4
 	mostComponents = 1 << 20
-	mostSegments   = 1e10 // names have ten digits
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -199,11 +198,12 @@ func (c *DiskCache) makeRoom(bytes int64) (last int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	const most = 1e10 // names have ten digits
 	total := bytes
 	for i, name := range names {
 		total += sizes[i]
 		digits, _, _ := strings.Cut(name, "-")
-		if n, err := strconv.ParseInt(digits, 10, 64); err == nil && n < mostSegments {
+		if n, err := strconv.ParseInt(digits, 10, 64); err == nil && n < most {
 			last = max(last, n)
 		}
 	}

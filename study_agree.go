@@ -106,6 +106,19 @@ func (e Estimate) MarshalJSON() ([]byte, error) {
 	}{e.Value, [2]float64{e.Low, e.High}})
 }
 
+// UnmarshalJSON reads what MarshalJSON wrote; on an error e is unchanged.
+func (e *Estimate) UnmarshalJSON(data []byte) error {
+	var in struct {
+		Value    float64
+		Interval [2]float64
+	}
+	if err := json.Unmarshal(data, &in); err != nil {
+		return fmt.Errorf("eci: estimate: %w: %w", ErrFormat, err)
+	}
+	*e = Estimate{in.Value, in.Interval[0], in.Interval[1]}
+	return nil
+}
+
 // Agree compares a ranking with measured outcomes of at least three of its
 // sources. It leaves out sources without an outcome and lists them in a note.
 //
