@@ -120,15 +120,15 @@ const (
 	// with other tokens. An encoder that reads only the beginning of a text gives one
 	// vector to all texts that begin alike.
 	LintConstantVector LintKind = "constant-vector"
-	// LintNotNearer (error): of a sample of up to 128 triples, each with another
-	// query's, fewer than Linter.NearerShare have a positive nearer to the query
-	// than the positive of the other. By chance it is half: queries and documents
-	// look embedded with two encoders, or ids are mixed up. The rule needs 30
+	// LintNotNearer (error): queries and documents look embedded with two encoders, or
+	// IDs are mixed up. The rule compares each of up to 128 sampled triples with one of
+	// another query. Fewer than Linter.NearerShare have a positive that is nearer to
+	// the query than the other's positive. By chance it is half. The rule needs 30
 	// sampled triples.
 	LintNotNearer LintKind = "positives-not-nearer"
 	// LintMixedNorms (warning): the norms of the sampled passages fall into two
 	// groups, each of at least 5% and five, with none in a gap of a fifth or more
-	// between them: vectors of two encoders, or only some normalised.
+	// between them: vectors of two encoders, or only some normalized.
 	LintMixedNorms LintKind = "mixed-norms"
 	// LintMixedClusters (warning): two-means splits the sampled passages into two
 	// groups, each of at least 5% and five, of mean cosine at least 0.1 within and
