@@ -162,6 +162,9 @@ func (r *run) resolve(ctx context.Context, source Source, b *batch) error {
 	}
 	if r.dimension == 0 {
 		r.dimension = r.vectors.dimension
+		if err := r.fits(); err != nil {
+			return source.wrap(nil, err)
+		}
 	}
 	if r.dimension != r.vectors.dimension {
 		return source.wrap(nil, fmt.Errorf("%w: vectors have %d components, the calibration %d", ErrDimension, r.vectors.dimension, r.dimension))

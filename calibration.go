@@ -89,6 +89,27 @@ func (m *EncoderMark) expect(e Embedder) (sketch.Expected, error) {
 	return sketch.Expect(m.Vectors), nil
 }
 
+// UnmarshalJSON reads what was marshaled; on an error c is unchanged. Scales that
+// are missing or null are ErrFormat.
+func (c *Calibration) UnmarshalJSON(data []byte) error {
+	type plain Calibration
+	var in struct {
+		plain
+		MarginScale   *float64 `json:"margin_scale"`
+		NegativeMean  *float64 `json:"negative_mean"`
+		NegativeScale *float64 `json:"negative_scale"`
+	}
+	if err := json.Unmarshal(data, &in); err != nil {
+		return fmt.Errorf("eci: calibration: %w: %w", ErrFormat, err)
+	}
+	if in.MarginScale == nil || in.NegativeMean == nil || in.NegativeScale == nil {
+		return fmt.Errorf("eci: calibration: %w: margin_scale, negative_mean or negative_scale is missing", ErrFormat)
+	}
+	*c = Calibration(in.plain)
+	c.MarginScale, c.NegativeMean, c.NegativeScale = *in.MarginScale, *in.NegativeMean, *in.NegativeScale
+	return nil
+}
+
 // leastSpread separates a spread from the rounding error of equal cosines of
 // float32 vectors.
 const leastSpread = 1e-9
@@ -134,15 +155,32 @@ func (s *spread) deviation() float64 {
 	return math.Sqrt(s.square / s.n)
 }
 
-// checkComponents refuses names that are empty or used twice.
+// checkComponents refuses names that are empty or used twice, and settings that
+// make no sense.
 func checkComponents(components []Component) error {
 	seen := make(map[string]bool)
-	for _, c := range components {
+	for i, c := range components {
+		if c == nil {
+			return fmt.Errorf("eci: %w: component %d is nil", ErrSettings, i+1)
+		}
 		name := c.Name()
 		if name == "" || strings.ContainsAny(name, " \t\n\"") || seen[name] {
 			return fmt.Errorf("eci: %w: component name %q is empty, has blanks or is used twice", ErrSettings, name)
 		}
 		seen[name] = true
+		if v, ok := c.(validator); ok {
+			if err := v.Validate(); err != nil {
+				return fmt.Errorf("eci: %w: component %q: %w", ErrSettings, name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkTemperature refuses what no temperature can be; 0 means the default.
+func checkTemperature(t float64) error {
+	if t != 0 && !positive(t) {
+		return fmt.Errorf("Temperature %v is not positive and finite", t)
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ func (c *Controls) unbeaten() (names []string) {
 // Goroutines may share one that none of them changes.
 type Control struct {
 	// Triples is the number of triples compared; 0 means that there was nothing to
-	// compare with, as in a source with one query.
+	// compare with, or no interval, as in a source with one query.
 	Triples int `json:"triples"`
 	// Value is S of the control, in nats, and Difference S of the source on these
 	// triples minus Value, with the standard error and the 95% interval [Low, High]
@@ -362,6 +362,9 @@ func (r *run) control(rows []*checked, all combination, substitutes []*document)
 	its, err := r.valueOf(other)
 	if err != nil {
 		return Control{}, err
+	}
+	if !mine.ok || !its.ok { // no interval: nothing can be said
+		return Control{}, nil
 	}
 	g := mine.gainOver("", &its, 0)
 	return Control{Triples: len(own), Value: its.score, Difference: g.Value, StandardError: g.StandardError, Low: g.Low, High: g.High, Probability: g.Probability}, nil

@@ -29,6 +29,14 @@ func (LexicalResidual) Name() string { return "residuality" }
 // Settings names the floor.
 func (c LexicalResidual) Settings() string { return "floor=" + formatFloat(c.Floor) }
 
+// Validate refuses a floor outside [0, 1).
+func (c LexicalResidual) Validate() error {
+	if !(c.Floor >= 0 && c.Floor < 1) {
+		return fmt.Errorf("Floor %v is not in [0, 1)", c.Floor)
+	}
+	return nil
+}
+
 // Weight returns rho from e.Coverage and e.Overlap.
 func (c LexicalResidual) Weight(e *Evidence) float64 {
 	return max(c.Floor, 1-max(e.Coverage, e.Overlap))
@@ -148,6 +156,14 @@ func (c CharacterNGrams) n() int {
 		return 4
 	}
 	return c.N
+}
+
+// Validate refuses a negative length.
+func (c CharacterNGrams) Validate() error {
+	if c.N < 0 {
+		return fmt.Errorf("N %d is negative", c.N)
+	}
+	return nil
 }
 
 // AppendTokens appends the character n-grams of text.

@@ -296,10 +296,14 @@ func (m *Matrix) Scale(alpha float64) error {
 	return nil
 }
 
-// total returns the unscaled upper triangle sum w r rT over all groups.
+// total returns the unscaled upper triangle sum w r rT over all groups; nil when
+// there are no triples.
 func (m *Matrix) total() (sum []float64, triples int) {
 	m.flush()
 	d := m.config.Dimension
+	if m.Triples() == 0 { // of a dimension that nobody has paid for
+		return nil, 0
+	}
 	sum = make([]float64, d*d)
 	for i := range m.groups {
 		triples += m.groups[i].triples

@@ -142,6 +142,12 @@ func (r *Ranking) MarshalJSON() ([]byte, error) {
 	return o.done()
 }
 
+// UnmarshalJSON fails with ErrFormat: what MarshalJSON writes is a report, from
+// which a Ranking cannot be made again.
+func (r *Ranking) UnmarshalJSON([]byte) error {
+	return fmt.Errorf("eci: ranking: %w: its JSON is a report and lacks matrices and deviations; rank again, or use Sem.Checkpoint", ErrFormat)
+}
+
 // MarshalJSON writes the score with its place in the ranking. The means of the
 // components stand under their names.
 func (s Ranked) MarshalJSON() ([]byte, error) {
@@ -159,6 +165,12 @@ func (s *Score) MarshalJSON() ([]byte, error) {
 	var o object
 	s.fields(&o)
 	return o.done()
+}
+
+// UnmarshalJSON fails with ErrFormat, as that of a [Ranking] does. It is also that
+// of a Ranked.
+func (s *Score) UnmarshalJSON([]byte) error {
+	return fmt.Errorf("eci: score: %w: its JSON is a report and lacks matrix and deviations; score again, or use Sem.Checkpoint", ErrFormat)
 }
 
 func (s *Score) fields(o *object) {
@@ -209,4 +221,20 @@ func (p Pair) MarshalJSON() ([]byte, error) {
 	o.field("interval", [2]float64{p.Low, p.High})
 	o.field("probability", p.Probability)
 	return o.done()
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote; on an error p is unchanged.
+func (p *Pair) UnmarshalJSON(data []byte) error {
+	var in struct {
+		Better, Worse string
+		Difference    float64
+		StandardError float64 `json:"standard_error"`
+		Interval      [2]float64
+		Probability   float64
+	}
+	if err := json.Unmarshal(data, &in); err != nil {
+		return fmt.Errorf("eci: pair: %w: %w", ErrFormat, err)
+	}
+	*p = Pair{in.Better, in.Worse, in.Difference, in.StandardError, in.Interval[0], in.Interval[1], in.Probability}
+	return nil
 }

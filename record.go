@@ -1,6 +1,11 @@
 package eci
 
-import "example.com/eci/internal/sketch"
+import (
+	"encoding/json"
+	"fmt"
+
+	"example.com/eci/internal/sketch"
+)
 
 // Record is the concrete [Triple] that readers yield, with ids, texts and
 // optional vectors. Its JSON form is this project's own JSONL format; ids,
@@ -23,6 +28,40 @@ type Record struct {
 	// File and Row (1-based) say where the record was read.
 	File string `json:"-"`
 	Row  int    `json:"-"`
+}
+
+// UnmarshalJSON reads a record; on an error, ErrMalformed, r is unchanged. A null
+// in a vector is an error: as a []float32 it would be read as 0.
+func (r *Record) UnmarshalJSON(data []byte) error {
+	type plain Record
+	in := struct {
+		*plain
+		Query    json.RawMessage `json:"query_vector"`
+		Positive json.RawMessage `json:"positive_vector"`
+		Negative json.RawMessage `json:"negative_vector"`
+	}{plain: &plain{File: r.File, Row: r.Row}}
+	if err := json.Unmarshal(data, &in); err != nil {
+		return fmt.Errorf("eci: record: %w: %w", ErrMalformed, err)
+	}
+	for _, v := range []struct {
+		name string
+		raw  json.RawMessage
+		to   *[]float32
+	}{
+		{"query_vector", in.Query, &in.QueryVector},
+		{"positive_vector", in.Positive, &in.PositiveVector},
+		{"negative_vector", in.Negative, &in.NegativeVector},
+	} {
+		if len(v.raw) == 0 || v.raw[0] == 'n' {
+			continue
+		}
+		var err error
+		if *v.to, err = appendNumbers(nil, v.name, v.raw); err != nil {
+			return fmt.Errorf("eci: record: %w", err)
+		}
+	}
+	*r = Record(*in.plain)
+	return nil
 }
 
 // Query returns the query's text.

@@ -1,6 +1,7 @@
 package eci
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -56,14 +57,17 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 	}
 	r.lexicon = counted
 	seen := make(map[fingerprint]struct{})
-	count := func(text string, f fingerprint) {
-		if !fresh {
-			return
+	count := func(text string, f fingerprint) error {
+		if _, ok := seen[f]; ok || !fresh {
+			return nil
 		}
-		if _, ok := seen[f]; !ok {
-			seen[f] = struct{}{}
-			counted.Add(text)
+		seen[f] = struct{}{}
+		counted.Add(text)
+		if counted.bytes() > r.MemoryBytes {
+			return fmt.Errorf("%w: the lexicon has %d distinct tokens, which take %s, Sem.MemoryBytes allows %s; give a Sem.Lexicon counted over fewer documents, another Tokenizer, or raise it",
+				ErrMemory, len(counted.read().counts), gigabytes(counted.bytes()), gigabytes(r.MemoryBytes))
 		}
+		return nil
 	}
 	smallest := math.MaxInt
 	for _, source := range sources {
@@ -71,8 +75,9 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 		r.samples[source.Name] = s
 		err := source.each(ctx, s.survey, nil, func(rec *Record) error {
 			p, n := fingerprintOf(rec.PositiveText), fingerprintOf(rec.NegativeText)
-			count(rec.PositiveText, p)
-			count(rec.NegativeText, n)
+			if err := cmp.Or(count(rec.PositiveText, p), count(rec.NegativeText, n)); err != nil {
+				return err
+			}
 			h := tripleHash(r.Seed, fingerprintOf(rec.QueryText), p, n)
 			if r.pool != nil {
 				r.pool.offer(source.Name, rec, h)
@@ -117,6 +122,11 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 		s.histogram = nil
 		if r.pool != nil {
 			r.surveyed += mix64(fnv1a(s.digest^uint64(s.size()), source.Name))
+		}
+	}
+	if r.dimension > 0 { // of the calibration
+		if err := r.fits(); err != nil {
+			return err
 		}
 	}
 	return r.openCheckpoint(ctx, sources)

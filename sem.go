@@ -1,11 +1,13 @@
 package eci
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 
 	"example.com/eci/internal/sketch"
 )
@@ -41,7 +43,7 @@ type Sem struct {
 	// on their texts and Seed only.
 	Budget int
 	Seed   uint64
-	// Groups is G, the number of jackknife groups of queries; 0 means 32.
+	// Groups is G, the number of jackknife groups of queries, at least 2; 0 means 32.
 	Groups int
 	// Epsilon2 is eps^2, the distortion of the coding rate; 0 means 0.5.
 	Epsilon2 float64
@@ -61,6 +63,11 @@ type Sem struct {
 	// CacheBytes limits the memory for embeddings; 0 means 1 GiB. Beyond it, texts
 	// are embedded again when they come again.
 	CacheBytes int64
+	// MemoryBytes limits the memory for the information matrices, about 8 G d^2 bytes
+	// for each source of G groups and dimension d, and for the lexicon that is
+	// counted, about 100 bytes and its own length for each distinct token; 0 means
+	// 16 GiB. More is refused with ErrMemory before it is allocated.
+	MemoryBytes int64
 	// Skip says which bad rows to leave out and count instead of failing.
 	Skip Skip
 	// Checkpoint is a directory in which the calibration, every finished score and,
@@ -154,6 +161,9 @@ func (r *run) prepare(ctx context.Context, sources []Source) error {
 	if err := checkSources(sources); err != nil {
 		return err
 	}
+	if err := r.checkNames(sources); err != nil {
+		return err
+	}
 	if r.Sem.Calibration != nil {
 		if err := r.useCalibration(); err != nil {
 			return err
@@ -202,7 +212,7 @@ type Weighted struct {
 // Budget is not applied.
 func (s *Sem) Weigh(ctx context.Context, source Source) iter.Seq2[*Weighted, error] {
 	return func(yield func(*Weighted, error) bool) {
-		r, err := s.weigher(source)
+		r, err := s.weigher(source, 0)
 		if err == nil {
 			err = r.batches(ctx, source, r.reading(), func(b *batch) error {
 				if err := r.weigh(source, b); err != nil {
@@ -222,8 +232,9 @@ func (s *Sem) Weigh(ctx context.Context, source Source) iter.Seq2[*Weighted, err
 	}
 }
 
-// weigher is a run over all triples of one source under the frozen calibration.
-func (s *Sem) weigher(source Source) (*run, error) {
+// weigher is a run over all triples of one source under the frozen calibration,
+// for which there is memory for so many arrays of d x d numbers.
+func (s *Sem) weigher(source Source, squares int) (*run, error) {
 	all := *s
 	all.Budget = Unlimited
 	r, err := newRun(&all, nil)
@@ -232,6 +243,9 @@ func (s *Sem) weigher(source Source) (*run, error) {
 	}
 	if err == nil {
 		err = checkSources([]Source{source})
+	}
+	if err == nil {
+		err = r.affords(squares)
 	}
 	return r, err
 }
@@ -261,38 +275,15 @@ type run struct {
 }
 
 func newRun(s *Sem, measure *Measure) (*run, error) {
+	if s == nil {
+		return nil, fmt.Errorf("eci: %w: the Sem is nil; use &eci.Sem{...}", ErrSettings)
+	}
 	r := &run{Sem: *s, measure: measure, samples: make(map[string]*sample)}
-	if r.Components == nil {
-		r.Components = []Component{TargetConsistency{}, SemanticLocality{}, LexicalResidual{}}
-	}
-	if err := checkComponents(r.Components); err != nil {
+	if err := r.Sem.resolve(); err != nil {
 		return nil, err
 	}
-	if r.Groups == 0 {
-		r.Groups = defaultGroups
-	}
-	if r.Epsilon2 == 0 {
-		r.Epsilon2 = defaultEpsilon2
-	}
-	if r.BatchSize == 0 {
-		r.BatchSize = 256
-	}
-	if r.CacheBytes == 0 {
-		r.CacheBytes = 1 << 30
-	}
-	if r.Temperature == 0 {
-		r.Temperature = 0.05
-	}
-	if _, err := (MatrixConfig{Dimension: 1, Groups: r.Groups, Epsilon2: r.Epsilon2}).withDefaults(); err != nil {
-		return nil, err
-	}
-	switch {
-	case r.Budget < Unlimited:
-		return nil, fmt.Errorf("eci: %w: budget %d; use a positive number, 0 for the smallest source or Unlimited", ErrSettings, r.Budget)
-	case r.BatchSize < 0 || r.CacheBytes < 0:
-		return nil, fmt.Errorf("eci: %w: batch size %d, cache of %d bytes", ErrSettings, r.BatchSize, r.CacheBytes)
-	case !(r.Temperature > 0) || math.IsInf(r.Temperature, 0):
-		return nil, fmt.Errorf("eci: %w: temperature %v", ErrSettings, r.Temperature)
+	if measure != nil && (measure.Name == "" || measure.Value == nil) {
+		return nil, fmt.Errorf("eci: %w: Baseline.Measure needs a Name and a Value; see Measures", ErrSettings)
 	}
 	if r.Lexicon != nil {
 		var err error
@@ -309,6 +300,93 @@ func newRun(s *Sem, measure *Measure) (*run, error) {
 	}
 	return r, nil
 }
+
+// resolve fills in the defaults and refuses settings that make no sense.
+func (s *Sem) resolve() error {
+	if s.Components == nil {
+		s.Components = []Component{TargetConsistency{}, SemanticLocality{}, LexicalResidual{}}
+	}
+	s.Groups = cmp.Or(s.Groups, defaultGroups)
+	s.Epsilon2 = cmp.Or(s.Epsilon2, defaultEpsilon2)
+	s.BatchSize = cmp.Or(s.BatchSize, 256)
+	s.CacheBytes = cmp.Or(s.CacheBytes, 1<<30)
+	s.MemoryBytes = cmp.Or(s.MemoryBytes, 16<<30)
+	s.Temperature = cmp.Or(s.Temperature, 0.05)
+	refuse := func(format string, args ...any) error {
+		return fmt.Errorf("eci: %w: "+format, append([]any{ErrSettings}, args...)...)
+	}
+	switch {
+	case s.Budget < Unlimited:
+		return refuse("Budget %d; use a positive number, 0 for the smallest source or Unlimited", s.Budget)
+	case s.Groups < 2 || s.Groups > maxGroups:
+		return refuse("Groups %d is not in 2..%d; an interval needs two groups of queries", s.Groups, maxGroups)
+	case !positive(s.Epsilon2):
+		return refuse("Epsilon2 %v is not positive and finite", s.Epsilon2)
+	case !positive(s.Temperature):
+		return refuse("Temperature %v is not positive and finite", s.Temperature)
+	case s.BatchSize < 0:
+		return refuse("BatchSize %d is negative", s.BatchSize)
+	case s.CacheBytes < 0:
+		return refuse("CacheBytes %d is negative", s.CacheBytes)
+	case s.MemoryBytes < 0:
+		return refuse("MemoryBytes %d is negative", s.MemoryBytes)
+	case s.Skip&^(SkipMalformed|SkipEmptyText|SkipMissingVector|SkipBadVector) != 0:
+		return refuse("Skip %#x has a policy that there is not", uint8(s.Skip))
+	}
+	if t, ok := s.Tokenizer.(validator); ok {
+		if err := t.Validate(); err != nil {
+			return refuse("Tokenizer %q: %w", s.Tokenizer.Name(), err)
+		}
+	}
+	return checkComponents(s.Components)
+}
+
+// validator is implemented by components and tokenizers that can have settings
+// that make no sense.
+type validator interface{ Validate() error }
+
+func positive(x float64) bool { return x > 0 && !math.IsInf(x, 0) }
+
+// checkNames refuses names to calibrate on that are no sources.
+func (r *run) checkNames(sources []Source) error {
+	for _, name := range r.CalibrateOn {
+		if !slices.ContainsFunc(sources, func(s Source) bool { return s.Name == name }) {
+			return fmt.Errorf("eci: %w: CalibrateOn names %q, which is not among the sources", ErrSettings, name)
+		}
+	}
+	return nil
+}
+
+// spareSquares is the number of d x d arrays that jackknife, controls and artefact
+// check take beside the sums of the groups.
+const spareSquares = 12
+
+// fits refuses dimensions whose matrices do not fit into memory, once dimension and
+// numbers of triples are known: before anything else is embedded or allocated.
+func (r *run) fits() error {
+	if _, err := (MatrixConfig{Dimension: r.dimension}).withDefaults(); err != nil {
+		return err
+	}
+	squares := spareSquares
+	for _, s := range r.samples {
+		squares += min(r.Groups, s.size())
+	}
+	if r.measure != nil { // no matrices
+		return nil
+	}
+	return r.affords(squares)
+}
+
+// affords refuses more arrays of d x d numbers than MemoryBytes holds.
+func (r *run) affords(squares int) error {
+	if need := 8 * int64(squares) * int64(r.dimension) * int64(r.dimension); need > r.MemoryBytes {
+		return fmt.Errorf("eci: %w: %d matrices of %d x %d take %s, Sem.MemoryBytes allows %s; take fewer Groups or sources at once, or an encoder of fewer dimensions, or raise it",
+			ErrMemory, squares, r.dimension, r.dimension, gigabytes(need), gigabytes(r.MemoryBytes))
+	}
+	return nil
+}
+
+func gigabytes(n int64) string { return fmt.Sprintf("%.2g GiB", float64(n)/(1<<30)) }
 
 // useCalibration takes over the frozen calibration, after checking it.
 func (r *run) useCalibration() error {
@@ -372,7 +450,6 @@ func (r *run) scales(ctx context.Context, sources []Source) (*Calibration, error
 		if len(r.CalibrateOn) > 0 && !named[source.Name] {
 			continue
 		}
-		delete(named, source.Name)
 		cal.Sources = append(cal.Sources, source.Name)
 		err := r.batches(ctx, source, r.reading(), func(b *batch) error {
 			for i := range b.rows {
@@ -391,9 +468,6 @@ func (r *run) scales(ctx context.Context, sources []Source) (*Calibration, error
 		if err != nil {
 			return nil, err
 		}
-	}
-	for _, name := range sortedKeys(named) {
-		return nil, fmt.Errorf("eci: %w: CalibrateOn names %q, which is not among the sources", ErrSettings, name)
 	}
 	cal.MarginScale, cal.NegativeMean, cal.NegativeScale = margin.deviation(), negative.mean, negative.deviation()
 	cal.Encoder.Vectors = seen.Marks()

@@ -27,7 +27,8 @@ type Evidence struct {
 // Weight must return a finite value in [0, 1], be deterministic and be safe for
 // concurrent use. A component with settings should also have a method
 // Settings() string, so that matrices made under different settings refuse to
-// merge; otherwise change Name with the settings.
+// merge; otherwise change Name with the settings. One with a method
+// Validate() error is asked before anything is read.
 type Component interface {
 	// Name is one lower-case word for tables and JSON, such as "consistency".
 	Name() string
@@ -49,6 +50,9 @@ func (TargetConsistency) Name() string { return "consistency" }
 // Settings names the temperature.
 func (c TargetConsistency) Settings() string { return "T=" + formatFloat(orOne(c.Temperature)) }
 
+// Validate refuses a temperature that is negative or not finite.
+func (c TargetConsistency) Validate() error { return checkTemperature(c.Temperature) }
+
 // Weight returns c from e.Margin and e.Calibration.MarginScale.
 func (c TargetConsistency) Weight(e *Evidence) float64 {
 	return sigmoid(e.Margin / (orOne(c.Temperature) * e.Calibration.MarginScale))
@@ -68,6 +72,9 @@ func (SemanticLocality) Name() string { return "locality" }
 
 // Settings names the temperature.
 func (c SemanticLocality) Settings() string { return "T=" + formatFloat(orOne(c.Temperature)) }
+
+// Validate refuses a temperature that is negative or not finite.
+func (c SemanticLocality) Validate() error { return checkTemperature(c.Temperature) }
 
 // Weight returns g from e.NegativeSimilarity and the calibration's NegativeMean
 // and NegativeScale.

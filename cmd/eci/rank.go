@@ -128,9 +128,19 @@ func rankResult(r *eci.Ranking) result {
 	s.header = append(s.header, first.Components...)
 	s.header = append(s.header, "unique", "disjoint")
 	for _, x := range r.Ranked {
-		row := []any{x.Rank, x.Source, fixed(x.Value, 2), fixed(x.Low, 2), fixed(x.High, 2), fixed(x.BestProbability, 2), ranks(x)}
+		row := []any{x.Rank, x.Source, fixed(x.Value, 2), "", "", "", ranks(x)}
+		if x.Groups >= 2 { // otherwise there is no interval
+			row = []any{x.Rank, x.Source, fixed(x.Value, 2), fixed(x.Low, 2), fixed(x.High, 2), fixed(x.BestProbability, 2), ranks(x)}
+		}
 		if checks {
-			row = append(row, number{lead(x.Controls), 2, true}, fixed(x.Artefact.AUC, 2))
+			control, artefact := any(""), any("")
+			if x.Controls.Shuffled.Triples+x.Controls.Random.Triples > 0 {
+				control = number{lead(x.Controls), 2, true}
+			}
+			if x.Artefact.Triples > 0 {
+				artefact = fixed(x.Artefact.AUC, 2)
+			}
+			row = append(row, control, artefact)
 		}
 		for _, f := range x.Totals.Factors {
 			row = append(row, fixed(f/float64(max(1, x.Totals.Triples)), 2))

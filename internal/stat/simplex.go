@@ -45,3 +45,14 @@ func SimplexMaximum(g, b, x0 []float64) []float64 {
 	}
 	return x
 }
+
+// Share returns the index in whose share of [0, 1) u falls, for a point of the
+// simplex.
+func Share(x []float64, u float64) int {
+	i, sum := 0, x[0]
+	for u >= sum && i < len(x)-1 {
+		i++
+		sum += x[i]
+	}
+	return i
+}
