@@ -79,6 +79,10 @@ const (
 	foldGroups    = 32 // a query's fold is its group of 32, modulo the folds
 	folds         = 5
 
+	// stepQueries is the number of queries that the variance of the steps is taken
+	// on; their own variation cancels in it.
+	stepQueries = 256
+
 	fewestQueries   = 50
 	fewestDocuments = 200
 	highestFrozen   = 0.95

@@ -91,7 +91,7 @@ func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*l
 		looked[i] = lookahead.Query{Vector: of[i].data, Group: int(q.key % foldGroups), Relevant: f.relevant[q.key]}
 	}
 	f.space, err = lookahead.NewSpace(ctx, pool, looked, lookahead.Settings{
-		MarginScale: r.calibration.MarginScale, Axes: settings.Axes, Cutoff: settings.Cutoff, Folds: folds,
+		MarginScale: r.calibration.MarginScale, Axes: settings.Axes, Cutoff: settings.Cutoff, Folds: folds, StepQueries: stepQueries,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("eci: %w: %w", ErrLookahead, err)
@@ -390,7 +390,7 @@ func (f *forecaster) walk(ctx context.Context, source *lookahead.Source) (*Forec
 		}
 		return nil, fmt.Errorf("%w: %w", ErrLookahead, err)
 	}
-	forecast := newForecast(result.Gains, len(source.Triples))
+	forecast := newForecast(result.Gains, result.StepDeviations, len(source.Triples))
 	for _, fold := range result.Folds {
 		forecast.Norms = append(forecast.Norms, fold.Norm)
 		if n := len(fold.Steps); n > 0 && fold.Triples > 0 && fold.Steps[0].Weightless == fold.Triples {

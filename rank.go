@@ -57,11 +57,12 @@ type Ranked struct {
 type Pair struct {
 	// Better is ranked above Worse.
 	Better, Worse string
-	// Difference is the difference of their scores, at least 0; StandardError and
-	// the 95% interval [Low, High] are those of the paired grouped jackknife, and
-	// Probability is that of Better being truly better. All three are 0 without
-	// intervals.
-	Difference, StandardError, Low, High, Probability float64
+	// Difference is the difference of their scores or gains, at least 0, and
+	// StandardError that of the paired grouped jackknife, or over the queries. For
+	// gains StepError is the paired error of the steps beside it; see [Forecast].
+	// [Low, High] is the 95% interval by both, and Probability that of Better being
+	// truly better. All are 0 without intervals.
+	Difference, StandardError, StepError, Low, High, Probability float64
 }
 
 // Rank scores every source with one scorer and compares them. It needs at least

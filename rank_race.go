@@ -349,7 +349,7 @@ func (r *raced) padForecasts() {
 	}
 	for _, s := range r.scores {
 		if f := s.Forecast; f != nil && f.Deviations != nil {
-			f.Deviations = append(f.Deviations, make([]float64, most-len(f.Deviations))...)
+			f.Deviations = append(slices.Clip(f.Deviations), make([]float64, most-len(f.Deviations))...)
 		}
 	}
 }

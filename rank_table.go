@@ -333,6 +333,7 @@ func (f *Forecast) fields(o *object) {
 	o.field("gain", f.Gain)
 	if f.Deviations != nil {
 		o.field("gain_standard_error", f.StandardError)
+		o.field("gain_step_error", f.StepError)
 		o.field("gain_interval", [2]float64{f.Low, f.High})
 		o.field("gain_t", f.T)
 	}
@@ -357,6 +358,9 @@ func (p Pair) MarshalJSON() ([]byte, error) {
 	o.field("worse", p.Worse)
 	o.field("difference", p.Difference)
 	o.field("standard_error", p.StandardError)
+	if p.StepError > 0 {
+		o.field("step_error", p.StepError)
+	}
 	o.field("interval", [2]float64{p.Low, p.High})
 	o.field("probability", p.Probability)
 	return o.done()
@@ -368,12 +372,13 @@ func (p *Pair) UnmarshalJSON(data []byte) error {
 		Better, Worse string
 		Difference    float64
 		StandardError float64 `json:"standard_error"`
+		StepError     float64 `json:"step_error"`
 		Interval      [2]float64
 		Probability   float64
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
 		return fmt.Errorf("eci: pair: %w: %w", ErrFormat, err)
 	}
-	*p = Pair{in.Better, in.Worse, in.Difference, in.StandardError, in.Interval[0], in.Interval[1], in.Probability}
+	*p = Pair{in.Better, in.Worse, in.Difference, in.StandardError, in.StepError, in.Interval[0], in.Interval[1], in.Probability}
 	return nil
 }

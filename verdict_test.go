@@ -34,7 +34,7 @@ func TestVerdictOnPaper(t *testing.T) {
 				gains[x][k] += curve[k] - shift[k]
 			}
 		}
-		return newForecast(gains, 512)
+		return newForecast(gains, nil, 512)
 	}
 	flat := func(gain float64) *Forecast { return forecast(gain, gain, gain) }
 	source := func(name string, f *Forecast, overRandom, auc float64) Ranked {

@@ -20,7 +20,7 @@ cd "$root"
 for command in "$work"/command?; do
 	line=$(cat "$command")
 	case $line in
-	"go test ./...") line="go test -race ./..." ;;
+	"go test ./...") line="go test -race -timeout 15m ./..." ;;
 	esac
 	printf '\n$ %s\n' "$line"
 	if [ "${1:-}" = --update ]; then

@@ -42,8 +42,11 @@ func main() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Printf("%s: %d sources, %d queries, %d splits\n  differences of two sources: %.1f%% within the interval of the other half, standard deviation of z %.2f\n  gains of a source:          %.1f%%, %.2f\n",
-			filepath.Base(dir), len(c.sources), len(c.queries), *splits, 100*o.pairs.share(), o.pairs.deviation(), 100*o.gains.share(), o.gains.deviation())
+		fmt.Printf("%s: %d sources, %d queries, %d splits\n", filepath.Base(dir), len(c.sources), len(c.queries), *splits)
+		for k, what := range []string{"variance of the queries alone", "and of the steps"} {
+			fmt.Printf("  %-30s differences: %.1f%% within, standard deviation of z %.2f; gains: %.1f%%, %.2f\n",
+				what, 100*o.pairs[k].share(), o.pairs[k].deviation(), 100*o.gains[k].share(), o.gains[k].deviation())
+		}
 	}
 }
 
@@ -162,7 +165,14 @@ func (t *tally) add(z float64) {
 func (t *tally) share() float64     { return float64(t.within) / float64(t.n) }
 func (t *tally) deviation() float64 { return math.Sqrt(t.squares / float64(t.n)) }
 
-type outcome struct{ pairs, gains tally }
+// outcome tallies differences of sources and gains by themselves, with the variance
+// of the queries alone and with that of the steps.
+type outcome struct{ pairs, gains [2]tally }
+
+func tallyBoth(t *[2]tally, queries, both float64) {
+	t[0].add(queries)
+	t[1].add(both)
+}
 
 func (c *collection) simulate(ctx context.Context, splits, triples int) (*outcome, error) {
 	var names []string
@@ -174,7 +184,7 @@ func (c *collection) simulate(ctx context.Context, splits, triples int) (*outcom
 	random := rand.New(rand.NewPCG(1, 2))
 	for split := range splits {
 		random.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
-		var gains [2][][]float64 // by half and source: of its queries
+		var gains [2][]gain // by half and source
 		for half := range gains {
 			some := names[half*len(names)/2 : (half+1)*len(names)/2]
 			var err error
@@ -183,9 +193,11 @@ func (c *collection) simulate(ctx context.Context, splits, triples int) (*outcom
 			}
 		}
 		for a := range c.sources {
-			o.gains.add(z(gains[0][a], gains[1][a]))
+			one, both := z(gains[0][a], gains[1][a])
+			tallyBoth(&o.gains, one, both)
 			for b := range a {
-				o.pairs.add(z(minus(gains[0][a], gains[0][b]), minus(gains[1][a], gains[1][b])))
+				one, both := z(minus(gains[0][a], gains[0][b]), minus(gains[1][a], gains[1][b]))
+				tallyBoth(&o.pairs, one, both)
 			}
 		}
 		fmt.Fprintf(os.Stderr, "\r%d of %d splits", split+1, splits)
@@ -196,7 +208,7 @@ func (c *collection) simulate(ctx context.Context, splits, triples int) (*outcom
 
 // forecast returns the gains of some queries for every source, from the triples
 // of those queries alone.
-func (c *collection) forecast(ctx context.Context, names []string, triples int, random *rand.Rand) ([][]float64, error) {
+func (c *collection) forecast(ctx context.Context, names []string, triples int, random *rand.Rand) ([]gain, error) {
 	var looked []lookahead.Query
 	group := make(map[string]int)
 	for i, name := range names {
@@ -204,11 +216,11 @@ func (c *collection) forecast(ctx context.Context, names []string, triples int, 
 		group[name] = i % 32
 		looked = append(looked, lookahead.Query{Vector: q.vector, Group: group[name], Relevant: q.relevant})
 	}
-	space, err := lookahead.NewSpace(ctx, c.pool, looked, lookahead.Settings{MarginScale: c.margin})
+	space, err := lookahead.NewSpace(ctx, c.pool, looked, lookahead.Settings{MarginScale: c.margin, StepQueries: 256})
 	if err != nil {
 		return nil, err
 	}
-	var gains [][]float64
+	var gains []gain
 	for _, rows := range c.sources {
 		source := lookahead.Source{}
 		for _, i := range random.Perm(len(rows)) {
@@ -229,12 +241,19 @@ func (c *collection) forecast(ctx context.Context, names []string, triples int, 
 		for x := range means {
 			means[x] = result.Mean(x)
 		}
-		gains = append(gains, means)
+		gains = append(gains, gain{means, result.StepDeviations})
 	}
 	return gains, nil
 }
 
-func minus(a, b []float64) []float64 {
+// gain is that of every query, and the deviations of the steps.
+type gain struct{ queries, steps []float64 }
+
+func minus(a, b gain) gain {
+	return gain{subtract(a.queries, b.queries), subtract(a.steps, b.steps)}
+}
+
+func subtract(a, b []float64) []float64 {
 	d := make([]float64, len(a))
 	for i := range a {
 		d[i] = a[i] - b[i]
@@ -242,11 +261,19 @@ func minus(a, b []float64) []float64 {
 	return d
 }
 
-// z is the difference of two means in its standard errors.
-func z(a, b []float64) float64 {
-	meanA, varianceA := moments(a)
-	meanB, varianceB := moments(b)
-	return (meanA - meanB) / math.Sqrt(varianceA+varianceB)
+// z is the difference of two means in its standard errors, with the variance of
+// the queries alone, and with that of the steps.
+func z(a, b gain) (queries, both float64) {
+	meanA, varianceA := moments(a.queries)
+	meanB, varianceB := moments(b.queries)
+	variance := varianceA + varianceB
+	queries = (meanA - meanB) / math.Sqrt(variance)
+	for _, steps := range [...][]float64{a.steps, b.steps} {
+		for _, e := range steps {
+			variance += e * e
+		}
+	}
+	return queries, (meanA - meanB) / math.Sqrt(variance)
 }
 
 // moments are the mean and the variance of the mean.
