@@ -68,26 +68,17 @@ type variation struct {
 	change         func(s *Sem)
 }
 
-<<<<<<< HEAD
-// Run ranks the sources under the settings as they are and under every
-// variation: 10, 25 and 50 percent of the triples; a quarter, half, twice and
-// four times each temperature and eps^2; the other tokenizer; IDF weights over
-// each of Lexicons; the second encoder. Each distinct text is embedded once for all of
-// them, as far as Sem.CacheBytes reaches. It needs two sources or more.
-=======
 // Run ranks the sources under the settings as they are and under every variation.
 // The variations are:
 //
 //   - 10, 25 and 50 percent of the triples
 //   - a quarter, half, twice and four times each temperature and eps^2
 //   - the other tokenizer
-//   - IDF weights over the positives alone, and over each of Lexicons
-//   - calibration without each source in turn
+//   - IDF weights over each of Lexicons
 //   - the second encoder
 //
 // Run embeds each distinct text once for all of them, within Sem.CacheBytes. It
 // needs at least two sources.
->>>>>>> main
 func (s *Study) Run(ctx context.Context, sources ...Source) (*Sensitivity, error) {
 	if len(sources) < 2 {
 		return nil, fmt.Errorf("eci: sensitivity: %w: %d given, at least two are needed", ErrNoSources, len(sources))
