@@ -32,14 +32,15 @@ type Space struct {
 	evaluated, leftOut []int
 	queries            []query   // those that are evaluated
 	zq                 []float64 // their coordinates in the axes, a row of r each
-	cosines            []float64 // queries x stride, frozen
 	frozen             []float64 // nDCG of the evaluated queries
+	cosines            cosines
 }
 
 // A query is an evaluated query.
 type query struct {
 	group             int
-	relevant, ignored []int // sorted
+	relevant, ignored []int     // sorted
+	cosines           []float64 // with the relevant documents, frozen
 	ideal             float64
 }
 
@@ -61,7 +62,7 @@ func NewSpace(ctx context.Context, pool [][]float32, queries []Query, settings S
 	if err := s.label(queries); err != nil {
 		return nil, err
 	}
-	lengths, err := norms("document", pool, s.d, nil)
+	lengths, err := norms(ctx, "document", pool, s.d, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +70,7 @@ func NewSpace(ctx context.Context, pool [][]float32, queries []Query, settings S
 	for i := range queries {
 		vectors[i] = queries[i].Vector
 	}
-	lengthsOfQueries, err := norms("query", vectors, s.d, nil)
+	lengthsOfQueries, err := norms(ctx, "query", vectors, s.d, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -82,15 +83,17 @@ func NewSpace(ctx context.Context, pool [][]float32, queries []Query, settings S
 	if s.zq, err = s.axes.project(ctx, vectors, lengthsOfQueries, s.evaluated); err != nil {
 		return nil, err
 	}
-	if err := s.compare(ctx, pool, lengths, vectors, lengthsOfQueries); err != nil {
+	if err := s.compare(ctx, pool, lengths, vectors, lengthsOfQueries, cosineLimit); err != nil {
 		return nil, err
 	}
 	s.frozen = make([]float64, len(s.queries))
-	still := s.still()
-	err = s.rankAll(ctx, []*view{still}, func(int) int { return 0 }, func(q int, best []ranked) {
-		s.frozen[q] = s.ndcg(q, best)
+	err = s.evaluate(ctx, []*view{s.still()}, func(int) int { return 0 }, func(q int, ndcg float64) {
+		s.frozen[q] = ndcg
 	})
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // label copies what is known of the queries.
@@ -148,32 +151,6 @@ func (s *Space) place(ctx context.Context, pool [][]float32, lengths []float64) 
 		}
 	}
 	return nil
-}
-
-// compare takes the frozen cosines of all evaluated queries and documents.
-func (s *Space) compare(ctx context.Context, pool [][]float32, lengths []float64, queries [][]float32, lengthsOfQueries []float64) error {
-	d := s.d
-	var left syrk.Left64
-	rows := make([]float64, len(s.evaluated)*d)
-	for i, index := range s.evaluated {
-		unitInto(rows[i*d:][:d], queries[index], lengthsOfQueries[index])
-	}
-	left.Pack(rows, len(s.evaluated), d, d)
-	s.cosines = make([]float64, roundUp(len(s.evaluated), syrk.Pad)*s.stride)
-	return each(ctx, chunks(len(pool), docBlock), func(b int) {
-		first := b * docBlock
-		some := min(docBlock, len(pool)-first)
-		rows := make([]float64, some*d)
-		for i := range some {
-			unitInto(rows[i*d:][:d], pool[first+i], lengths[first+i])
-		}
-		var right syrk.Right64
-		right.Pack(rows, some, d, d)
-		for q := 0; q < len(s.evaluated); q += queryBlock {
-			m := min(queryBlock, len(s.evaluated)-q)
-			syrk.Multiply64(s.cosines[q*s.stride+first:], s.stride, &left, q, m, &right, 0, some, 0)
-		}
-	})
 }
 
 // Evaluated returns the indexes of the queries that are looked at: those with a

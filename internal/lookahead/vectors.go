@@ -19,26 +19,39 @@ func unitInto(dst []float64, x []float32, norm float64) {
 }
 
 // norms returns the lengths of the vectors that are used, which must have d
-// finite elements that are not all zero. Kind is for the error.
-func norms(kind string, vectors [][]float32, d int, used func(i int) bool) ([]float64, error) {
+// finite elements that are not all zero. Kind is for the error, which is that of
+// the first vector that is out of order.
+func norms(ctx context.Context, kind string, vectors [][]float32, d int, used func(i int) bool) ([]float64, error) {
 	lengths := make([]float64, len(vectors))
-	for i, x := range vectors {
-		if used != nil && !used(i) {
-			continue
+	const some = 256
+	failures := make([]error, chunks(len(vectors), some))
+	err := each(ctx, len(failures), func(b int) {
+		for i := b * some; i < min((b+1)*some, len(vectors)) && failures[b] == nil; i++ {
+			if used == nil || used(i) {
+				lengths[i], failures[b] = norm(kind, i, vectors[i], d)
+			}
 		}
-		if len(x) != d {
-			return nil, fmt.Errorf("lookahead: %s %d has %d dimensions, want %d", kind, i, len(x), d)
+	})
+	for _, failure := range failures {
+		if failure != nil {
+			return nil, failure
 		}
-		var sum float64
-		for _, v := range x {
-			sum += float64(v) * float64(v)
-		}
-		if !(sum > 0) || math.IsInf(sum, 1) {
-			return nil, fmt.Errorf("lookahead: %s %d has no direction: its squared length is %v", kind, i, sum)
-		}
-		lengths[i] = math.Sqrt(sum)
 	}
-	return lengths, nil
+	return lengths, err
+}
+
+func norm(kind string, i int, x []float32, d int) (float64, error) {
+	if len(x) != d {
+		return 0, fmt.Errorf("lookahead: %s %d has %d dimensions, want %d", kind, i, len(x), d)
+	}
+	var sum float64
+	for _, v := range x {
+		sum += float64(v) * float64(v)
+	}
+	if !(sum > 0) || math.IsInf(sum, 1) {
+		return 0, fmt.Errorf("lookahead: %s %d has no direction: its squared length is %v", kind, i, sum)
+	}
+	return math.Sqrt(sum), nil
 }
 
 // project returns the coordinates of unit vectors in the axes, a row of r for
