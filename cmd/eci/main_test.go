@@ -205,7 +205,7 @@ func TestExitCodes(t *testing.T) {
 		{"a folder that is not there", []string{"rank", "--demo", "--html", filepath.Join(dir, "none", "x.html")}, 1, []string{"cannot write"}},
 		{"no count", []string{"select", "--demo", "--source", "llm"}, 2, []string{"--count"}},
 		{"too many", []string{"select", "--demo", "--source", "llm", "--count", "100000"}, 2, []string{"100000"}},
-		{"too many by leverage", []string{"select", "--demo", "--source", "llm", "--count", "100000", "--by", "leverage"}, 2, []string{"120 triples"}},
+		{"too many by leverage", []string{"select", "--demo", "--source", "llm", "--count", "100000", "--by", "leverage"}, 2, []string{"480 triples"}},
 		{"which source", []string{"explain", "--demo"}, 2, []string{"--source NAME", "contaminated"}},
 		{"no such view", []string{"explain", "--demo", "--source", "llm", "--by", "luck"}, 2, []string{"luck"}},
 		{"cannot be written", []string{"convert", "--demo", "--to", "dpr"}, 2, []string{"dpr", "tevatron"}},
