@@ -3,7 +3,6 @@ package eci
 import (
 	"bytes"
 	"encoding/gob"
-	"encoding/json"
 	"math"
 	"os"
 	"path/filepath"
@@ -52,23 +51,24 @@ func TestForgedScoresAreMadeAnew(t *testing.T) {
 		t.Fatal(again, err)
 	}
 	for reason, forge := range map[string]func(s *Score){
-		"of another source":          func(s *Score) { s.Source = "two" },
-		"without its matrix":         func(s *Score) { s.Matrix = nil },
-		"a matrix of another shape":  func(s *Score) { s.Matrix = madeMatrix(t, 5, 4, 48, 1, 1) },
-		"a matrix of fewer triples":  func(s *Score) { s.Matrix, _ = NewMatrix(s.Matrix.config) },
-		"other components":           func(s *Score) { s.Components = []string{"x"} },
-		"fewer sums":                 func(s *Score) { s.Totals.Factors = s.Totals.Factors[1:] },
-		"fewer deviations":           func(s *Score) { s.Deviations = s.Deviations[1:] },
-		"no deviations":              func(s *Score) { s.Deviations = nil },
-		"a deviation that is NaN":    func(s *Score) { s.Deviations[0] = math.NaN() },
-		"a value that is infinite":   func(s *Score) { s.Value = math.Inf(1) },
-		"more groups than there are": func(s *Score) { s.Groups = 5 },
-		"other triples":              func(s *Score) { s.Totals.Triples++ },
-		"rows left out":              func(s *Score) { s.Skipped = map[string]int{"malformed": 1} },
-		"without controls":           func(s *Score) { s.Controls = nil },
-		"without the artefact":       func(s *Score) { s.Artefact = nil },
-		"an artefact without rows":   func(s *Score) { s.Artefact = &Artefact{AUC: 0.99, Triples: 48} },
-		"a forecast":                 func(s *Score) { s.Forecast = &Forecast{} },
+		"of another source":                    func(s *Score) { s.Source = "two" },
+		"without its matrix":                   func(s *Score) { s.Matrix = nil },
+		"a matrix of another shape":            func(s *Score) { s.Matrix = madeMatrix(t, 5, 4, 48, 1, 1) },
+		"a matrix of fewer triples":            func(s *Score) { s.Matrix, _ = NewMatrix(s.Matrix.config) },
+		"other components":                     func(s *Score) { s.Components = []string{"x"} },
+		"fewer sums":                           func(s *Score) { s.Totals.Factors = s.Totals.Factors[1:] },
+		"fewer deviations":                     func(s *Score) { s.Deviations = s.Deviations[1:] },
+		"no deviations":                        func(s *Score) { s.Deviations = nil },
+		"a deviation that is NaN":              func(s *Score) { s.Deviations[0] = math.NaN() },
+		"a value that is infinite":             func(s *Score) { s.Value = math.Inf(1) },
+		"more groups than there are":           func(s *Score) { s.Groups = 5 },
+		"other triples":                        func(s *Score) { s.Totals.Triples++ },
+		"rows left out":                        func(s *Score) { s.Skipped = map[string]int{"malformed": 1} },
+		"without controls":                     func(s *Score) { s.Controls = nil },
+		"without the artefact":                 func(s *Score) { s.Artefact = nil },
+		"an artefact without rows":             func(s *Score) { s.Artefact = &Artefact{AUC: 0.99, Triples: 48} },
+		"sums of which nothing finite is made": func(s *Score) { s.Totals.Weight = 1e300 },
+		"a forecast":                           func(s *Score) { s.Forecast = &Forecast{} },
 	} {
 		s := new(Score)
 		if err := gob.NewDecoder(bytes.NewReader(encoded(t, whole))).Decode(s); err != nil {
@@ -120,4 +120,27 @@ func TestFilesOfAnotherVersionAreLeftAlone(t *testing.T) {
 	if diff := cmp.Diff(want, bitsOf(t, &Sem{Checkpoint: dir}, sources...)); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// FuzzStoredScore: whatever is decoded can be ranked and printed.
+func FuzzStoredScore(f *testing.F) {
+	r, sources := keptRun(f)
+	whole, err := r.restore(sources[0])
+	if err != nil || whole == nil {
+		f.Fatal("the score was not kept:", err)
+	}
+	for _, seed := range [][]byte{encoded(f, whole), encoded(f, &Score{Source: "one"}), encoded(f, whole)[:200], []byte("{}"), nil} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		s := r.decode(sources[0], content)
+		if s == nil {
+			return
+		}
+		ranking := &Ranking{Ranked: []Ranked{{Score: s, Rank: 1}}}
+		ranking.note()
+		if _, err := ranking.MarshalJSON(); err != nil || ranking.String() == "" {
+			t.Fatal(err)
+		}
+	})
 }
