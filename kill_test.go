@@ -132,35 +132,40 @@ func TestKilledRunsResume(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := func(dir string) (*exec.Cmd, *bytes.Buffer) {
+	// start returns once the run has begun; all it says is read before it is waited
+	// for.
+	start := func(dir string) (*exec.Cmd, func() string) {
 		t.Helper()
 		command := exec.Command(self, "-test.run", "^TestKilledChild$")
 		command.Env = append(os.Environ(), killVariable+"="+dir)
-		var said bytes.Buffer
-		command.Stderr = &said
 		out, err := command.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
 		}
+		command.Stderr = command.Stdout
 		if err := command.Start(); err != nil {
 			t.Fatal(err)
 		}
-		lines := bufio.NewScanner(out)
-		for lines.Scan() {
-			if fmt.Fprintln(&said, lines.Text()); lines.Text() == "started" {
-				break
-			}
+		lines := bufio.NewReader(out)
+		var said bytes.Buffer
+		for line := ""; err == nil && line != "started\n"; said.WriteString(line) {
+			line, err = lines.ReadString('\n')
 		}
-		go io.Copy(io.Discard, out)
-		return command, &said
+		read := make(chan struct{})
+		go func() {
+			defer close(read)
+			io.Copy(&said, lines)
+		}()
+		return command, func() string { <-read; return said.String() }
 	}
 	finish := func(dir string) (string, time.Duration) {
 		t.Helper()
 		begin := time.Now()
 		command, said := start(dir)
 		began := time.Since(begin)
+		text := said()
 		if err := command.Wait(); err != nil {
-			t.Fatalf("%v\n%s", err, said)
+			t.Fatalf("%v\n%s", err, text)
 		}
 		raw, err := os.ReadFile(filepath.Join(dir, "result"))
 		if err != nil {
@@ -180,11 +185,12 @@ func TestKilledRunsResume(t *testing.T) {
 	for kill := range kills {
 		dir := directory([]string{"own", "checkpoint"}[kill%2])
 		for again := range 1 + kill%3 { // some are killed several times
-			command, _ := start(dir)
+			command, said := start(dir)
 			time.Sleep(time.Duration(rand.Float64() * float64(whole) / float64(1+again)))
 			if err := command.Process.Kill(); err != nil && again == 0 {
 				t.Log("it had ended:", err)
 			}
+			said()
 			command.Wait()
 		}
 		switch _, err := os.Stat(filepath.Join(dir, "result")); {
