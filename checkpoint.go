@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -66,7 +65,7 @@ func (r *run) openCheckpoint(ctx context.Context, sources []Source) error {
 	if _, ok := r.Embedder.(*DiskCache); ok {
 		return nil
 	}
-	kept, err := OpenDiskCache(config)
+	kept, err := config.open(r.files)
 	if err != nil {
 		return fmt.Errorf("eci: checkpoint: %w", err)
 	}
@@ -76,10 +75,10 @@ func (r *run) openCheckpoint(ctx context.Context, sources []Source) error {
 
 // tidy makes the directory and removes what killed runs have left half-written.
 func (r *run) tidy() error {
-	if err := os.MkdirAll(r.Checkpoint, 0o700); err != nil {
+	if err := r.files.MkdirAll(r.Checkpoint, 0o700); err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(r.Checkpoint)
+	entries, err := r.files.ReadDir(r.Checkpoint)
 	if err != nil {
 		return err
 	}
@@ -88,7 +87,7 @@ func (r *run) tidy() error {
 			continue
 		}
 		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > partialAge {
-			os.Remove(filepath.Join(r.Checkpoint, entry.Name())) // another run may have
+			r.files.Remove(filepath.Join(r.Checkpoint, entry.Name())) // another run may have
 		}
 	}
 	return nil
@@ -300,7 +299,7 @@ func digestOf(parts ...any) string {
 // load returns the content of a checkpoint's file, nil if there is none or it
 // is damaged.
 func (r *run) load(name string) ([]byte, error) {
-	raw, err := os.ReadFile(filepath.Join(r.Checkpoint, name))
+	raw, err := r.files.ReadFile(filepath.Join(r.Checkpoint, name))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
@@ -322,16 +321,16 @@ func (r *run) save(name string, content []byte) (err error) {
 			err = fmt.Errorf("eci: checkpoint: %w", err)
 		}
 	}()
-	f, err := os.CreateTemp(r.Checkpoint, partialPrefix+"*")
+	f, err := r.files.CreateTemp(r.Checkpoint, partialPrefix+"*")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer r.files.Remove(f.Name())
 	sum := sha256.Sum256(content)
 	_, err = f.Write(append(sum[:], content...))
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), filepath.Join(r.Checkpoint, name))
+	return r.files.Rename(f.Name(), filepath.Join(r.Checkpoint, name))
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 )
 
 // corpusLines is a corpus of n documents, some longer than a read, with its
@@ -302,4 +303,49 @@ func BenchmarkFiles(b *testing.B) {
 			}
 		})
 	}
+}
+
+// FuzzCorpus: a corpus that is read in place and one that is loaded, because it
+// is compressed, have the same texts, or the same error.
+func FuzzCorpus(f *testing.F) {
+	for _, text := range []string{
+		"1\ta\n2\tb\n", `{"_id":"1","title":"T","text":"a"}` + "\n" + `{"_id":2,"text":"b"}`, "id\ttext\ttitle\n1\t\"a \"\"b\"\"\"\tT\n", "\xef\xbb\xbf1\ta\r\n\r\n2\tb",
+		"1\ta\n1\tb\n", "1\n", "{}\n", `{"_id":"1","text":"a"}` + "\n{", "", "\n\n1\ta", "id\ttext\n\n\t\n1",
+	} {
+		f.Add([]byte(text), true)
+		f.Add([]byte(text), false)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, query bool) {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		w.Write(data)
+		w.Close()
+		files := &Files{FS: fstest.MapFS{"plain": {Data: data}, "packed": {Data: b.Bytes()}}}
+		plain, err := files.openTexts("plain", query)
+		loaded, err2 := files.openTexts("packed", query)
+		for _, magic := range magics {
+			if bytes.HasPrefix(data, []byte(magic.magic)) {
+				return // compressed twice
+			}
+		}
+		if (err == nil) != (err2 == nil) {
+			t.Fatalf("read in place: error %v; loaded: %v", err, err2)
+		}
+		if err != nil {
+			return
+		}
+		reader, err := plain.reader()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer reader.Close()
+		for id, want := range loaded.loaded {
+			if text, err := reader.text(id); err != nil || text != want {
+				t.Errorf("%q: %q, error %v; loaded %q", id, text, err, want)
+			}
+		}
+		if len(plain.index) != len(loaded.loaded) {
+			t.Errorf("%d entries, loaded %d", len(plain.index), len(loaded.loaded))
+		}
+	})
 }

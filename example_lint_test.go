@@ -44,10 +44,10 @@ func ExampleLintReport_String() {
 	fmt.Print(report)
 	// Output:
 	// severity  source        finding    rows  share  first
-	// info      contaminated  collision  27    22.5%  sources/contaminated.jsonl, row 12: "Sit on the bike with your heel on the pedal at its lowest po..."
-	// info      contaminated  padding    4     3.3%   sources/contaminated.jsonl, row 27: "Bitter, drying coffee has been extracted too far. Grind a li..." (in 2 rows)
-	// contaminated: 120 rows read, 120 triples
-	// llm: 120 rows read, 120 triples, nothing found
+	// info      contaminated  collision  116   24.2%  sources/contaminated.jsonl, row 6: "Truing a wheel takes small changes in spoke tension. Where t..."
+	// info      contaminated  padding    47    9.8%   sources/contaminated.jsonl, row 28: "Bitter, drying coffee has been extracted too far. Grind a li..." (in 3 rows)
+	// contaminated: 480 rows read, 480 triples
+	// llm: 480 rows read, 480 triples, nothing found
 }
 
 // Triples whose negative may answer the query, to read; a loader
@@ -61,7 +61,7 @@ func ExampleSem_Suspects() {
 		log.Fatal(err)
 	}
 	sem.Calibration = calibration
-	for suspect, err := range sem.Suspects(ctx, sources[0], 0.4) {
+	for suspect, err := range sem.Suspects(ctx, sources[0], 0.44) {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -69,7 +69,7 @@ func ExampleSem_Suspects() {
 			suspect.Record.Row, suspect.Record.NegativeID, suspect.Ranked, suspect.Semantic, suspect.Lexical)
 	}
 	kept := 0
-	for _, err := range sem.WithoutSuspects(ctx, sources[0], 0.4).Triples {
+	for _, err := range sem.WithoutSuspects(ctx, sources[0], 0.44).Triples {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -77,14 +77,15 @@ func ExampleSem_Suspects() {
 	}
 	fmt.Println("kept", kept)
 	// Output:
-	// 0.47 row 36 a18: ranked 0.95, semantic 0.79, lexical 0.14
-	// 0.43 row 41 d104: ranked 1.00, semantic 0.66, lexical 0.12
-	// 0.44 row 74 a37: ranked 0.65, semantic 0.69, lexical 0.19
-	// 0.44 row 83 a42: ranked 0.94, semantic 0.82, lexical 0.11
-	// 0.40 row 88 a44: ranked 0.86, semantic 0.71, lexical 0.11
-	// 0.40 row 113 a57: ranked 1.00, semantic 0.69, lexical 0.09
-	// 0.49 row 119 a60: ranked 0.83, semantic 0.72, lexical 0.20
-	// kept 113
+	// 0.48 row 36 a18: ranked 0.95, semantic 0.79, lexical 0.14
+	// 0.44 row 74 a37: ranked 0.63, semantic 0.69, lexical 0.20
+	// 0.45 row 80 a40: ranked 1.00, semantic 0.75, lexical 0.12
+	// 0.49 row 119 a60: ranked 0.82, semantic 0.72, lexical 0.20
+	// 0.45 row 133 a67: ranked 1.00, semantic 0.72, lexical 0.12
+	// 0.45 row 177 a89: ranked 0.93, semantic 0.73, lexical 0.14
+	// 0.48 row 325 a163: ranked 1.00, semantic 0.69, lexical 0.16
+	// 0.51 row 382 a191: ranked 1.00, semantic 0.78, lexical 0.17
+	// kept 472
 }
 
 // How many triples a margin filter keeps, and what they are worth, at every
@@ -105,10 +106,10 @@ func ExampleSem_Sweep() {
 	fmt.Print(sweep)
 	// Output:
 	// margin >=  cosine  triples  share  effective      S
-	//         all       -      120   1.00        116  40.31
-	//    -1.00 sd  -0.205      120   1.00        116  40.31
-	//    -0.50 sd  -0.103      116   0.97        112  39.95
-	//     0.00 sd   0.000       71   0.59         69  35.50
-	//     0.50 sd   0.103       12   0.10         12  17.26
-	//     1.00 sd   0.205        3   0.03          3   6.89
+	//         all       -      480   1.00        462  53.36
+	//    -1.00 sd  -0.198      479   1.00        461  53.38
+	//    -0.50 sd  -0.099      452   0.94        438  53.65
+	//     0.00 sd   0.000      266   0.55        260  52.92
+	//     0.50 sd   0.099       28   0.06         27  29.21
+	//     1.00 sd   0.198        3   0.01          3   6.89
 }

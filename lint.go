@@ -7,25 +7,26 @@ import (
 	"fmt"
 )
 
-// Linter looks for what is wrong with triples before anything is trained on
-// them: rows that contradict their labels, copies, damaged texts and vectors. It
-// needs no encoder; with vectors it sees more. [LintKind] lists the rules. The
-// zero value is the documented default. A Linter is not changed by use.
+// Linter finds faults in triples before anything is trained on them: rows that
+// contradict their labels, copies, damaged texts and damaged vectors. It needs no
+// encoder; with vectors it finds more. [LintKind] lists the rules. The zero value
+// is the documented default. Use does not change a Linter.
 // Goroutines may share one that none of them changes.
 type Linter struct {
-	// Vectors finds vectors by id; nil means those that the triples carry, if any.
+	// Vectors finds vectors by ID. nil means those that the triples carry, if any.
 	Vectors Vectors
-	// Relevant lists the ids of the documents known to answer a query, by the
-	// query's id (qrels), beyond the positives of the triples themselves.
+	// Relevant lists the IDs of the documents known to answer a query, by the
+	// query's ID (qrels), in addition to the positives of the triples.
 	Relevant map[string][]string
-	// Tokenizer splits texts; nil means Words{}.
+	// Tokenizer splits texts. nil means Words{}.
 	Tokenizer Tokenizer
 
-	// Examples is the number of rows shown for a finding; 0 means 3.
+	// Examples is the most rows shown for a finding. 0 means 3.
 	Examples int
-	// MinTokens is the length from which a copied text counts as copied; 0 means 4.
+	// MinTokens is the least length at which a copied text counts as copied. 0 means
+	// 4.
 	MinTokens int
-	// Shares, in (0, 1]; see the rules. 0 means the default: RepeatedShare 0.05,
+	// Shares in (0, 1]; see the rules. 0 means the default: RepeatedShare 0.05,
 	// TruncatedShare 0.02, CommonShare 0.1, PaddingShare 0.15, CollisionShare 0.3,
 	// NearerShare 0.6.
 	RepeatedShare, TruncatedShare, CommonShare, PaddingShare, CollisionShare, NearerShare float64
@@ -67,18 +68,17 @@ func (l *Linter) resolve() (*lintSettings, error) {
 	return s, nil
 }
 
-// Lint reads every source twice and reports what it finds; findings are no
-// errors. Rows that cannot be read and empty texts are findings too. An error is
-// returned, and no report, when a source cannot be read on, when it is not the
-// same both times (ErrUnstableSource), and for sources or settings that make no
-// sense.
+// Lint reads every source twice and returns what it finds. Findings are not
+// errors; rows that cannot be read and empty texts are findings too. Lint returns
+// an error and no report if a source stops with an error, if it differs between
+// the two readings (ErrUnstableSource), or if sources or settings are invalid.
 //
-// Memory: fingerprints of texts, ids and triples, about 400 bytes in all for a
-// triple of which every text and id is new (measured), 50 where only the
-// combination is; the vocabulary; and a sample of 128 triples a source with
-// vectors. Texts are told apart by 64 bits of SHA-256: the chance that any
-// two of 10^7 are mistaken for one another is 3 in a million. The report is the
-// same on every machine.
+// Memory holds fingerprints of texts, IDs and triples: about 400 bytes for a
+// triple whose texts and IDs are all new (measured), and 50 for a new combination
+// of known ones. It also holds the vocabulary and a sample of 128 triples with
+// vectors for each source. Texts are distinguished by 64 bits of SHA-256. Among
+// 10^7 texts, the chance that any two are confused is 3 in a million. The report is
+// the same on every machine.
 func (l *Linter) Lint(ctx context.Context, sources ...Source) (*LintReport, error) {
 	settings, err := l.resolve()
 	if err != nil {
@@ -87,16 +87,17 @@ func (l *Linter) Lint(ctx context.Context, sources ...Source) (*LintReport, erro
 	if err := checkSources(sources); err != nil {
 		return nil, err
 	}
-	index := newLintIndex(settings)
+	index := settings.index()
 	surveyed := make([]*lintSurveyed, len(sources))
 	for i, source := range sources {
-		if surveyed[i], err = surveyLint(ctx, settings, index, source, uint32(i)); err != nil {
+		surveyed[i], err = settings.survey(ctx, index, source, uint32(i))
+		if err != nil {
 			return nil, err
 		}
 	}
 	report := &LintReport{}
 	for _, s := range surveyed {
-		if err := inspectLint(ctx, settings, index, s); err != nil {
+		if err := settings.inspect(ctx, index, s); err != nil {
 			return nil, err
 		}
 		report.Sources = append(report.Sources, LintedSource{Name: s.source.Name, Rows: s.rows, Triples: s.triples})

@@ -11,8 +11,8 @@ import (
 	"example.com/eci/internal/textcheck"
 )
 
-// lintInspection is the second reading of a source, when the first has been over
-// all of them.
+// lintInspection is the second reading of a source, after the first reading of
+// all sources.
 type lintInspection struct {
 	*lintSurveyed
 	settings *lintSettings
@@ -20,8 +20,8 @@ type lintInspection struct {
 	tokens   [3][]string
 }
 
-// inspectLint is the second reading of a source. It adds to its findings.
-func inspectLint(ctx context.Context, settings *lintSettings, index *lintIndex, surveyed *lintSurveyed) error {
+// inspect is the second reading of a source. It adds to its findings.
+func (settings *lintSettings) inspect(ctx context.Context, index *lintIndex, surveyed *lintSurveyed) error {
 	s := &lintInspection{lintSurveyed: surveyed, settings: settings, index: index}
 	rows, err := eachLinted(ctx, s.source, &index.vectors.arena, func(*Record, error) {}, s.row)
 	if err != nil {
@@ -55,7 +55,7 @@ func (s *lintInspection) labels(rec *Record) {
 		s.found.add(LintNegativeIsPositive, rec, rec.NegativeText, "")
 		return
 	case rec.NegativeID != "" && rec.NegativeID == rec.PositiveID:
-		s.found.add(LintNegativeIsPositive, rec, rec.NegativeText, fmt.Sprintf("both have id %q", rec.NegativeID))
+		s.found.add(LintNegativeIsPositive, rec, rec.NegativeText, fmt.Sprintf("both have ID %q", rec.NegativeID))
 		return
 	case textcheck.Normalize(rec.NegativeText) == textcheck.Normalize(rec.PositiveText):
 		s.found.add(LintNearIdentical, rec, rec.NegativeText, "")
@@ -64,7 +64,7 @@ func (s *lintInspection) labels(rec *Record) {
 	documents := documentKeys(rec.NegativeID, rec.NegativeText)
 	for _, query := range queryKeys(rec) {
 		for _, document := range documents {
-			if _, ok := s.index.pairs[pairKey(query, document)]; ok {
+			if _, ok := s.index.pairs[query.with(document)]; ok {
 				s.found.add(LintFalseNegative, rec, rec.NegativeText, "")
 				return
 			}
@@ -90,9 +90,9 @@ func (s *lintInspection) copies(rec *Record) {
 	switch {
 	case slices.Equal(positive, negative):
 	case len(positive) >= s.settings.minTokens && textcheck.Contains(negative, positive):
-		s.found.add(LintPassageInPassage, rec, rec.NegativeText, "holds its positive")
+		s.found.add(LintPassageInPassage, rec, rec.NegativeText, "contains its positive")
 	case len(negative) >= s.settings.minTokens && textcheck.Contains(positive, negative):
-		s.found.add(LintPassageInPassage, rec, rec.NegativeText, "stands in its positive")
+		s.found.add(LintPassageInPassage, rec, rec.NegativeText, "is part of its positive")
 	}
 }
 

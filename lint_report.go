@@ -15,50 +15,50 @@ type LintReport struct {
 	// Sources are the sources in the order they were given.
 	Sources []LintedSource `json:"sources"`
 	// Findings are sorted by severity, worst first, then by source in the order
-	// given, then by rule. Empty means that no rule held anywhere.
+	// given, then by rule. Empty means that no rule applied anywhere.
 	Findings []Finding `json:"findings"`
 }
 
 // LintedSource says how much of a source was read.
 // Goroutines may share one that none of them changes.
 type LintedSource struct {
-	// Name is the source's name. Rows counts everything that the source yielded,
-	// Triples what could be read and has no empty text.
+	// Name is the source's name. Rows is the number of rows that the source yielded.
+	// Triples is the number of those that could be read and have no empty text.
 	Name    string `json:"name"`
 	Rows    int    `json:"rows"`
 	Triples int    `json:"triples"`
 }
 
-// Finding is one rule that held in one source.
+// Finding is one rule that applied in one source.
 // Goroutines may share one that none of them changes.
 type Finding struct {
 	Kind     LintKind `json:"kind"`
 	Severity Severity `json:"severity"`
 	Source   string   `json:"source"`
-	// Count is the number of rows the rule holds of, each counted once, and Share
-	// their share of the source's rows, in (0, 1]. For positives-not-nearer,
-	// mixed-norms and mixed-clusters both are of the sample, see their rules.
+	// Count is the number of rows that the rule applies to, each counted once. Share
+	// is Count over the source's rows, in (0, 1]. For positives-not-nearer,
+	// mixed-norms and mixed-clusters both refer to the sample; see these rules.
 	Count int     `json:"count"`
 	Share float64 `json:"share"`
-	// Detail adds a number that the rule rests on; empty for most rules.
+	// Detail adds a number that the rule is based on. It is empty for most rules.
 	Detail string `json:"detail,omitempty"`
 	// Examples are the first few rows, Linter.Examples at most.
 	Examples []FindingRow `json:"examples"`
 }
 
-// FindingRow is a row that a finding holds of.
+// FindingRow is a row that a finding applies to.
 // Goroutines may share one that none of them changes.
 type FindingRow struct {
 	// File and Row (1-based) are those of the triple; File is empty where unknown.
 	File string `json:"file,omitempty"`
 	Row  int    `json:"row"`
-	// Excerpt is the beginning of the text in question, and Note what else there
-	// is to know, such as the earlier row.
+	// Excerpt is the beginning of the text in question. Note says what else is known,
+	// such as the earlier row.
 	Excerpt string `json:"excerpt"`
 	Note    string `json:"note,omitempty"`
 }
 
-// String gives the place, the excerpt and the note on one line.
+// String returns the place, the excerpt and the note on one line.
 func (r FindingRow) String() string {
 	out := fmt.Sprintf("row %d", r.Row)
 	if r.Excerpt != "" {
@@ -120,7 +120,7 @@ func (r *LintReport) String() string {
 			if f.Detail != "" {
 				first = strings.TrimSuffix(f.Detail+"; "+first, "; ")
 			}
-			// A share that is not nothing must not look like it.
+			// A share above 0 must not look like 0.
 			share := fmt.Sprintf("%.1f%%", 100*f.Share)
 			if share == "0.0%" {
 				share = "<0.1%"
@@ -139,7 +139,7 @@ func (r *LintReport) String() string {
 	return out.String()
 }
 
-// MarshalJSON writes the report with lists that are never null.
+// MarshalJSON writes the report. Lists are never null.
 func (r *LintReport) MarshalJSON() ([]byte, error) {
 	type plain LintReport
 	p := plain(*r)

@@ -1,7 +1,7 @@
 package eci
 
-// Severity says how bad a finding is: an error makes triples wrong, a warning
-// asks for a look, info is worth knowing.
+// Severity says how bad a finding is. An error makes triples wrong, a warning
+// calls for a look, and info is worth knowing.
 // It is a value, which goroutines may share.
 type Severity string
 
@@ -22,32 +22,33 @@ func (s Severity) rank() int {
 	return 2
 }
 
-// LintKind is the short stable name of a rule. Texts are compared as they are
-// unless a rule says normalised: lower-cased, with runs of blanks as one. Tokens
-// are those of [Linter.Tokenizer]. Two rows have the same query when the ids of
-// their queries or the texts are equal.
+// LintKind is the short, stable name of a rule. Rules compare texts as they are,
+// unless they say normalized: in lower case, with each run of blanks as one space.
+// Tokens are those of [Linter.Tokenizer]. Two rows have the same query if the IDs
+// or the texts of their queries are equal.
 // It is a value, which goroutines may share.
 type LintKind string
 
-// The rules. Of the first four only the first that holds of a triple is counted.
+// The rules. A triple counts under at most one of the first four: the first that
+// applies.
 const (
-	// LintNegativeIsPositive (error): the negative has the text or the id of its
+	// LintNegativeIsPositive (error): the negative has the text or the ID of its
 	// own positive.
 	LintNegativeIsPositive LintKind = "negative-is-positive"
-	// LintNearIdentical (error): negative and positive are equal normalised.
+	// LintNearIdentical (error): negative and positive are equal when normalized.
 	LintNearIdentical LintKind = "near-identical"
 	// LintFalseNegative (error): the negative is another positive of the same
-	// query, by normalised text or by id, in a row of any of the sources or in
+	// query, by normalized text or by ID, in a row of any source or in
 	// Linter.Relevant.
 	LintFalseNegative LintKind = "false-negative"
 	// LintCollision (info; warning above Linter.CollisionShare): the negative is a
-	// positive of another query, which is common in a small corpus, and harmful
-	// when it is the rule.
+	// positive of another query. That is common in a small corpus. It does harm when
+	// most negatives are.
 	LintCollision LintKind = "collision"
 
 	// LintMalformed (error): the row does not parse, lacks a field, or is nil.
 	LintMalformed LintKind = "malformed-row"
-	// LintEmpty (error): a text is empty or blank; no other rule looks at the row.
+	// LintEmpty (error): a text is empty or blank. No other rule looks at the row.
 	LintEmpty LintKind = "empty-text"
 
 	// LintDuplicate (warning): an earlier row of the source has the same three
@@ -55,40 +56,39 @@ const (
 	LintDuplicate LintKind = "duplicate-triple"
 	// LintShared (info): another source has a row with the same three texts.
 	LintShared LintKind = "shared-triple"
-	// LintRepeated (warning): the negative is that of more than
-	// Linter.RepeatedShare of the source's rows, and of at least five.
+	// LintRepeated (warning): more than Linter.RepeatedShare of the source's rows,
+	// and at least five, have this negative.
 	LintRepeated LintKind = "repeated-negative"
 
-	// LintIDConflict (warning): the id stood for another text in an earlier row of
-	// any source. Ids of queries and of documents are apart.
+	// LintIDConflict (warning): the ID belonged to another text in an earlier row of
+	// any source. IDs of queries and IDs of documents are separate.
 	LintIDConflict LintKind = "id-conflict"
-	// LintSameText (info): the text had another id in an earlier row.
+	// LintSameText (info): the text had another ID in an earlier row.
 	LintSameText LintKind = "same-text"
 
 	// LintQueryIsPositive (warning): query and positive have the same tokens in the
 	// same order.
 	LintQueryIsPositive LintKind = "query-is-positive"
-	// LintQueryInNegative (warning): the tokens of the query stand in the negative
-	// in one run. Queries of fewer than Linter.MinTokens tokens are not looked at.
+	// LintQueryInNegative (warning): the negative contains the tokens of the query
+	// as one run. Queries of fewer than Linter.MinTokens tokens are ignored.
 	LintQueryInNegative LintKind = "query-in-negative"
-	// LintPassageInPassage (warning): the tokens of the positive stand in the
-	// negative in one run or the reverse, the shorter having at least
-	// Linter.MinTokens tokens; equal texts are the business of other rules.
+	// LintPassageInPassage (warning): the negative contains the tokens of the
+	// positive as one run, or the reverse. The shorter has at least Linter.MinTokens
+	// tokens. Other rules handle equal texts.
 	LintPassageInPassage LintKind = "passage-in-passage"
 
-	// LintTruncated (warning): positive or negative was cut at a fixed length. A
-	// length in characters (or in words) is taken for a cut when of the source's
-	// distinct passages at least Linter.TruncatedShare, and at least five, have
-	// exactly that length and do not end in punctuation, and no more than these
-	// are longer. A row is counted when it holds such a passage.
+	// LintTruncated (warning): the positive or the negative was cut at a fixed
+	// length, in characters or in words. The rule takes a length for a cut if at
+	// least Linter.TruncatedShare of the source's distinct passages, and at least
+	// five, have exactly that length and do not end in punctuation, and no more
+	// passages than these are longer. A row counts if it has such a passage.
 	LintTruncated LintKind = "truncated-text"
 	// LintPadding (info; warning above Linter.PaddingShare): the negative looks
-	// drawn at random. It shares no token with the query and none with the
-	// positive, but for tokens that occur in more than Linter.CommonShare of all
-	// passages; and, with vectors, it is farther from its query than queries are
-	// from other queries' negatives on the average of a sample (the shuffled
-	// level); without vectors, it serves two or more queries of the source. The
-	// rule needs 20 distinct passages.
+	// drawn at random. It shares no token with the query or the positive, except
+	// tokens that occur in more than Linter.CommonShare of all passages. In addition,
+	// with vectors, it is farther from its query than the shuffled level: the average
+	// over a sample of queries and other queries' negatives. Without vectors, it
+	// serves two or more queries of the source. The rule needs 20 distinct passages.
 	LintPadding LintKind = "padding"
 
 	// LintControl (warning): a control character other than tab, line feed and
@@ -97,38 +97,38 @@ const (
 	// LintReplacement (warning): U+FFFD, or bytes that are not UTF-8.
 	LintReplacement LintKind = "replacement-character"
 	// LintMojibake (warning): UTF-8 that was read as Latin-1 or Windows-1252. The
-	// marks are Â or Ã followed by what such a reading makes of a byte 80 to BF,
+	// signs are Â or Ã followed by what such a reading makes of a byte 80 to BF,
 	// and â€, â‚¬, â„¢, ï»¿ and ðŸ.
 	LintMojibake LintKind = "mojibake"
 	// LintHTML (warning): a tag of a common HTML element or a common entity.
 	LintHTML LintKind = "html"
 
-	// LintMissingVector (warning): Linter.Vectors has no vector for an id, or the
-	// row has some of its vectors and not all.
+	// LintMissingVector (warning): Linter.Vectors has no vector for an ID, or the
+	// row has some of its vectors but not all.
 	LintMissingVector LintKind = "missing-vector"
 	// LintVectorNotFinite (error): a vector with a NaN or infinite component.
 	LintVectorNotFinite LintKind = "vector-not-finite"
 	// LintVectorZero (error): a vector of zeros.
 	LintVectorZero LintKind = "vector-zero"
-	// LintVectorDimension (error): a vector of another length than the first one
-	// read, or of length 0.
+	// LintVectorDimension (error): the vector's length is 0, or differs from
+	// that of the first one read.
 	LintVectorDimension LintKind = "vector-dimension"
-	// LintNotUnit (info): the norm differs from 1 by more than 1e-3. Nothing in
-	// this package minds; other programs may.
+	// LintNotUnit (info): the norm differs from 1 by more than 1e-3. This
+	// package does not depend on it; other programs may.
 	LintNotUnit LintKind = "not-unit"
-	// LintConstantVector (warning): a vector that an earlier row has for a text
-	// with other tokens. (An encoder that reads only the beginning of a text gives
-	// one vector to texts that begin alike.)
+	// LintConstantVector (warning): an earlier row has this vector for a text
+	// with other tokens. An encoder that reads only the beginning of a text gives one
+	// vector to all texts that begin alike.
 	LintConstantVector LintKind = "constant-vector"
-	// LintNotNearer (error): of a sample of up to 128 triples, each with another
-	// query's, fewer than Linter.NearerShare have a positive nearer to the query
-	// than the positive of the other. By chance it is half: queries and documents
-	// look embedded with two encoders, or ids are mixed up. The rule needs 30
+	// LintNotNearer (error): queries and documents look embedded with two encoders, or
+	// IDs are mixed up. The rule compares each of up to 128 sampled triples with one of
+	// another query. Fewer than Linter.NearerShare have a positive that is nearer to
+	// the query than the other's positive. By chance it is half. The rule needs 30
 	// sampled triples.
 	LintNotNearer LintKind = "positives-not-nearer"
 	// LintMixedNorms (warning): the norms of the sampled passages fall into two
 	// groups, each of at least 5% and five, with none in a gap of a fifth or more
-	// between them: vectors of two encoders, or only some normalised.
+	// between them: vectors of two encoders, or only some normalized.
 	LintMixedNorms LintKind = "mixed-norms"
 	// LintMixedClusters (warning): two-means splits the sampled passages into two
 	// groups, each of at least 5% and five, of mean cosine at least 0.1 within and

@@ -19,17 +19,17 @@ func keyOf(text string) lintKey {
 	return lintKey(binary.LittleEndian.Uint64(f[:]))
 }
 
-// pairKey stands for an ordered pair.
-func pairKey(a, b lintKey) lintKey { return lintKey(mix64(mix64(uint64(a)) ^ uint64(b))) }
+// with returns the key of the ordered pair of a and b.
+func (a lintKey) with(b lintKey) lintKey { return lintKey(mix64(mix64(uint64(a)) ^ uint64(b))) }
 
-// Prefixes keep ids of queries, ids of documents and texts apart.
+// Prefixes separate IDs of queries, IDs of documents and texts.
 const (
 	queryPrefix    = "query id\x00"
 	documentPrefix = "document id\x00"
 )
 
 // lintIndex is what the first reading finds out over all sources, for rows to be
-// compared with. [surveyLint] fills it.
+// compared with. [lintSettings.survey] fills it.
 type lintIndex struct {
 	lexicon   *Lexicon
 	positives map[lintKey]struct{}  // of any query: normalized texts and ids
@@ -54,7 +54,8 @@ type lintText struct {
 	row uint32
 }
 
-func newLintIndex(settings *lintSettings) *lintIndex {
+// index returns an index of what is known before any source is read.
+func (settings *lintSettings) index() *lintIndex {
 	x := &lintIndex{
 		lexicon:   NewLexicon(settings.tokenizer),
 		positives: make(map[lintKey]struct{}), pairs: make(map[lintKey]struct{}),
@@ -65,7 +66,7 @@ func newLintIndex(settings *lintSettings) *lintIndex {
 		for _, document := range documents {
 			key := keyOf(documentPrefix + document)
 			x.positives[key] = struct{}{}
-			x.pairs[pairKey(keyOf(queryPrefix+query), key)] = struct{}{}
+			x.pairs[keyOf(queryPrefix+query).with(key)] = struct{}{}
 		}
 	}
 	return x
@@ -101,8 +102,8 @@ type lintSurvey struct {
 	tokens   []string
 }
 
-// surveyLint is the first reading of a source. It adds to the index.
-func surveyLint(ctx context.Context, settings *lintSettings, index *lintIndex, source Source, number uint32) (*lintSurveyed, error) {
+// survey is the first reading of a source. It adds to the index.
+func (settings *lintSettings) survey(ctx context.Context, index *lintIndex, source Source, number uint32) (*lintSurveyed, error) {
 	s := &lintSurvey{
 		lintSurveyed: &lintSurveyed{source: source, negatives: make(map[lintKey]lintNegative), found: newLintFindings(source.Name, settings.examples)},
 		settings:     settings, index: index, number: number, seen: make(map[lintKey]struct{}),
@@ -180,7 +181,7 @@ func (s *lintSurvey) row(rec *Record) error {
 	for _, document := range documentKeys(rec.PositiveID, rec.PositiveText) {
 		s.index.positives[document] = struct{}{}
 		for _, query := range queryKeys(rec) {
-			s.index.pairs[pairKey(query, document)] = struct{}{}
+			s.index.pairs[query.with(document)] = struct{}{}
 		}
 	}
 	for _, text := range [...]string{rec.PositiveText, rec.NegativeText} {
@@ -233,12 +234,12 @@ func (s *lintSurvey) identity(space, id, text string, rec *Record) {
 	if first, ok := s.index.texts[name]; !ok {
 		s.index.texts[name] = lintText{content, uint32(rec.Row)}
 	} else if first.key != content {
-		s.found.addOnce(LintIDConflict, rec, text, fmt.Sprintf("id %q stood for another text in row %d", id, first.row))
+		s.found.addOnce(LintIDConflict, rec, text, fmt.Sprintf("ID %q belonged to another text in row %d", id, first.row))
 	}
 	if first, ok := s.index.ids[content]; !ok {
 		s.index.ids[content] = lintText{name, uint32(rec.Row)}
 	} else if first.key != name {
-		s.found.addOnce(LintSameText, rec, text, fmt.Sprintf("id %q; another in row %d", id, first.row))
+		s.found.addOnce(LintSameText, rec, text, fmt.Sprintf("ID %q; another in row %d", id, first.row))
 	}
 }
 

@@ -291,7 +291,7 @@ func TestLintVectors(t *testing.T) {
 				r.PositiveVector = direction(d)
 			}
 		}), found{}},
-		{"half the negatives not normalised", each(func(i int, r *eci.Record) {
+		{"half the negatives not normalized", each(func(i int, r *eci.Record) {
 			if i%2 == 0 {
 				scale(r.NegativeVector, 7)
 			}

@@ -56,7 +56,8 @@ func (s *lintSample) conclude() {
 	}
 }
 
-// cosine of two vectors of one length that inverseNorm accepts.
+// cosine returns the cosine of two vectors of equal length, or 0 when one has no
+// direction.
 func cosine(a, b []float32) float64 {
 	x, err := inverseNorm(a)
 	if err != nil {
@@ -94,7 +95,7 @@ func (v *lintVectors) lookUp(rec *Record, say func(kind LintKind, k int, note st
 			}
 			switch {
 			case errors.Is(err, ErrMissingVector):
-				say(LintMissingVector, k, fmt.Sprintf("no vector for id %q", at.id))
+				say(LintMissingVector, k, fmt.Sprintf("no vector for ID %q", at.id))
 				ok = false
 				continue
 			case err != nil:
@@ -105,7 +106,7 @@ func (v *lintVectors) lookUp(rec *Record, say func(kind LintKind, k int, note st
 		}
 		if data == nil {
 			if present || v.table != nil {
-				say(LintMissingVector, k, "the "+sideNames[k]+" has neither a vector nor an id to find one by")
+				say(LintMissingVector, k, "the "+sideNames[k]+" has neither a vector nor an ID to find one by")
 			}
 			ok = false
 			continue
@@ -156,7 +157,7 @@ func (s *lintSurvey) vectors(rec *Record) error {
 	return nil
 }
 
-// constant looks for a vector that stood for another text.
+// constant looks for a vector that belonged to another text.
 func (s *lintSurvey) constant(rec *Record, text string, v []float32) {
 	hash := uint64(len(v))
 	for _, x := range v {

@@ -1,13 +1,9 @@
 package eci
 
-import (
-	"context"
-	"math"
-)
+import "math"
 
-// Measure is a simple statistic of a source that serves as a baseline or control
-// for ECI. Value must be finite for any totals, with 0 for no triples; a higher
-// value ranks first.
+// Measure is a simple statistic of a source, a baseline for ECI. Value must return
+// a finite number for any totals, and 0 for no triples. A higher value ranks first.
 // Goroutines may share one whose Value may be called by several at once.
 type Measure struct {
 	Name  string
@@ -44,23 +40,56 @@ func Measures() []Measure {
 	}
 }
 
-// Baseline is a [Scorer] that ranks by a [Measure], on the same triples, vectors
-// and budgets as the Sem it holds.
-// Goroutines may share it under the conditions of Sem.
-type Baseline struct {
-	Sem     Sem
-	Measure Measure
+// Totals are sums over scored triples, additive over disjoint sets of them but
+// for UniqueNegatives.
+// Goroutines may share one that none of them changes.
+type Totals struct {
+	// Triples is N, UniqueNegatives the number of distinct negative texts,
+	// Identical the number of negatives with the text of their positive, Safe the
+	// number of positive margins.
+	Triples, UniqueNegatives, Identical, Safe int
+	// Weight is sum w, WeightSquares sum w^2.
+	Weight, WeightSquares float64
+	// Sums of s+, s-, ovl(p,n), the InfoNCE loss, its gradient's norm, and w |r|^2.
+	PositiveSimilarity, NegativeSimilarity, Overlap, Loss, Gradient, Trace float64
+	// Factors are the sums of the components' factors.
+	Factors []float64
 }
 
-// Name returns the measure's name.
-func (b *Baseline) Name() string { return b.Measure.Name }
-
-// Score scores one source; the Sem must be calibrated.
-func (b *Baseline) Score(ctx context.Context, source Source) (*Score, error) {
-	return scoreAlone(ctx, &b.Sem, &b.Measure, source)
+// EffectiveTriples is (sum w)^2 / sum w^2, in [1, N]; 0 when no triple weighs
+// anything.
+func (t Totals) EffectiveTriples() float64 {
+	if t.WeightSquares == 0 {
+		return 0
+	}
+	return t.Weight * t.Weight / t.WeightSquares
 }
 
-// Prepare surveys, equalises budgets and calibrates as [Sem.Prepare] does.
-func (b *Baseline) Prepare(ctx context.Context, sources ...Source) (Scorer, error) {
-	return prepare(ctx, &b.Sem, &b.Measure, sources)
+// mean divides a sum by the number of triples; 0 for none.
+func (t Totals) mean(sum float64) float64 {
+	if t.Triples == 0 {
+		return 0
+	}
+	return sum / float64(t.Triples)
+}
+
+func (t *Totals) add(o *Totals) {
+	t.Triples += o.Triples
+	t.UniqueNegatives += o.UniqueNegatives
+	t.Identical += o.Identical
+	t.Safe += o.Safe
+	t.Weight += o.Weight
+	t.WeightSquares += o.WeightSquares
+	t.PositiveSimilarity += o.PositiveSimilarity
+	t.NegativeSimilarity += o.NegativeSimilarity
+	t.Overlap += o.Overlap
+	t.Loss += o.Loss
+	t.Gradient += o.Gradient
+	t.Trace += o.Trace
+	if t.Factors == nil {
+		t.Factors = make([]float64, len(o.Factors))
+	}
+	for i, f := range o.Factors {
+		t.Factors[i] += f
+	}
 }

@@ -9,16 +9,17 @@ import (
 	"example.com/eci/internal/stat"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/stat/combin"
 )
 
 // Mixture is the mixture of sources with the highest score.
 // Goroutines may share one that none of them changes.
 type Mixture struct {
-	// Weights are the shares of all sources, in the order of the ranking; they sum
+	// Weights are the shares of all sources, in the order of the ranking. They sum
 	// to 1.
 	Weights []MixtureWeight `json:"weights"`
-	// Score is S(sum a_s M_s) in nats, StandardError and the 95% interval
-	// [Low, High] the infinitesimal grouped jackknife's.
+	// Score is S(sum a_s M_s) in nats. StandardError and the 95% interval [Low, High]
+	// come from the infinitesimal grouped jackknife.
 	Score         float64 `json:"score"`
 	StandardError float64 `json:"standard_error"`
 	Low           float64 `json:"low"`
@@ -28,9 +29,9 @@ type Mixture struct {
 	Gap float64 `json:"gap"`
 	// Iterations is the number of steps taken, at most 50.
 	Iterations int `json:"iterations"`
-	// Gain compares it with the best single source.
+	// Gain compares the mixture with the best single source.
 	Gain Gain `json:"gain"`
-	// AtBudget is S at the number of triples of one source, every query taken from
+	// AtBudget is S with as many triples as one source has. Each query is taken from
 	// one source, in these proportions.
 	AtBudget float64 `json:"at_budget"`
 }
@@ -52,7 +53,7 @@ const (
 	mixtureGap        = 1e-3 // nats; well below what matters
 )
 
-// String names the shares of at least one percent and the gain, on one line.
+// String returns the shares of at least half a percent and the gain on one line.
 func (m *Mixture) String() string {
 	var shares []string
 	for _, w := range m.Weights {
@@ -80,16 +81,16 @@ func (r *Ranking) Mixture() (*Mixture, error) {
 	m := &Mixture{Score: o.Value, Gap: o.Gap(), Iterations: iterations}
 	m.StandardError, m.Low, m.High = c.interval()
 	m.Weights = o.intervals(c.ok)
-	if m.AtBudget, err = p.inProportion(o.X); err != nil {
+	m.AtBudget, err = p.inProportion(o.X)
+	if err != nil {
 		return nil, err
 	}
-	all := subsets(len(p.matrices), len(p.matrices))[0]
 	singles, err := p.singles()
 	if err != nil {
 		return nil, err
 	}
-	over := best(all, singles)
-	m.Gain = c.gainOver(p.names[over], &singles[over], m.AtBudget)
+	all := combin.Combinations(len(singles), len(singles))[0]
+	m.Gain = p.gain(&c, all, singles, m.AtBudget)
 	return m, nil
 }
 
@@ -286,7 +287,7 @@ func (p *parts) inProportion(weights []float64) (float64, error) {
 			n := 0
 			for j := range p.config.Groups {
 				_, u := math.Modf((float64(j)+0.5)*math.Phi + float64(turn)/mixtureTurns)
-				g := &p.matrices[draw(weights, u)].groups[j]
+				g := &p.matrices[stat.Share(weights, u)].groups[j]
 				n += g.triples
 				for k, x := range g.sum {
 					scratch[k] += x
@@ -302,14 +303,4 @@ func (p *parts) inProportion(weights []float64) (float64, error) {
 		mean += value / mixtureTurns
 	}
 	return mean, cmp.Or(errs...)
-}
-
-// draw returns the index in whose share of [0, 1) u falls.
-func draw(weights []float64, u float64) int {
-	s, sum := 0, weights[0]
-	for u >= sum && s < len(weights)-1 {
-		s++
-		sum += weights[s]
-	}
-	return s
 }

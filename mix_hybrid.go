@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"gonum.org/v1/gonum/stat/combin"
 )
 
 // Hybrid is a mixture of several sources in equal parts.
@@ -12,29 +14,29 @@ import (
 type Hybrid struct {
 	// Sources are the members' names, in the order of the ranking.
 	Sources []string `json:"sources"`
-	// Score is S of the mean of the members' M, in nats: what training on all
-	// their triples carries, each counted with weight 1/k. StandardError and the
-	// 95% interval [Low, High] are the infinitesimal grouped jackknife's.
+	// Score is S of the mean of the members' M, in nats: the information in all
+	// their triples, with weight 1/k for each of the k members. StandardError and the
+	// 95% interval [Low, High] come from the infinitesimal grouped jackknife.
 	Score         float64 `json:"score"`
 	StandardError float64 `json:"standard_error"`
 	Low           float64 `json:"low"`
 	High          float64 `json:"high"`
-	// Gain compares it with its best single member, paired by queries.
+	// Gain compares the hybrid with its best single member, paired by queries.
 	Gain Gain `json:"gain"`
-	// AtBudget is S at the number of triples of one member, every query taken from
-	// one of them in turn (the mean over all turns): what the mixture is worth
-	// without the advantage of k times the triples.
+	// AtBudget is S with as many triples as one member has. Each query is taken from
+	// one member in turn, and the score is the mean over all turns. It shows what the
+	// mixture is worth without the advantage of k times the triples.
 	AtBudget float64 `json:"at_budget"`
 }
 
-// maxHybrids bounds the work that one call may ask for.
+// maxHybrids limits the work of one call.
 const maxHybrids = 1 << 14
 
-// Hybrids scores the hybrid of every subset of 2 to size sources, from their
-// matrices alone: no triple is read again. The best comes first, by Score, ties
-// by the number of members and by name. size 0 means all sources. It returns
+// Hybrids scores the hybrid of every subset of 2 to size sources from their
+// matrices alone. It reads no triple again. Hybrids are sorted by descending Score;
+// ties by the number of members, then by name. size 0 means all sources. Errors are
 // ErrNoSources for fewer than two sources, ErrSettings for a size below 2 or more
-// than 16,384 subsets, ErrIncompatible for scores without matrices or of
+// than 16,384 subsets, and ErrIncompatible for scores without matrices or from
 // different calibrations.
 func (r *Ranking) Hybrids(size int) ([]Hybrid, error) {
 	parts, err := r.parts()
@@ -63,7 +65,7 @@ func (r *Ranking) Hybrids(size int) ([]Hybrid, error) {
 	}
 	hybrids := make([]Hybrid, 0, count)
 	for k := 2; k <= size; k++ {
-		members := subsets(n, k)
+		members := combin.Combinations(n, k)
 		values, err := parts.evaluate(members)
 		if err != nil {
 			return nil, err
@@ -82,7 +84,7 @@ func (r *Ranking) Hybrids(size int) ([]Hybrid, error) {
 	return hybrids, nil
 }
 
-// String names the members and the gain on one line.
+// String returns the members and the gain on one line.
 func (h Hybrid) String() string {
 	return fmt.Sprintf("%s: %.2f, %s", strings.Join(h.Sources, " + "), h.Score, h.Gain)
 }
@@ -180,17 +182,19 @@ func (p *parts) evaluate(members [][]int) ([]combination, error) {
 }
 
 // singles scores every source by itself.
-func (p *parts) singles() ([]combination, error) { return p.evaluate(subsets(len(p.matrices), 1)) }
+func (p *parts) singles() ([]combination, error) {
+	return p.evaluate(combin.Combinations(len(p.matrices), 1))
+}
 
-// best returns the member with the highest score, the first of equal ones.
-func best(members []int, singles []combination) int {
-	first := members[0]
+// gain compares a mixture with the best of its members, the first of equal ones.
+func (p *parts) gain(c *combination, members []int, singles []combination, atBudget float64) Gain {
+	best := members[0]
 	for _, s := range members {
-		if singles[s].score > singles[first].score {
-			first = s
+		if singles[s].score > singles[best].score {
+			best = s
 		}
 	}
-	return first
+	return c.gainOver(p.names[best], &singles[best], atBudget)
 }
 
 func (p *parts) hybrid(members []int, c combination, singles []combination, atBudget float64) Hybrid {
@@ -199,8 +203,7 @@ func (p *parts) hybrid(members []int, c combination, singles []combination, atBu
 		h.Sources = append(h.Sources, p.names[s])
 	}
 	h.StandardError, h.Low, h.High = c.interval()
-	over := best(members, singles)
-	h.Gain = c.gainOver(p.names[over], &singles[over], atBudget)
+	h.Gain = p.gain(&c, members, singles, atBudget)
 	return h
 }
 
@@ -273,24 +276,4 @@ func (p *parts) turns(of *classes, members []int, scratch []float64) (mean float
 		scored++
 	}
 	return mean / float64(max(scored, 1)), nil
-}
-
-// subsets returns all ascending k-subsets of 0..n-1 in lexical order.
-func subsets(n, k int) [][]int {
-	var out [][]int
-	chosen := make([]int, 0, k)
-	var extend func(from int)
-	extend = func(from int) {
-		if len(chosen) == k {
-			out = append(out, slices.Clone(chosen))
-			return
-		}
-		for i := from; i <= n-(k-len(chosen)); i++ {
-			chosen = append(chosen, i)
-			extend(i + 1)
-			chosen = chosen[:len(chosen)-1]
-		}
-	}
-	extend(0)
-	return out
 }

@@ -13,27 +13,31 @@ import (
 	"gonum.org/v1/gonum/lapack/lapack64"
 )
 
-// Leveraged is a triple with its leverage. It is valid until the next one is
-// asked for.
+// Leveraged is a triple with its leverage. It is valid until the next step of the
+// iterator.
 // It belongs to the goroutine that ranges over the sequence.
 type Leveraged struct {
 	Weighted
 	// Leverage is h = (a w rT (I + a M)^-1 r)/N with a = d/eps^2, in [0, 1): the
-	// triple's share of the effective dimension. High is influential, not good.
+	// triple's share of the effective dimension. A high value means influential, not
+	// good.
 	Leverage float64
-	// Loss is what S loses, in nats, when the triple's term is taken out of M (and
-	// N is kept): -1/2 ln(1 - h), exact.
+	// Loss is what S loses, in nats, without the triple's term in M and with N
+	// unchanged: -1/2 ln(1 - h), exact.
 	Loss float64
 }
 
 // Leverage yields every triple of a source with its leverage in the matrix, in
 // order, under the frozen Calibration. The matrix is usually that of the source's
-// own [Score]; with the matrix of another source it says how much a triple's
-// direction is already covered there (h then is no share, and may reach 1 or
-// more; Loss is then +Inf for h >= 1, what adding the triple would gain is
-// 1/2 ln(1 + h)). It fails with ErrIncompatible where dimension, calibration or
-// components differ, and for an empty matrix with ErrEmptySource. Skipped rows are
-// left out; Budget is not applied.
+// own [Score].
+//
+// With the matrix of another source, h says how much that source covers the
+// triple's direction. It is then not a share and can be 1 or more; Loss is +Inf for
+// h >= 1. Adding the triple would gain 1/2 ln(1 + h).
+//
+// Errors are ErrIncompatible if dimension, calibration or components differ, and
+// ErrEmptySource for a nil or empty matrix. Skipped rows are left out. Budget does
+// not apply.
 func (s *Sem) Leverage(ctx context.Context, matrix *Matrix, source Source) iter.Seq2[*Leveraged, error] {
 	return func(yield func(*Leveraged, error) bool) {
 		err := s.leverage(ctx, matrix, source, yield)
@@ -50,7 +54,7 @@ func (s *Sem) leverage(ctx context.Context, matrix *Matrix, source Source, yield
 	}
 	switch {
 	case matrix == nil || matrix.Triples() == 0:
-		return &RowError{Source: source.Name, Err: fmt.Errorf("%w: the matrix for the leverage is empty", ErrEmptySource)}
+		return &RowError{Source: source.Name, Err: fmt.Errorf("%w: the matrix for the leverage is nil or empty", ErrEmptySource)}
 	case matrix.config.Settings != r.hash:
 		return &RowError{Source: source.Name, Err: fmt.Errorf("%w: the matrix was made under another calibration or other components", ErrIncompatible)}
 	case matrix.config.Dimension != r.dimension:

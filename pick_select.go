@@ -11,8 +11,8 @@ import (
 	"example.com/eci/internal/design"
 )
 
-// Selection says which triples of a source to choose: those that together carry
-// the most information. At least one of Count and PerQuery must be set.
+// Selection says how many triples of a source to choose. The choice is of triples
+// that together carry the most information. Set Count, PerQuery or both.
 //
 // The objective is f(T) = 1/2 ln det(I + a/K sum_T w r rT) with a = d/eps^2 and K
 // the number of triples to choose, so that the full choice is worth its own S. f
@@ -22,17 +22,17 @@ import (
 // (Badanidiyuru and others 2014, sieve streaming).
 // Goroutines may share one that none of them changes.
 type Selection struct {
-	// Count is the number of triples to choose; 0 means as many as PerQuery allows.
+	// Count is the number of triples to choose. 0 means as many as PerQuery allows.
 	Count int
-	// PerQuery is the most triples (negatives) of one query; 0 means no limit.
+	// PerQuery is the most triples (negatives) of one query. 0 means no limit.
 	PerQuery int
-	// Stream chooses in one pass without keeping the pool, for pools that do not
-	// fit into memory. It needs Count and excludes PerQuery.
+	// Stream chooses in one pass and does not keep the pool. It is for pools that do
+	// not fit in memory. It needs Count and excludes PerQuery.
 	Stream bool
-	// Epsilon is the precision of Stream, in (0, 0.5): smaller is better and
-	// slower; 0 means 0.2.
+	// Epsilon is the precision of Stream, in (0, 0.5). Smaller is better and slower.
+	// 0 means 0.2.
 	Epsilon float64
-	// PoolBytes limits the memory for the pool without Stream; 0 means 1 GiB.
+	// PoolBytes limits the memory of the pool without Stream. 0 means 1 GiB.
 	PoolBytes int64
 }
 
@@ -43,17 +43,16 @@ type Selected struct {
 	*Record
 	// Weight is w and Margin s+ - s-, as in [Weighted].
 	Weight, Margin float64
-	// Gain is what the triple added to f when it was chosen, in nats, and Total is
-	// f after it.
+	// Gain is what the triple added to f when it was chosen, in nats. Total is f
+	// after that.
 	Gain, Total float64
 }
 
-// Select yields the chosen triples of a source in the order of the choice: by
-// descending gain, except with Stream, where it is that of the source. Nothing is
-// yielded before the source has been read. The Sem must be calibrated. Asking for
-// more triples than there are is ErrSettings, and so is a pool beyond PoolBytes.
-// Ties go to the triple that comes first. The result does not depend on the
-// number of cores.
+// Select yields the chosen triples of a source. They come by descending gain; with
+// Stream, in the order of the source. Select reads the whole source before it
+// yields the first. Calibration must be set. More triples than the source has, and
+// a pool beyond PoolBytes, are ErrSettings. The first of equal triples wins. The
+// result does not depend on the number of cores.
 func (s *Sem) Select(ctx context.Context, selection Selection, source Source) iter.Seq2[*Selected, error] {
 	return func(yield func(*Selected, error) bool) {
 		err := s.choose(ctx, selection, source, yield)
@@ -160,7 +159,8 @@ func (r *run) candidates(ctx context.Context, selection Selection, source Source
 			row.information(l, scratch, 1)
 			key := rec.queryKey()
 			c.Rows, c.Keys, c.selected = append(c.Rows, l), append(c.Keys, key), append(c.selected, row.selected())
-			if perQuery[key]++; c.Quota == 0 || perQuery[key] <= c.Quota {
+			perQuery[key]++
+			if c.Quota == 0 || perQuery[key] <= c.Quota {
 				c.allowed++
 			}
 		}

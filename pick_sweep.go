@@ -14,43 +14,43 @@ import (
 // MarginSweep shows what a filter that keeps triples with margin >= t does to a
 // source, for every threshold t at once.
 //
-// The weights are those of the frozen calibration, whatever t is: a filter that
-// moved its own scale could not be compared with another.
+// The weights are those of the frozen calibration for every t. Filters that
+// changed their own scale could not be compared.
 // Goroutines may share one that none of them changes.
 type MarginSweep struct {
-	// Source is the source's name, Triples how many it has.
+	// Source is the source's name. Triples is the number of its triples.
 	Source  string `json:"source"`
 	Triples int    `json:"triples"`
 	// MarginScale is sigma_m, the unit of the thresholds, in cosine units.
 	MarginScale float64 `json:"margin_scale"`
-	// Points has one entry for each threshold, the lowest first. The first one
-	// has threshold -Inf (in JSON null): no filter.
+	// Points has one entry for each threshold, in ascending order. The first has
+	// threshold -Inf (null in JSON), which means no filter.
 	Points []SweepPoint `json:"points"`
 }
 
 // SweepPoint is a source filtered at one threshold.
 // Goroutines may share one that none of them changes.
 type SweepPoint struct {
-	// Threshold is t in units of sigma_m; Margin is the same in cosine units.
+	// Threshold is t in units of sigma_m. Margin is the same in cosine units.
 	Threshold, Margin float64
-	// Triples is the number of triples with margin >= t, Share their share of the
+	// Triples is the number of triples with margin >= t. Share is their share of the
 	// source, in [0, 1].
 	Triples int
 	Share   float64
-	// Score is S of the triples kept, in nats; 0 when none is. It depends on the
-	// number of triples as every S does, so compare a filter with another source,
-	// or with another filter, at one number of triples.
+	// Score is S of the triples kept, in nats; 0 for none. Like every S it depends on
+	// the number of triples, so compare a filter with another filter or another
+	// source at the same number of triples.
 	Score float64
 	// EffectiveTriples is (sum w)^2 / sum w^2 of the triples kept.
 	EffectiveTriples float64
 }
 
-// Sweep keeps the triples of a source with margin at least t, for each of the
-// thresholds, and scores what is left, in one reading of the source. Thresholds
-// are in units of the calibrated spread of margins, finite, in any order; none
-// means -2, -1.5, ..., 2. Memory is d x d numbers for every threshold.
+// Sweep scores the triples of a source with margin at least t, for each of the
+// thresholds, in one reading of the source. Thresholds are finite, in units of the
+// calibrated spread of margins, in any order. Without thresholds, Sweep uses -2,
+// -1.5, ..., 2. Memory is d x d numbers for every threshold.
 //
-// Calibration must be set, as for [Sem.Score]. Budget is not applied. Errors are
+// Calibration must be set, as for [Sem.Score]. Budget does not apply. Errors are
 // those of [Sem.Weigh], and ErrSettings for a threshold that is not finite.
 func (s *Sem) Sweep(ctx context.Context, source Source, thresholds ...float64) (*MarginSweep, error) {
 	if len(thresholds) == 0 {
@@ -85,7 +85,8 @@ func (s *Sem) Sweep(ctx context.Context, source Source, thresholds ...float64) (
 		if !at {
 			k--
 		}
-		if scratch, err = bins[k].add(s, w, scratch); err != nil {
+		scratch, err = bins[k].add(s, w, scratch)
+		if err != nil {
 			return nil, source.wrap(w.Record, err)
 		}
 		sweep.Triples++
@@ -104,7 +105,8 @@ func (s *Sem) Sweep(ctx context.Context, source Source, thresholds ...float64) (
 		p.EffectiveTriples = Totals{Weight: kept.weight, WeightSquares: kept.squares}.EffectiveTriples()
 		if kept.matrix != nil {
 			var err error
-			if p.Score, err = kept.matrix.LogDet(); err != nil {
+			p.Score, err = kept.matrix.LogDet()
+			if err != nil {
 				return nil, source.wrap(nil, err)
 			}
 		}
@@ -132,7 +134,8 @@ func (b *sweepBin) add(s *Sem, w *Weighted, scratch []float64) ([]float64, error
 	var inverse [3]float64
 	for k, v := range [...][]float32{q, p, n} {
 		var err error
-		if inverse[k], err = inverseNorm(v); err != nil {
+		inverse[k], err = inverseNorm(v)
+		if err != nil {
 			return scratch, err
 		}
 	}
@@ -174,7 +177,7 @@ func (s *MarginSweep) String() string {
 	return out.String()
 }
 
-// MarshalJSON writes the point; a threshold of -Inf as null.
+// MarshalJSON writes the point, and a threshold of -Inf as null.
 func (p SweepPoint) MarshalJSON() ([]byte, error) {
 	finite := func(x float64) *float64 {
 		if math.IsInf(x, 0) {

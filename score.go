@@ -137,60 +137,6 @@ func (s *Score) check() error {
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
-// Totals are sums over scored triples, additive over disjoint sets of them but
-// for UniqueNegatives.
-// Goroutines may share one that none of them changes.
-type Totals struct {
-	// Triples is N, UniqueNegatives the number of distinct negative texts,
-	// Identical the number of negatives with the text of their positive, Safe the
-	// number of positive margins.
-	Triples, UniqueNegatives, Identical, Safe int
-	// Weight is sum w, WeightSquares sum w^2.
-	Weight, WeightSquares float64
-	// Sums of s+, s-, ovl(p,n), the InfoNCE loss, its gradient's norm, and w |r|^2.
-	PositiveSimilarity, NegativeSimilarity, Overlap, Loss, Gradient, Trace float64
-	// Factors are the sums of the components' factors.
-	Factors []float64
-}
-
-// EffectiveTriples is (sum w)^2 / sum w^2, in [1, N]; 0 when no triple weighs
-// anything.
-func (t Totals) EffectiveTriples() float64 {
-	if t.WeightSquares == 0 {
-		return 0
-	}
-	return t.Weight * t.Weight / t.WeightSquares
-}
-
-// mean divides a sum by the number of triples; 0 for none.
-func (t Totals) mean(sum float64) float64 {
-	if t.Triples == 0 {
-		return 0
-	}
-	return sum / float64(t.Triples)
-}
-
-func (t *Totals) add(o *Totals) {
-	t.Triples += o.Triples
-	t.UniqueNegatives += o.UniqueNegatives
-	t.Identical += o.Identical
-	t.Safe += o.Safe
-	t.Weight += o.Weight
-	t.WeightSquares += o.WeightSquares
-	t.PositiveSimilarity += o.PositiveSimilarity
-	t.NegativeSimilarity += o.NegativeSimilarity
-	t.Overlap += o.Overlap
-	t.Loss += o.Loss
-	t.Gradient += o.Gradient
-	t.Trace += o.Trace
-	if t.Factors == nil {
-		t.Factors = make([]float64, len(o.Factors))
-	}
-	for i, f := range o.Factors {
-		t.Factors[i] += f
-	}
-}
-
 // accumulator takes in the weighed triples of one source. Everything is summed
 // by group, each group in the order of its triples, so that groups can be worked
 // on concurrently without changing a bit.
@@ -443,4 +389,39 @@ func (a *accumulator) leaveOut(all Totals, fn func(g int, t Totals)) {
 		t.UniqueNegatives = all.UniqueNegatives - only[g]
 		fn(g, t)
 	}
+}
+
+// Baseline is a [Scorer] that ranks by a [Measure], on the same triples, vectors
+// and budgets as the Sem it holds.
+// Goroutines may share it under the conditions of Sem.
+type Baseline struct {
+	Sem     Sem
+	Measure Measure
+}
+
+// Name returns the measure's name.
+func (b *Baseline) Name() string { return b.Measure.Name }
+
+// Score scores one source. The Sem must be calibrated. A Measure without Value is
+// ErrSettings.
+func (b *Baseline) Score(ctx context.Context, source Source) (*Score, error) {
+	if err := b.check(); err != nil {
+		return nil, err
+	}
+	return scoreAlone(ctx, &b.Sem, &b.Measure, source)
+}
+
+// Prepare surveys, equalizes budgets and calibrates as [Sem.Prepare] does.
+func (b *Baseline) Prepare(ctx context.Context, sources ...Source) (Scorer, error) {
+	if err := b.check(); err != nil {
+		return nil, err
+	}
+	return prepare(ctx, &b.Sem, &b.Measure, sources)
+}
+
+func (b *Baseline) check() error {
+	if b.Measure.Value == nil {
+		return fmt.Errorf("eci: baseline %q: %w: Measure.Value is nil; use one of Measures", b.Measure.Name, ErrSettings)
+	}
+	return nil
 }

@@ -14,29 +14,30 @@ import (
 	"example.com/eci/internal/stat"
 )
 
-// ErrOutcome is the kind of all failures of [Agree] and [ReadOutcomes] that come
-// from the outcomes given.
+// ErrOutcome is the error of [Agree] and [ReadOutcomes] for outcomes that cannot
+// be used.
 var ErrOutcome = errors.New("unusable outcomes")
 
-// Outcome is what training on one source was measured to be worth, such as the
-// change of nDCG@10 on held-out queries. Higher is better; the unit is free.
+// Outcome is the measured value of training on one source, such as the change of
+// nDCG@10 on held-out queries. Higher is better. Any unit will do.
 // Goroutines may share one that none of them changes.
 type Outcome struct {
 	Source string
 	Value  float64
-	// StandardError is that of Value over queries and seeds, at least 0; 0 means
-	// that the value is taken as exact.
+	// StandardError is that of Value over queries and seeds, at least 0. 0 means that
+	// the value is exact.
 	StandardError float64
 }
 
 // UnknownSourceError reports outcomes of sources that a ranking does not have.
 // Goroutines may share one that none of them changes.
 type UnknownSourceError struct {
-	// Unknown are the names with an outcome and no score, Have those with a score.
+	// Unknown lists the names with an outcome and no score. Have lists those with a
+	// score.
 	Unknown, Have []string
 }
 
-// Error names both lists.
+// Error returns a message with both lists.
 func (e *UnknownSourceError) Error() string {
 	return fmt.Sprintf("eci: agreement: %v for %s, which the ranking does not have; it has %s",
 		ErrOutcome, strings.Join(e.Unknown, ", "), strings.Join(e.Have, ", "))
@@ -45,33 +46,33 @@ func (e *UnknownSourceError) Error() string {
 // Unwrap returns ErrOutcome.
 func (e *UnknownSourceError) Unwrap() error { return ErrOutcome }
 
-// AgreeOptions are the settings of [Agree]; the zero value is the default.
+// AgreeOptions are the settings of [Agree]. The zero value is the default.
 // Goroutines may share one that none of them changes.
 type AgreeOptions struct {
-	// Resamples is the number of bootstrap samples; 0 means 2000.
+	// Resamples is the number of bootstrap samples. 0 means 2000.
 	Resamples int
-	// Seed starts the generator (PCG) that draws them.
+	// Seed is that of the generator (PCG) that draws them.
 	Seed uint64
-	// DifferenceError gives the standard error of the difference of the outcomes of
-	// two sources, at least 0 and finite, where they were measured on the same
-	// queries and so are not independent; nil means sqrt(SE_a^2 + SE_b^2).
+	// DifferenceError returns the standard error of the difference of the outcomes of
+	// two sources, at least 0 and finite. Outcomes measured on the same queries are
+	// not independent and need it. nil means sqrt(SE_a^2 + SE_b^2).
 	DifferenceError func(a, b string) float64
 }
 
-// Agreement says how far a ranking, and each of its baselines, agree with what
-// training was measured to be worth.
+// Agreement says how far a ranking and each of its baselines agree with measured
+// outcomes of training.
 // Goroutines may share one that none of them changes.
 type Agreement struct {
-	// Sources are the names that have both a score and an outcome, best outcome
-	// first, ties by name.
+	// Sources lists the names with both a score and an outcome, best outcome first,
+	// ties by name.
 	Sources []string `json:"sources"`
 	// Significant is the number of pairs of sources whose outcomes differ
 	// significantly, of len(Sources) (len(Sources)-1)/2.
 	Significant int `json:"significant_pairs"`
-	// Measures has the ranking's own score first and then its baselines, in the
-	// order of [Measures].
+	// Measures starts with the ranking's own score. Its baselines follow in the order
+	// of [Measures].
 	Measures []Concordance `json:"measures"`
-	// Notes say in plain words what a reader should know before acting.
+	// Notes say in plain words what a reader should know before acting on this.
 	Notes []string `json:"notes"`
 }
 
@@ -79,15 +80,15 @@ type Agreement struct {
 // Goroutines may share one that none of them changes.
 type Concordance struct {
 	Measure string `json:"measure"`
-	// Tau is Kendall's tau-b and Rho Spearman's rank correlation, with average
-	// ranks for ties; both in [-1, 1], and 0 when either side is constant.
+	// Tau is Kendall's tau-b. Rho is Spearman's rank correlation, with average ranks
+	// for ties. Both are in [-1, 1], and 0 if either side is constant.
 	Tau Estimate `json:"tau_b"`
 	Rho Estimate `json:"rho"`
-	// Accuracy is the share of the significant pairs that the measure orders as
-	// the outcomes do, a tie counting half; 0 when there are none.
+	// Accuracy is the share of the significant pairs that the measure orders as the
+	// outcomes do. A tie counts half. It is 0 if there are no such pairs.
 	Accuracy Estimate `json:"pairwise_accuracy"`
-	// Lead is the tau-b of the ranking's score less that of this measure, over the
-	// same bootstrap samples; 0 for the score itself.
+	// Lead is the tau-b of the ranking's score minus that of this measure, over the
+	// same bootstrap samples. It is 0 for the score itself.
 	Lead Estimate `json:"lead"`
 }
 
@@ -119,27 +120,32 @@ func (e *Estimate) UnmarshalJSON(data []byte) error {
 }
 
 // Agree compares a ranking with measured outcomes of at least three of its
-// sources. Sources without an outcome are left out and named in a note.
+// sources. It leaves out sources without an outcome and lists them in a note.
 //
-// Two outcomes differ significantly when |a - b| > 1.96 SE, a two-sided test at
-// the 5% level of each pair by itself, with the SE of independent errors,
-// sqrt(SE_a^2 + SE_b^2), unless DifferenceError is set. Outcomes measured over the
-// same queries are usually positively correlated; then the SE of independent
-// errors is too large and finds fewer pairs than there are.
+// Two outcomes differ significantly if |a - b| > 1.96 SE, a two-sided test of each
+// pair at the 5% level. SE is that of independent errors, sqrt(SE_a^2 + SE_b^2),
+// unless DifferenceError is set. Outcomes measured on the same queries are usually
+// positively correlated. Then the SE of independent errors is too large, and some
+// pairs that differ are missed.
 //
-// Intervals are percentiles of the bootstrap over sources: a resample draws as
-// many sources with replacement, and one for which a figure is undefined, because
-// a side is constant or no pair is significant, does not count for that figure.
-// They say how the figure would vary over other sources of the same kind, not how
-// it varies with the noise of the outcomes. Below about ten sources they are wide
-// and rough. All measures see the same resamples.
+// Intervals are percentiles of the bootstrap over sources. A resample draws as many
+// sources with replacement. It does not count for a figure that is undefined for
+// it, because one side is constant or no pair is significant. Intervals say how a
+// figure would vary over other sources of the same kind, not how it varies with the
+// noise of the outcomes. With fewer than about ten sources they are wide and rough.
+// All measures use the same resamples.
 //
-// It fails with an [UnknownSourceError] for an outcome of an unknown source, and
-// with ErrOutcome for a source given twice, a value that is not finite, a
-// negative standard error or fewer than three sources.
+// Agree returns an [UnknownSourceError] for an outcome of an unknown source. It
+// returns ErrOutcome for a source given twice, a value that is not finite, a
+// standard error that is negative or not finite, or fewer than three sources.
 func Agree(ranking *Ranking, outcomes []Outcome, options AgreeOptions) (*Agreement, error) {
 	if ranking == nil {
 		return nil, fmt.Errorf("eci: agreement: %w: the ranking is nil", ErrSettings)
+	}
+	for i, s := range ranking.Ranked {
+		if s.Score == nil {
+			return nil, fmt.Errorf("eci: agreement: %w: ranked source %d has no score", ErrSettings, i+1)
+		}
 	}
 	if options.Resamples == 0 {
 		options.Resamples = 2000
@@ -186,7 +192,7 @@ const maxResamples = 1_000_000
 const leastCommon = 3
 
 func checkOutcomes(ranking *Ranking, outcomes []Outcome) error {
-	bad := func(format string, args ...any) error {
+	fail := func(format string, args ...any) error {
 		return fmt.Errorf("eci: agreement: %w: "+format, append([]any{ErrOutcome}, args...)...)
 	}
 	seen := make(map[string]bool, len(outcomes))
@@ -194,11 +200,11 @@ func checkOutcomes(ranking *Ranking, outcomes []Outcome) error {
 	for _, o := range outcomes {
 		switch {
 		case seen[o.Source]:
-			return bad("source %q has two outcomes", o.Source)
+			return fail("source %q has two outcomes", o.Source)
 		case math.IsNaN(o.Value) || math.IsInf(o.Value, 0):
-			return bad("the outcome of %q is %v", o.Source, o.Value)
+			return fail("the outcome of %q is %v", o.Source, o.Value)
 		case !(o.StandardError >= 0) || math.IsInf(o.StandardError, 0):
-			return bad("the standard error of %q is %v; it must be finite and at least 0", o.Source, o.StandardError)
+			return fail("the standard error of %q is %v; it must be finite and at least 0", o.Source, o.StandardError)
 		}
 		seen[o.Source] = true
 		if _, ok := ranking.Find(o.Source); !ok {
@@ -214,7 +220,7 @@ func checkOutcomes(ranking *Ranking, outcomes []Outcome) error {
 		return unknown
 	}
 	if len(outcomes) < leastCommon {
-		return bad("%d of the %d ranked sources have one; an order needs at least %d", len(outcomes), len(ranking.Ranked), leastCommon)
+		return fail("%d of the %d ranked sources have one; an order needs at least %d", len(outcomes), len(ranking.Ranked), leastCommon)
 	}
 	return nil
 }
@@ -288,7 +294,7 @@ func concordances(names []string, values [][]float64, measured []float64, pairs 
 		c.Measure = name
 		c.Tau.Value, _ = stat.TauB(values[k], measured)
 		c.Rho.Value, _ = stat.Spearman(values[k], measured)
-		c.Accuracy.Value, _ = accuracy(values[k], pairs, all)
+		c.Accuracy.Value, _ = stat.PairAccuracy(values[k], pairs, all)
 		c.Lead.Value = list[0].Tau.Value - c.Tau.Value
 	}
 	random := rand.New(rand.NewPCG(options.Seed, 0x9e3779b97f4a7c15))
@@ -317,7 +323,7 @@ func concordances(names []string, values [][]float64, measured []float64, pairs 
 			keep(3, first-tau, ok && firstOK)
 			rho, ok := stat.Spearman(x, y)
 			keep(1, rho, ok)
-			share, ok := accuracy(values[k], pairs, draw)
+			share, ok := stat.PairAccuracy(values[k], pairs, draw)
 			keep(2, share, ok)
 		}
 	}
@@ -328,25 +334,6 @@ func concordances(names []string, values [][]float64, measured []float64, pairs 
 		}
 	}
 	return list
-}
-
-// accuracy is the share of the significant pairs among the drawn sources that x
-// orders like the outcomes; not ok when there are none.
-func accuracy(x []float64, pairs [][]bool, drawn []int) (share float64, ok bool) {
-	halves, n := 0, 0
-	for k, a := range drawn {
-		for _, b := range drawn[:k] {
-			i, j := min(a, b), max(a, b)
-			if pairs[i][j] {
-				n++
-				halves += 1 + cmp.Compare(x[i], x[j])
-			}
-		}
-	}
-	if n == 0 {
-		return 0, false
-	}
-	return float64(halves) / float64(2*n), true
 }
 
 // note fills Notes.
@@ -362,10 +349,10 @@ func (a *Agreement) note(ranking *Ranking, measured []float64, names []string, v
 	}
 	slices.Sort(without)
 	if len(without) > 0 {
-		say("left out for want of an outcome: %s", strings.Join(without, ", "))
+		say("left out, because they have no outcome: %s", strings.Join(without, ", "))
 	}
 	if len(dropped) > 0 {
-		say("a race dropped %s; their scores are projected and their baselines are of fewer triples", strings.Join(dropped, ", "))
+		say("a race dropped %s: their scores are projected, and their baselines come from fewer triples", strings.Join(dropped, ", "))
 	}
 	constant := func(x []float64) bool { return slices.Min(x) == slices.Max(x) }
 	if constant(measured) {
@@ -387,7 +374,7 @@ func (a *Agreement) note(ranking *Ranking, measured []float64, names []string, v
 	}
 }
 
-// String returns the agreement as a table for people, with the notes below it.
+// String returns the agreement as a table for people, followed by the notes.
 func (a *Agreement) String() string {
 	var out strings.Builder
 	n := len(a.Sources)

@@ -107,7 +107,7 @@ func TestAgreeNotesAndConstants(t *testing.T) {
 		{"equal outcomes", outcomesOf(0, 1, 1, 1), "all outcomes are equal"},
 		{"noisy outcomes", outcomesOf(9, 1, 2, 3), "no two outcomes differ significantly"},
 		{"a few pairs", outcomesOf(0, 1, 2, 3), "only 3 of the pairs"},
-		{"a source without outcome", outcomesOf(0, 1, 2, 3), "left out for want of an outcome: d"},
+		{"a source without outcome", outcomesOf(0, 1, 2, 3), "left out, because they have no outcome: d"},
 		{"a raced source", outcomesOf(0, 1, 2, 3), "a race dropped a"},
 		{"few sources", outcomesOf(0, 1, 2, 3), "3 sources are few"},
 	} {
@@ -284,6 +284,33 @@ func TestAgreeOnMeasuredOutcomes(t *testing.T) {
 		c := a.Measures[0]
 		if a.Significant != row.significant || math.Abs(c.Tau.Value-row.tau) > 1e-14 || math.Abs(c.Rho.Value-row.rho) > 1e-14 || math.Abs(c.Accuracy.Value-row.accuracy) > 1e-14 {
 			t.Errorf("%s: %d significant, %+v", row.setting, a.Significant, c)
+		}
+	}
+}
+
+// TestStudyingNothing: what is nil is an error, never a panic.
+func TestStudyingNothing(t *testing.T) {
+	ctx := t.Context()
+	sources := []Source{SourceOf("a", []*Record{}), SourceOf("b", []*Record{})}
+	for _, test := range []struct {
+		reason string
+		run    func() error
+	}{
+		{"no ranking", func() error { _, err := Agree(nil, nil, AgreeOptions{}); return err }},
+		{"sources without scores", func() error {
+			_, err := Agree(&Ranking{Ranked: make([]Ranked, 3)}, outcomesOf(0, 1, 2), AgreeOptions{})
+			return err
+		}},
+		{"no reader", func() error { _, err := ReadOutcomes("x.json", nil, ""); return err }},
+		{"a nil lexicon", func() error {
+			_, err := (&Study{Lexicons: map[string]*Lexicon{"web": nil}}).Run(ctx, sources...)
+			return err
+		}},
+		{"a measure without a value", func() error { _, err := Rank(ctx, &Baseline{}, sources...); return err }},
+		{"the same, one source", func() error { _, err := (&Baseline{}).Score(ctx, sources[0]); return err }},
+	} {
+		if err := test.run(); !errors.Is(err, ErrSettings) {
+			t.Errorf("%s: %v", test.reason, err)
 		}
 	}
 }

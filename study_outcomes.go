@@ -9,20 +9,23 @@ import (
 	"example.com/eci/internal/jsonobject"
 )
 
-// ReadOutcomes reads measured outcomes from JSON, in either of two shapes:
+// ReadOutcomes reads measured outcomes from JSON in one of two shapes:
 //
 //	{"bm25": {"value": 0.041, "standard_error": 0.008}, ...}
 //	{"metric": "...", "sources": {"bm25": {"inb8": {"mean": 0.041, "se": 0.008}, ...}, ...}}
 //
-// "mean" and "se" are other words for "value" and "standard_error" in both; the
-// standard error is 0 where there is none. In the second shape, whose other
-// top-level fields are ignored, a source may have outcomes under several settings
-// of the training: setting names the one to take, and may be empty when there is
-// only one. Sources without that setting are left out. The outcomes come in the
-// order of the file; name is the file's, for error messages, which are of the
-// kinds ErrMalformed, ErrMissingField and ErrOutcome.
+// In both, "mean" and "se" are synonyms of "value" and "standard_error". A missing
+// standard error is 0. In the second shape, a source may have outcomes under
+// several settings of the training, and other top-level fields are ignored. setting
+// is the name of the one to read; it may be empty if there is only one. Sources
+// without that setting are left out. Outcomes are in the order of the file. name is
+// that of the file, for error messages. Errors are ErrMalformed, ErrMissingField
+// and ErrOutcome, ErrSettings for a nil reader, and those of r.
 func ReadOutcomes(name string, r io.Reader, setting string) ([]Outcome, error) {
 	fail := func(err error) ([]Outcome, error) { return nil, &RowError{File: name, Err: err} }
+	if r == nil {
+		return fail(fmt.Errorf("%w: the reader is nil", ErrSettings))
+	}
 	raw, err := io.ReadAll(r)
 	if err != nil {
 		return fail(err)
@@ -32,7 +35,8 @@ func ReadOutcomes(name string, r io.Reader, setting string) ([]Outcome, error) {
 		return fail(fmt.Errorf("%w: %w", ErrMalformed, err))
 	}
 	if i := slices.IndexFunc(members, func(m jsonobject.Member) bool { return m.Name == "sources" }); i >= 0 {
-		if members, err = jsonobject.Members(members[i].Raw); err != nil {
+		members, err = jsonobject.Members(members[i].Raw)
+		if err != nil {
 			return fail(fmt.Errorf("sources: %w: %w", ErrMalformed, err))
 		}
 	}
@@ -55,7 +59,7 @@ func ReadOutcomes(name string, r io.Reader, setting string) ([]Outcome, error) {
 	}
 	switch {
 	case setting == "" && len(settings) > 1:
-		return fail(fmt.Errorf("%w: there are several settings, %s; name one", ErrOutcome, strings.Join(settings, ", ")))
+		return fail(fmt.Errorf("%w: there are several settings, %s; choose one", ErrOutcome, strings.Join(settings, ", ")))
 	case len(outcomes) == 0 && setting != "":
 		return fail(fmt.Errorf("%w: none for setting %q; there are %s", ErrOutcome, setting, strings.Join(settings, ", ")))
 	case len(outcomes) == 0:
@@ -100,7 +104,8 @@ func plainOutcome(fields []jsonobject.Member) (o Outcome, err error) {
 		return o, fmt.Errorf("%w: want value or mean", ErrMissingField)
 	}
 	o.Value = value
-	if o.StandardError, _, err = jsonobject.Number(fields, "standard_error", "se"); err != nil {
+	o.StandardError, _, err = jsonobject.Number(fields, "standard_error", "se")
+	if err != nil {
 		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	return o, nil

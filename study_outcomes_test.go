@@ -53,7 +53,7 @@ func TestReadOutcomes(t *testing.T) {
 		{"a setting without value", `{"a":{"x":{}}}`, "", eci.ErrMissingField, `setting "x"`},
 		{"sources that are none", `{"sources":[]}`, "", eci.ErrMalformed, "sources"},
 		{"nothing", `{}`, "", eci.ErrOutcome, "there are none"},
-		{"which setting?", several, "", eci.ErrOutcome, "x, y; name one"},
+		{"which setting?", several, "", eci.ErrOutcome, "x, y; choose one"},
 		{"no such setting", several, "z", eci.ErrOutcome, `"z"; there are x, y`},
 	} {
 		got, err := eci.ReadOutcomes("o.json", strings.NewReader(row.text), row.setting)

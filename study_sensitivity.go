@@ -8,17 +8,18 @@ import (
 	"text/tabwriter"
 )
 
-// Study asks how much a ranking owes to its settings: it ranks the same sources
-// under many variations of a Sem, one setting at a time.
+// Study measures how much a ranking depends on its settings. It ranks the same
+// sources under many variations of a Sem, one setting at a time.
 // Goroutines may share it under the conditions of Sem.
 type Study struct {
-	// Sem holds the settings to vary. It must have no Calibration, which would fix
-	// what is varied.
+	// Sem holds the settings to vary. It must not have a Calibration, which would fix
+	// them.
 	Sem Sem
-	// Second, if it has Vectors or an Embedder, is a second encoder to rank with;
-	// nothing else of it is used.
+	// Second is a second encoder to rank with, if it has Vectors or an Embedder. Its
+	// other settings are ignored.
 	Second Sem
-	// Lexicons are further IDF corpora by name, counted with Sem.Tokenizer.
+	// Lexicons are further IDF corpora by name, counted with Sem.Tokenizer. None is
+	// nil.
 	Lexicons map[string]*Lexicon
 }
 
@@ -27,7 +28,7 @@ type Study struct {
 type Sensitivity struct {
 	// Default is the ranking under the settings as they are.
 	Default *Ranking `json:"-"`
-	// Order names its sources, best first.
+	// Order lists its sources, best first.
 	Order []string `json:"order"`
 	// Variants are the rankings under other settings.
 	Variants []Variant `json:"variants"`
@@ -39,24 +40,25 @@ type Variant struct {
 	// Setting is what was changed: "triples", "consistency temperature", "locality
 	// temperature", "eps^2", "tokenizer", "idf corpus", "calibration" or "encoder".
 	Setting string `json:"setting"`
-	// Value says to what.
+	// Value is what it was changed to.
 	Value string `json:"value"`
-	// Order names the sources, best first.
+	// Order lists the sources, best first.
 	Order []string `json:"order"`
 	// Tau is Kendall's rank correlation with the default order, in [-1, 1].
 	Tau float64 `json:"tau"`
-	// Flips are the pairs that changed order.
+	// Flips lists the pairs that changed order.
 	Flips []Flip `json:"flips"`
 }
 
 // Flip is a pair of sources that changed order.
 // Goroutines may share one that none of them changes.
 type Flip struct {
-	// Better was above Worse by default, with Probability of being truly better.
+	// Better is above Worse in the default ranking. Probability is that of Better
+	// being truly better there.
 	Better      string  `json:"better"`
 	Worse       string  `json:"worse"`
 	Probability float64 `json:"default_probability"`
-	// Difference is by how much Better is below Worse now, in nats, above 0.
+	// Difference is how far Better is below Worse now, in nats, above 0.
 	Difference float64 `json:"difference"`
 }
 
@@ -66,18 +68,29 @@ type variation struct {
 	change         func(s *Sem)
 }
 
-// Run ranks the sources under the settings as they are and under every
-// variation: 10, 25 and 50 percent of the triples; a quarter, half, twice and
-// four times each temperature and eps^2; the other tokenizer; IDF weights over
-// the positives alone and over each of Lexicons; calibration without each source
-// in turn; the second encoder. Each distinct text is embedded once for all of
-// them, as far as Sem.CacheBytes reaches. It needs two sources or more.
+// Run ranks the sources under the settings as they are and under every variation.
+// The variations are:
+//
+//   - 10, 25 and 50 percent of the triples
+//   - a quarter, half, twice and four times each temperature and eps^2
+//   - the other tokenizer
+//   - IDF weights over the positives alone, and over each of Lexicons
+//   - calibration without each source in turn
+//   - the second encoder
+//
+// Run embeds each distinct text once for all of them, within Sem.CacheBytes. It
+// needs at least two sources.
 func (s *Study) Run(ctx context.Context, sources ...Source) (*Sensitivity, error) {
 	if len(sources) < 2 {
-		return nil, fmt.Errorf("eci: sensitivity: %w: there are %d; two or more are needed", ErrNoSources, len(sources))
+		return nil, fmt.Errorf("eci: sensitivity: %w: %d given, at least two are needed", ErrNoSources, len(sources))
+	}
+	for _, name := range sortedKeys(s.Lexicons) {
+		if s.Lexicons[name] == nil {
+			return nil, fmt.Errorf("eci: sensitivity: %w: lexicon %q is nil", ErrSettings, name)
+		}
 	}
 	if s.Sem.Calibration != nil {
-		return nil, fmt.Errorf("eci: sensitivity: %w: a frozen Calibration fixes what is to be varied", ErrSettings)
+		return nil, fmt.Errorf("eci: sensitivity: %w: Sem has a frozen Calibration, which fixes what Run varies; leave it nil", ErrSettings)
 	}
 	base := s.Sem
 	base.NoChecks, base.Checkpoint = true, ""
@@ -100,7 +113,8 @@ func (s *Study) Run(ctx context.Context, sources ...Source) (*Sensitivity, error
 		return rankPrepared(ctx, r, sources)
 	}
 	out := &Sensitivity{}
-	if out.Default, err = rank(base); err != nil {
+	out.Default, err = rank(base)
+	if err != nil {
 		return nil, err
 	}
 	out.Order = out.Default.order()
@@ -230,8 +244,8 @@ func (s *Sensitivity) compare(v variation, ranking *Ranking) Variant {
 	return out
 }
 
-// String returns a table with the pairs that flip; those that the default
-// ranking was sure of at 95% are marked with an exclamation mark.
+// String returns a table with the pairs that flip. An exclamation mark follows
+// pairs that the default ranking was sure of at 95%.
 func (s *Sensitivity) String() string {
 	var out strings.Builder
 	out.WriteString("default: " + strings.Join(s.Order, " > ") + "\n")

@@ -80,6 +80,7 @@ type VectorFiles struct {
 //	queries.npy          with queries.ids, one id a line
 //	queries.safetensors  with queries.ids
 //	queries.jsonl        {"id":"q1","vector":[0.1,-0.2]}, or .jsonl.gz; see ReadVectorLines
+//	queries-*.npy        all of them as one table, each with its .ids; likewise .safetensors
 //
 // The rows of arrays are read from the file when they are asked for; Close
 // releases it. JSONL is read into memory.
@@ -123,18 +124,26 @@ func openTable(dir string, fsys fs.FS, stem string, open func(name string) (Vect
 		if _, err := fs.Stat(fsys, stem+extension); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		data, err := open(stem + extension)
-		if err != nil {
-			return nil, err
-		}
-		return (&Files{FS: fsys}).withIDs(data, filepath.Join(dir, stem+".ids"), stem+".ids")
+		return openArray(dir, fsys, stem, extension, open)
 	}
 	for _, extension := range []string{".jsonl", ".jsonl.gz"} {
 		if _, err := fs.Stat(fsys, stem+extension); !errors.Is(err, fs.ErrNotExist) {
 			return readVectorLines(filepath.Join(dir, stem+extension), stem+extension, &Files{FS: fsys})
 		}
 	}
+	if t, err := openParts(dir, fsys, stem, open); t != nil || err != nil {
+		return t, err
+	}
 	return nil, fmt.Errorf("eci: %s: %w: want %s.npy or %[3]s.safetensors with %[3]s.ids, one id a line, or %[3]s.jsonl with id and vector (and so for queries and corpus)", cmp.Or(dir, "vectors"), fs.ErrNotExist, stem)
+}
+
+// openArray opens an array and the ids of its rows.
+func openArray(dir string, fsys fs.FS, stem, extension string, open func(name string) (VectorArray, error)) (*VectorTable, error) {
+	data, err := open(stem + extension)
+	if err != nil {
+		return nil, err
+	}
+	return (&Files{FS: fsys}).withIDs(data, filepath.Join(dir, stem+".ids"), stem+".ids")
 }
 
 // withIDs joins an array with the ids in a file, and closes the array where it
@@ -163,6 +172,9 @@ func (f *Files) readIDs(name, path string) (ids []string, err error) {
 		line, err := lines.next()
 		if err == io.EOF {
 			return ids, nil
+		}
+		if err == nil {
+			err = f.fits(s, lines.read)
 		}
 		if err != nil {
 			return nil, &RowError{File: name, Row: lines.row, Err: err}

@@ -89,6 +89,76 @@ func TestVectorsRefuse(t *testing.T) {
 	}
 }
 
+// parts is vectorFiles with the documents in two arrays.
+func parts() fstest.MapFS {
+	files := vectorFiles()
+	delete(files, "corpus.npy")
+	delete(files, "corpus.ids")
+	files["corpus-1.npy"] = &fstest.MapFile{Data: npy(1, dict("<f4", "(2, 2)"), []float32{1, 2, 3, 4})}
+	files["corpus-1.ids"] = &fstest.MapFile{Data: []byte("d1\nd2\n")}
+	files["corpus-2.npy"] = &fstest.MapFile{Data: npy(1, dict("<f4", "(1, 2)"), []float32{5, 6})}
+	files["corpus-2.ids"] = &fstest.MapFile{Data: []byte("d3\n")}
+	return files
+}
+
+// TestVectorsInParts: parts are one table, and a whole array beside them is taken
+// instead.
+func TestVectorsInParts(t *testing.T) {
+	whole := parts()
+	whole["corpus.jsonl"] = &fstest.MapFile{Data: []byte(`{"id":"d3","vector":[7,8]}`)}
+	for _, test := range []struct {
+		reason string
+		files  fstest.MapFS
+		len    int
+		d3     []float32
+	}{
+		{"two parts", parts(), 3, []float32{5, 6}},
+		{"a whole table beside them", whole, 1, []float32{7, 8}},
+	} {
+		for where, open := range both(t, test.files) {
+			v, err := open()
+			if err != nil {
+				t.Fatal(test.reason, where, err)
+			}
+			got, err := v.AppendDocument(nil, "d3")
+			if diff := cmp.Diff(test.d3, got); diff != "" || err != nil || v.Documents.Len() != test.len || v.Documents.Dimension() != 2 {
+				t.Error(test.reason, where, diff, err, v.Documents.Len(), v.Documents.Dimension())
+			}
+			if _, err := v.AppendDocument(nil, "d4"); !errors.Is(err, eci.ErrMissingVector) {
+				t.Error(test.reason, where, err)
+			}
+			if err := v.Close(); err != nil {
+				t.Error(test.reason, where, err)
+			}
+		}
+	}
+}
+
+func TestVectorsInPartsRefuse(t *testing.T) {
+	for _, test := range []struct {
+		reason, file string
+		data         []byte
+		want         error
+		says         string
+	}{
+		{"an id in two parts", "corpus-2.ids", []byte("d2\n"), eci.ErrMalformed, "corpus-2.ids, row 1"},
+		{"ids of one part and rows that differ in number", "corpus-1.ids", []byte("d1\n"), eci.ErrRowCount, "1 ids, 2 rows"},
+		{"parts of two dimensions", "corpus-2.npy", npy(1, dict("<f4", "(1, 3)"), make([]float32, 3)), eci.ErrDimension, "corpus-2.ids"},
+		{"a part without ids", "corpus-2.ids", nil, os.ErrNotExist, "corpus-2.ids"},
+		{"a part that is no array", "corpus-2.npy", []byte("text"), eci.ErrFormat, "corpus-2.npy"},
+	} {
+		files := parts()
+		if files[test.file] = (&fstest.MapFile{Data: test.data}); test.data == nil {
+			delete(files, test.file)
+		}
+		for where, open := range both(t, files) {
+			if _, err := open(); !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.says) || !strings.HasPrefix(err.Error(), "eci: ") {
+				t.Errorf("%s (%s): error %v, want %v with %q", test.reason, where, err, test.want, test.says)
+			}
+		}
+	}
+}
+
 // TestMissingVectorsSayWhatIsWanted: the newcomer's first mistake.
 func TestMissingVectorsSayWhatIsWanted(t *testing.T) {
 	_, err := eci.OpenVectors(t.TempDir())

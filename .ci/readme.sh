@@ -20,10 +20,12 @@ cd "$root"
 for command in "$work"/command?; do
 	line=$(cat "$command")
 	case $line in
-	"go test ./...") line="go test -race ./..." ;;
+	"go test ./...") line="go test -race -timeout 15m ./..." ;;
 	esac
 	printf '\n$ %s\n' "$line"
-	if [ -e "$command.want" ]; then
+	if [ "${1:-}" = --update ]; then
+		[ ! -e "$command.want" ] || bash -c "$line" >"$command.got"
+	elif [ -e "$command.want" ]; then
 		bash -c "$line" >"$command.got"
 		diff -u "$command.want" "$command.got"
 		echo "prints what the README shows"
@@ -31,6 +33,23 @@ for command in "$work"/command?; do
 		bash -c "$line"
 	fi
 done
+
+if [ "${1:-}" = --update ]; then
+	awk -v dir="$work" '
+		/^```console$/ { console = 1 }
+		/^```$/        { console = 0 }
+		console && /^\$ / {
+			got = dir "/command" ++commands ".got"
+			print
+			shown = 0
+			while ((getline line < got) > 0) { print line; shown = 1 }
+			next
+		}
+		!console || !shown || /^```/ { print }
+	' "$root/README.md" >"$work/README.md"
+	cp "$work/README.md" "$root/README.md"
+	exit
+fi
 
 for program in "$work"/program*.go; do
 	grep -q '^package main' "$program" || continue

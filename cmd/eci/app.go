@@ -77,18 +77,28 @@ func (a *app) exit(ctx context.Context, err error) int {
 		fmt.Fprintln(a.err, "eci: interrupted; nothing half-written is left")
 		return exitInterrupted
 	case errors.As(err, &check):
-		fmt.Fprintln(a.err, "eci: check failed: "+check.message)
+		fmt.Fprintln(a.err, "eci: check failed: "+line(check.message))
 		return exitCheck
 	}
 	code, message := exitError, strings.TrimPrefix(err.Error(), "eci: ")
 	if errors.As(err, &bad) || errors.Is(err, eci.ErrSettings) || errors.Is(err, eci.ErrSourceName) || strings.HasPrefix(message, "unknown command") || strings.HasPrefix(message, "if any flags in the group") {
 		code = exitUsage
 	}
-	fmt.Fprintln(a.err, "eci: "+report.Clean(message))
+	fmt.Fprintln(a.err, "eci: "+line(message))
 	if try := hint(err, code); try != "" {
 		fmt.Fprintln(a.err, "try: "+try)
 	}
 	return code
+}
+
+// line makes a message one line that a terminal can show, without the middle of
+// what is far too long.
+func line(message string) string {
+	const most, end = 4000, 500
+	if r := []rune(message); len(r) > most {
+		message = string(r[:most-end]) + " … " + string(r[len(r)-end:])
+	}
+	return report.Clean(message)
 }
 
 // hint says what to try, where the error does not.
@@ -102,6 +112,8 @@ func hint(err error, code int) string {
 		return "--skip empty-text leaves such rows out"
 	case errors.Is(err, eci.ErrNotFinite), errors.Is(err, eci.ErrZeroVector):
 		return "--skip bad-vector leaves such rows out; eci lint shows how many there are"
+	case errors.Is(err, eci.ErrEmbedder) && strings.Contains(err.Error(), "KeyVariable"):
+		return "--key-env NAME names the environment variable with the API key, --key-env - sends none; --key-in-clear lets it go over http"
 	case errors.Is(err, fs.ErrNotExist):
 		return "check the path; eci rank --demo needs no files"
 	case code == exitUsage:

@@ -178,6 +178,7 @@ func TestExitCodes(t *testing.T) {
 		{"nothing to read", []string{"rank"}, 2, []string{"--demo"}},
 		{"demo and files", []string{"rank", "--demo", "x.jsonl"}, 2, []string{"--demo takes no files"}},
 		{"unknown command", []string{"rnak"}, 2, []string{"rnak"}},
+		{"a flag of a megabyte", []string{"rank", "--" + strings.Repeat("x", 1<<20)}, 2, []string{"unknown flag", " … "}},
 		{"unknown flag", []string{"rank", "--dmeo"}, 2, []string{"--dmeo"}},
 		{"two forms", []string{"rank", "--demo", "--json", "--csv"}, 2, []string{"json"}},
 		{"bad number", []string{"rank", "--demo", "--seed", "many"}, 2, []string{"seed"}},
@@ -199,11 +200,12 @@ func TestExitCodes(t *testing.T) {
 		{"a bad row left out", []string{"convert", file("bad.jsonl", row+"{\n"), "--skip", "malformed"}, 0, nil},
 		{"a server without a model", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1"}, 2, []string{"--model"}},
 		{"an unknown protocol", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1", "--model", "m", "--protocol", "smtp"}, 2, []string{"smtp", "ollama"}},
+		{"a variable without a key", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1", "--model", "m", "--cache", "none", "--key-env", "ECI_TEST_EMPTY"}, 2, []string{"ECI_TEST_EMPTY is empty", "--key-env NAME"}},
 		{"nobody listens", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1", "--model", "m", "--cache", "none"}, 1, []string{"127.0.0.1:1"}},
 		{"a folder that is not there", []string{"rank", "--demo", "--html", filepath.Join(dir, "none", "x.html")}, 1, []string{"cannot write"}},
 		{"no count", []string{"select", "--demo", "--source", "llm"}, 2, []string{"--count"}},
 		{"too many", []string{"select", "--demo", "--source", "llm", "--count", "100000"}, 2, []string{"100000"}},
-		{"too many by leverage", []string{"select", "--demo", "--source", "llm", "--count", "100000", "--by", "leverage"}, 2, []string{"120 triples"}},
+		{"too many by leverage", []string{"select", "--demo", "--source", "llm", "--count", "100000", "--by", "leverage"}, 2, []string{"480 triples"}},
 		{"which source", []string{"explain", "--demo"}, 2, []string{"--source NAME", "contaminated"}},
 		{"no such view", []string{"explain", "--demo", "--source", "llm", "--by", "luck"}, 2, []string{"luck"}},
 		{"cannot be written", []string{"convert", "--demo", "--to", "dpr"}, 2, []string{"dpr", "tevatron"}},
@@ -221,6 +223,9 @@ func TestExitCodes(t *testing.T) {
 				if !strings.Contains(stderr, want) {
 					t.Errorf("%q is not in %q", want, stderr)
 				}
+			}
+			if len(stderr) > 5000 {
+				t.Errorf("%d bytes of errors", len(stderr))
 			}
 			if n := strings.Count(stderr, "eci: "); stderr != "" && n != 1 {
 				t.Errorf("the error is told %d times: %q", n, stderr)
@@ -472,6 +477,39 @@ func TestServer(t *testing.T) {
 	code, second, stderr := eciRun(t.Context(), args...)
 	if code != 0 || second != first {
 		t.Errorf("from the cache: exit code %d, %q\n%s", code, stderr, cmp.Diff(first, second))
+	}
+}
+
+// TestServerKey: no key goes where it was not sent to by name.
+func TestServerKey(t *testing.T) {
+	t.Setenv("OPENAI_API_KEY", "openai's")
+	t.Setenv("OTHER_KEY", "other's")
+	row := filepath.Join(t.TempDir(), "row.jsonl")
+	if err := os.WriteFile(row, []byte(`{"query":"q","positive":"p","negative":"n"}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		flags []string
+		want  string
+	}{
+		{nil, ""},
+		{[]string{"--key-env", "-"}, ""},
+		{[]string{"--key-env", "OTHER_KEY"}, "Bearer other's"},
+		{[]string{"--key-env", "OPENAI_API_KEY"}, "Bearer openai's"},
+	} {
+		sent := make(chan string, 100)
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			sent <- r.Header.Get("Authorization")
+			http.Error(w, "no", http.StatusBadRequest)
+		}))
+		code, stdout, stderr := eciRun(t.Context(), append([]string{"rank", row, "--server", server.URL, "--model", "m", "--cache", "none"}, test.flags...)...)
+		server.Close()
+		if got := <-sent; code != exitError || got != test.want {
+			t.Errorf("%v: exit code %d, %q sent, want %q", test.flags, code, got, test.want)
+		}
+		if strings.Contains(stdout+stderr, "'s") {
+			t.Errorf("%v: a key is printed: %s%s", test.flags, stdout, stderr)
+		}
 	}
 }
 

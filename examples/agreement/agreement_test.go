@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"io/fs"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -201,12 +202,17 @@ func TestOpenErrors(t *testing.T) {
 		{"no vector", "corpus.jsonl", `{"_id":"d1"}` + "\n" + `{"_id":"new"}`, `"new"`},
 	} {
 		files := fstest.MapFS{}
-		for _, name := range []string{"corpus.jsonl", "queries.jsonl", "qrels.tsv", "sources/bm25.jsonl", "vectors/corpus.npy", "vectors/corpus.ids", "vectors/queries.npy", "vectors/queries.ids"} {
-			raw, err := demo.Files.ReadFile(name)
-			if err != nil {
+		for _, name := range []string{"corpus.jsonl", "queries.jsonl", "qrels.tsv", "sources/bm25.jsonl", "vectors"} {
+			if err := fs.WalkDir(demo.Files, name, func(name string, entry fs.DirEntry, err error) error {
+				if err == nil && !entry.IsDir() {
+					var raw []byte
+					raw, err = demo.Files.ReadFile(name)
+					files[name] = &fstest.MapFile{Data: raw}
+				}
+				return err
+			}); err != nil {
 				t.Fatal(err)
 			}
-			files[name] = &fstest.MapFile{Data: raw}
 		}
 		if row.reason == "no vector" {
 			files["qrels.tsv"] = &fstest.MapFile{Data: []byte("q1\td1\t1\n")}

@@ -15,7 +15,7 @@ func TestEveryQueryComesFromOneSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 120 || !strings.Contains(report.String(), "120 triplets") {
+	if len(lines) != 480 || !strings.Contains(report.String(), "480 triplets") {
 		t.Errorf("%d lines; %s", len(lines), report.String())
 	}
 	queries := make(map[string]int)
@@ -31,7 +31,7 @@ func TestEveryQueryComesFromOneSource(t *testing.T) {
 			t.Errorf("%d triplets of %q, a source has 2", n, query)
 		}
 	}
-	if len(queries) != 60 {
+	if len(queries) != 240 {
 		t.Errorf("%d queries", len(queries))
 	}
 }

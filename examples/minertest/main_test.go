@@ -93,7 +93,7 @@ func TestBrokenMiners(t *testing.T) {
 			}
 		}, func(check *eci.MinerTest, tb eci.TB, source eci.Source) bool {
 			return check.LintAtMost(t.Context(), tb, nil, eci.SeverityError, 0, source)
-		}, []string{"negative-is-positive in 60 rows, 50.0%", "row 1:"}},
+		}, []string{"negative-is-positive in 240 rows, 50.0%", "row 1:"}},
 		{"the same, seen by the score", func(rows []*eci.Record) {
 			for i := 0; i < len(rows); i += 2 {
 				rows[i].NegativeID, rows[i].NegativeText = rows[i].PositiveID, rows[i].PositiveText
@@ -112,8 +112,8 @@ func TestBrokenMiners(t *testing.T) {
 		{"the stop list is lost", nil, func(check *eci.MinerTest, tb eci.TB, _ eci.Source) bool {
 			defer func(words map[string]bool) { stop = words }(stop)
 			stop = nil
-			return check.BeatsControls(t.Context(), tb, mined(t, nil))
-		}, []string{"mined does not beat random documents", "weigh least"}},
+			return check.NotWorse(t.Context(), tb, filepath.Join("testdata", "baseline.json"), 0.5, mined(t, nil))
+		}, []string{"mined may be worse than in", "weigh least"}},
 	} {
 		var tb recorder
 		if test.assert(check(t), &tb, mined(t, test.change)) || len(tb.said) == 0 {

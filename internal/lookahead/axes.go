@@ -3,18 +3,19 @@ package lookahead
 import (
 	"context"
 	"errors"
+	"math"
 
 	"example.com/eci/internal/syrk"
-	"gonum.org/v1/gonum/mat"
 )
 
-// rankTolerance is the smallest eigenvalue of the pool's covariance, relative to
-// the largest, whose axis is used. Smaller ones are rounding noise.
-const rankTolerance = 1e-12
-
-// spreadTolerance is the variance along the first axis up to which unit vectors
-// are the same: differences of one float32 are ten thousand times as long.
-const spreadTolerance = 1e-24
+const (
+	// rankTolerance is the smallest variance along an axis, relative to the
+	// largest, that is used. Smaller ones are rounding noise.
+	rankTolerance = 1e-12
+	// spreadTolerance is the variance along the first axis up to which unit
+	// vectors are the same: those that differ by one float32 have 1e-15 and more.
+	spreadTolerance = 1e-24
+)
 
 // axes are the principal axes of a pool, d x r, as rows of right.
 type axes struct {
@@ -23,44 +24,184 @@ type axes struct {
 	right syrk.Right64
 }
 
-// newAxes returns the first most principal axes of the centered pool of unit
-// vectors, or as many as it has.
+// newAxes returns the first principal axes of the centered pool of unit vectors:
+// most of them, or as many as it has.
 func newAxes(ctx context.Context, pool [][]float32, lengths []float64, d, most int) (*axes, error) {
 	n := len(pool)
-	x := make([]float64, n*d)
-	mean := make([]float64, d)
-	for i := range n {
-		row := x[i*d:][:d]
-		unitInto(row, pool[i], lengths[i])
-		addScaled(mean, 1/float64(n), row)
+	x := centered(pool, lengths, d)
+	a := &axes{d: d}
+	var values []float64
+	var err error
+	if n >= d {
+		a.rows, values, err = principal(ctx, transposed(x, n, d), d, n, min(most, d))
+	} else if a.rows, values, err = principal(ctx, x, n, d, min(most, n)); err == nil {
+		err = a.unfold(ctx, x, n, len(values))
 	}
-	for i := range n {
-		addScaled(x[i*d:][:d], -1, mean)
+	if err != nil {
+		return nil, err
 	}
-	size := d
-	cov := make([]float64, d*d)
-	var scratch syrk.Scratch64
-	syrk.Accumulate64(cov, d, x, n, &scratch)
-	var eigen mat.EigenSym
-	if !eigen.Factorize(mat.NewSymDense(size, cov), true) {
-		return nil, errors.New("lookahead: the principal axes of the pool do not converge")
-	}
-	values := eigen.Values(nil)
-	var vectors mat.Dense
-	eigen.VectorsTo(&vectors)
-	if values[size-1] <= spreadTolerance*float64(n) {
+	if values[0] <= spreadTolerance*float64(n) {
 		return nil, errors.New("lookahead: all documents of the pool have the same vector")
 	}
-	a := &axes{d: d}
-	for a.r < min(most, d) && values[size-1-a.r] > rankTolerance*values[size-1] {
+	for a.r < len(values) && values[a.r] > rankTolerance*values[0] {
 		a.r++
 	}
-	a.rows = make([]float64, a.r*d)
-	for k := range a.r {
-		for i := range d {
-			a.rows[k*d+i] = vectors.At(i, size-1-k)
+	a.rows = a.rows[:a.r*d]
+	a.right.Pack(a.rows, a.r, d, d)
+	return a, nil
+}
+
+// centered returns the unit vectors less their mean, a row each.
+func centered(pool [][]float32, lengths []float64, d int) []float64 {
+	x, mean := make([]float64, len(pool)*d), make([]float64, d)
+	for i, v := range pool {
+		row := x[i*d:][:d]
+		unitInto(row, v, lengths[i])
+		addScaled(mean, 1/float64(len(pool)), row)
+	}
+	for i := range pool {
+		addScaled(x[i*d:][:d], -1, mean)
+	}
+	return x
+}
+
+func transposed(x []float64, rows, columns int) []float64 {
+	const block = 16 // rows whose cache lines are filled together
+	to := make([]float64, len(x))
+	for first := 0; first < rows; first += block {
+		last := min(first+block, rows)
+		for j := range columns {
+			for i := first; i < last; i++ {
+				to[j*rows+i] = x[i*columns+j]
+			}
 		}
 	}
-	a.right.Pack(a.rows, a.r, d, d)
-	return a, ctx.Err()
+	return to
+}
+
+// unfold turns eigenvectors u of X Xᵀ, r rows of n, into those of Xᵀ X.
+func (a *axes) unfold(ctx context.Context, x []float64, n, r int) error {
+	var left syrk.Left64
+	left.Pack(a.rows, r, n, n)
+	ld := roundUp(a.d, syrk.Pad)
+	to := make([]float64, roundUp(r, syrk.Pad)*ld)
+	if err := multiplyInto(ctx, to, ld, &left, r, transposed(x, n, a.d), a.d, n); err != nil {
+		return err
+	}
+	if err := orthonormalize(ctx, to, r, a.d); err != nil {
+		return err
+	}
+	a.rows = unpadded(to, r, a.d)
+	return nil
+}
+
+// unpadded returns n rows of length d that lie at a distance rounded up to a
+// multiple of syrk.Pad.
+func unpadded(rows []float64, n, d int) []float64 {
+	to := make([]float64, 0, n*d)
+	for i := range n {
+		to = append(to, rows[i*roundUp(d, syrk.Pad):][:d]...)
+	}
+	return to
+}
+
+// multiplyInto writes A Bᵀ, for the m rows of a and n rows of b of the given
+// depth, into memory of zeros that has room for m and n rounded up to multiples
+// of syrk.Pad, ldc elements a row.
+func multiplyInto(ctx context.Context, to []float64, ldc int, a *syrk.Left64, m int, b []float64, n, depth int) error {
+	const block = 4 * syrk.RightBlock
+	return each(ctx, chunks(n, block), func(i int) {
+		first := i * block
+		some := min(block, n-first)
+		var right syrk.Right64
+		right.Pack(b[first*depth:], some, depth, depth)
+		for x := 0; x < m; x += rowBlock {
+			syrk.Multiply64(to[x*ldc+first:], ldc, a, x, min(rowBlock, m-x), &right, 0, some, 0)
+		}
+	})
+}
+
+// outer returns the symmetric matrix X Xᵀ of n rows of the given depth.
+func outer(ctx context.Context, x []float64, n, depth int) ([]float64, error) {
+	const block = 4 * syrk.RightBlock
+	to := make([]float64, n*n)
+	var right syrk.Right64
+	right.Pack(x, n, depth, depth)
+	err := each(ctx, chunks(n, block), func(b int) {
+		first := b * block
+		rows := min(block, n-first)
+		var left syrk.Left64
+		left.Pack(x[first*depth:], rows, depth, depth)
+		ldc := roundUp(n-first, syrk.Pad)
+		c := make([]float64, roundUp(rows, syrk.Pad)*ldc)
+		for j := first; j < n; j += block {
+			syrk.Multiply64(c[j-first:], ldc, &left, 0, rows, &right, j, min(block, n-j), 0)
+		}
+		for i := range rows {
+			copy(to[(first+i)*n+first+i:][:n-first-i], c[i*ldc+i:])
+		}
+	})
+	for i := range n {
+		for j := range i {
+			to[i*n+j] = to[j*n+i]
+		}
+	}
+	return to, err
+}
+
+// orthonormalize makes n rows of length d, at a distance rounded up to a multiple
+// of syrk.Pad, orthonormal, one block after the other. What is left of a row that
+// depends on those before it is noise of unit length, or zero. The memory of
+// rows has room for n rounded up to a multiple of syrk.Pad.
+func orthonormalize(ctx context.Context, rows []float64, n, d int) error {
+	ld := roundUp(d, syrk.Pad)
+	for range 2 { // twice is enough
+		for first := 0; first < n; first += syrk.RightBlock {
+			last := min(first+syrk.RightBlock, n)
+			for i := first; i < last; i++ {
+				row := rows[i*ld:][:d]
+				normalize(row)
+				for j := first; j < i; j++ {
+					before := rows[j*ld:][:d]
+					addScaled(row, -dot(row, before), before)
+				}
+				normalize(row)
+			}
+			if err := deflate(ctx, rows[last*ld:], n-last, rows[first*ld:last*ld], last-first, d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// deflate takes from n rows what lies in the span of m orthonormal ones.
+func deflate(ctx context.Context, rows []float64, n int, basis []float64, m, d int) error {
+	const block = 48
+	ld := roundUp(d, syrk.Pad)
+	var across, along syrk.Right64
+	across.Pack(basis, m, d, ld)
+	along.Pack(transposed(unpadded(basis, m, d), m, d), d, m, m)
+	return each(ctx, chunks(n, block), func(b int) {
+		part := rows[b*block*ld:]
+		some := min(block, n-b*block)
+		var left syrk.Left64
+		left.Pack(part, some, d, ld)
+		var p [block * syrk.RightBlock]float64
+		syrk.Multiply64(p[:], syrk.RightBlock, &left, 0, some, &across, 0, m, 0)
+		for i := range p {
+			p[i] = -p[i]
+		}
+		left.Pack(p[:], some, m, syrk.RightBlock)
+		syrk.Multiply64(part, ld, &left, 0, some, &along, 0, d, 0)
+	})
+}
+
+func normalize(x []float64) {
+	if square := dot(x, x); square > 0 {
+		inverse := 1 / math.Sqrt(square)
+		for k := range x {
+			x[k] *= inverse
+		}
+	}
 }

@@ -20,33 +20,66 @@ type factors struct {
 	signs [3][]float64
 }
 
-// factor returns the factors of the triples whose numbers are listed.
-func (p *prepared) factor(m *moved, r int, gradients []gradient, list []int) *factors {
-	f := &factors{n: len(list), r: r}
+func newFactors(n, r int) *factors {
+	f := &factors{n: n, r: r}
 	for a := range 3 {
-		f.w[a] = make([]float64, len(list)*r)
-		f.signs[a] = make([]float64, len(list))
-	}
-	for i, number := range list {
-		signs := m.factor(&p.rows[number], r, gradients[number], f.w[0][i*r:][:r], f.w[1][i*r:][:r], f.w[2][i*r:][:r])
-		for a, sign := range signs {
-			f.signs[a][i] = sign
-		}
+		f.w[a], f.signs[a] = make([]float64, n*r), make([]float64, n)
 	}
 	return f
 }
 
-// combine returns Σ c_i Γ_i, the terms of either sign added apart.
-func (f *factors) combine(c []float64) []float64 {
+// set sets the factors of one triple.
+func (f *factors) set(i int, now *moved, w *row, g gradient) {
+	r := f.r
+	signs := now.factor(w, r, g, f.w[0][i*r:][:r], f.w[1][i*r:][:r], f.w[2][i*r:][:r])
+	for a, sign := range signs {
+		f.signs[a][i] = sign
+	}
+}
+
+// part returns the factors of the triples that are listed.
+func (f *factors) part(list []int) *factors {
+	if len(list) == f.n {
+		return f
+	}
+	p := newFactors(len(list), f.r)
+	for a := range 3 {
+		p.signs[a] = part(f.signs[a], list)
+		for i, number := range list {
+			copy(p.w[a][i*f.r:][:f.r], f.w[a][number*f.r:])
+		}
+	}
+	return p
+}
+
+// combine returns Σ c_i Γ_i, added in parts of a fixed size. When the context ends
+// it is cut short.
+func (f *factors) combine(ctx context.Context, c []float64) []float64 {
+	const size = 2048
+	parts := make([][]float64, chunks(f.n, size))
+	_ = each(ctx, len(parts), func(b int) {
+		parts[b] = f.combinePart(c, b*size, min((b+1)*size, f.n))
+	})
+	x := make([]float64, f.r*f.r)
+	for _, part := range parts {
+		if part != nil {
+			addScaled(x, 1, part)
+		}
+	}
+	return x
+}
+
+// combinePart adds the terms of either sign apart.
+func (f *factors) combinePart(c []float64, first, last int) []float64 {
 	r := f.r
 	parts := [2][]float64{make([]float64, r*r), make([]float64, r*r)}
-	rows := make([]float64, f.n*r)
+	rows := make([]float64, (last-first)*r)
 	var scratch syrk.Scratch64
 	for a := range 3 {
 		for side, sign := range [2]float64{1, -1} {
 			n := 0
-			for i, factor := range c {
-				factor *= sign * f.signs[a][i]
+			for i := first; i < last; i++ {
+				factor := c[i] * sign * f.signs[a][i]
 				if factor <= 0 {
 					continue
 				}

@@ -18,6 +18,7 @@ const shortest = 1e-14
 type view struct {
 	m       []float64 // M = I + W, r x r
 	d       []float64 // D = MᵀM - I, r x r
+	right   syrk.Right64
 	inverse []float64 // 1 / |y'| of every document
 }
 
@@ -30,21 +31,14 @@ type ranked struct {
 
 // still returns the view of the adapter that changes nothing.
 func (s *Space) still() *view {
-	r := s.axes.r
-	v := &view{m: make([]float64, r*r), d: make([]float64, r*r), inverse: make([]float64, s.stride)}
-	for k := range r {
-		v.m[k*r+k] = 1
-	}
-	for i := range v.inverse {
-		v.inverse[i] = 1
-	}
+	v := newView(identity(s.axes.r), s.axes.r)
+	v.inverse = slices.Repeat([]float64{1}, s.stride)
 	return v
 }
 
-// look sets what follows from M, apart from the lengths.
-func (v *view) look(m []float64, r int) {
-	v.m = m
-	v.d = make([]float64, r*r)
+// newView sets what follows from M, apart from the lengths.
+func newView(m []float64, r int) *view {
+	v := &view{m: m, d: make([]float64, r*r)}
 	var scratch syrk.Scratch64
 	syrk.Accumulate64(v.d, r, m, r, &scratch)
 	for i := range r {
@@ -53,6 +47,8 @@ func (v *view) look(m []float64, r int) {
 			v.d[i*r+j] = v.d[j*r+i]
 		}
 	}
+	v.right.Pack(v.d, r, r, r)
+	return v
 }
 
 // measure sets the lengths of the documents in some views:
@@ -107,13 +103,23 @@ type productMemory [queryBlock * docBlock]float64
 
 var products = sync.Pool{New: func() any { return new(productMemory) }}
 
-// rankAll ranks the pool for every evaluated query as the view of that number
-// shows it, and gives the best of them, at most as many as the cutoff, to take.
-// Take is called concurrently, once for each query.
-func (s *Space) rankAll(ctx context.Context, views []*view, viewOf func(q int) int, take func(q int, best []ranked)) error {
-	of := make([][]int, len(views))
+// A ranking ranks the pool for evaluated queries.
+type ranking struct {
+	views  []*view
+	viewOf func(q int) int // the view that shows the pool to a query
+	// limit is how many of the best documents are found, without those that
+	// without gives for a query.
+	limit   func(q int) int
+	without func(q int) []int
+	// take gets them. It is called concurrently, once for each query.
+	take func(q int, best []ranked)
+}
+
+// rank ranks the pool for all evaluated queries.
+func (s *Space) rank(ctx context.Context, k ranking) error {
+	of := make([][]int, len(k.views))
 	for q := range s.queries {
-		of[viewOf(q)] = append(of[viewOf(q)], q)
+		of[k.viewOf(q)] = append(of[k.viewOf(q)], q)
 	}
 	type block struct {
 		view    *view
@@ -122,31 +128,38 @@ func (s *Space) rankAll(ctx context.Context, views []*view, viewOf func(q int) i
 	var blocks []block
 	for i, queries := range of {
 		for part := range slices.Chunk(queries, queryBlock) {
-			blocks = append(blocks, block{views[i], part})
+			blocks = append(blocks, block{k.views[i], part})
 		}
 	}
 	return each(ctx, len(blocks), func(i int) {
-		s.rankBlock(blocks[i].view, blocks[i].queries, s.settings.Cutoff, take)
+		s.rankBlock(blocks[i].view, blocks[i].queries, &k)
+	})
+}
+
+// evaluate gives the nDCG of every evaluated query to take, as in rank.
+func (s *Space) evaluate(ctx context.Context, views []*view, viewOf func(q int) int, take func(q int, ndcg float64)) error {
+	return s.rank(ctx, ranking{
+		views: views, viewOf: viewOf,
+		limit:   func(int) int { return s.settings.Cutoff },
+		without: func(q int) []int { return s.queries[q].ignored },
+		take:    func(q int, best []ranked) { take(q, s.ndcg(q, best)) },
 	})
 }
 
 // rankBlock ranks the pool for at most queryBlock queries.
-func (s *Space) rankBlock(v *view, queries []int, cutoff int, take func(q int, best []ranked)) {
-	r := s.axes.r
-	moved := s.differences(v, queries)
+func (s *Space) rankBlock(v *view, queries []int, k *ranking) {
 	memory := products.Get().(*productMemory)
 	defer products.Put(memory)
 	best := make([]selection, len(queries))
-	for i := range best {
-		best[i].limit = cutoff
+	for i, q := range queries {
+		best[i].limit = k.limit(q)
 	}
+	frozen := s.frozenScores(queries)
 	var left syrk.Left64
-	left.Pack(moved, len(queries), r, r)
+	s.differences(v, queries, &left)
 	for first := 0; first < s.documents; first += docBlock {
 		n := min(docBlock, s.documents-first)
-		for i, q := range queries {
-			copy(memory[i*docBlock:][:n], s.cosines[q*s.stride+first:])
-		}
+		frozen(memory[:], first, n)
 		syrk.Multiply64(memory[:], docBlock, &left, 0, len(queries), &s.right, first, n, 0)
 		inverse := v.inverse[first:][:n]
 		for i, q := range queries {
@@ -154,7 +167,7 @@ func (s *Space) rankBlock(v *view, queries []int, cutoff int, take func(q int, b
 			for j := range scores {
 				scores[j] *= inverse[j]
 			}
-			for _, document := range s.queries[q].ignored {
+			for _, document := range k.without(q) {
 				if document >= first && document < first+n {
 					scores[document-first] = math.Inf(-1)
 				}
@@ -163,28 +176,22 @@ func (s *Space) rankBlock(v *view, queries []int, cutoff int, take func(q int, b
 		}
 	}
 	for i, q := range queries {
-		take(q, best[i].best)
+		k.take(q, best[i].best)
 	}
 }
 
-// differences returns D z of some queries, a row each.
-func (s *Space) differences(v *view, queries []int) []float64 {
+// differences packs D z of some queries.
+func (s *Space) differences(v *view, queries []int, to *syrk.Left64) {
 	r := s.axes.r
 	ld := roundUp(r, syrk.Pad)
 	rows := make([]float64, len(queries)*r)
 	for i, q := range queries {
-		copy(rows[i*r:], s.zq[q*r:][:r])
+		copy(rows[i*r:], s.zq[s.queries[q].row*r:][:r])
 	}
-	var left syrk.Left64
-	var right syrk.Right64
-	left.Pack(rows, len(queries), r, r)
-	right.Pack(v.d, r, r, r)
+	to.Pack(rows, len(queries), r, r)
 	c := make([]float64, roundUp(len(queries), syrk.Pad)*ld)
-	syrk.Multiply64(c, ld, &left, 0, len(queries), &right, 0, r, 0)
-	for i := range queries {
-		copy(rows[i*r:][:r], c[i*ld:])
-	}
-	return rows
+	syrk.Multiply64(c, ld, to, 0, len(queries), &v.right, 0, r, 0)
+	to.Pack(c, len(queries), r, ld)
 }
 
 // A selection keeps the best of the documents that are added, those of equal

@@ -1,9 +1,7 @@
 package lookahead_test
 
 import (
-	"maps"
 	"math"
-	"slices"
 	"testing"
 
 	"example.com/eci/internal/lookahead"
@@ -58,9 +56,9 @@ func close(t *testing.T, what string, got, want, tolerance float64) (difference 
 
 // compareWalk checks one source against the reference and returns the largest
 // differences of gains and (relative) norms.
-func compareWalk(t *testing.T, space *lookahead.Space, names []string, r *lookahead.Result, want sourceReference) (gain, norm float64) {
+func compareWalk(t *testing.T, l *lab, r *lookahead.Result, want sourceReference) (gain, norm float64) {
 	t.Helper()
-	frozen := space.Frozen()
+	frozen := l.space.Frozen()
 	if len(frozen) != want.Queries {
 		t.Errorf("%d queries, reference %d", len(frozen), want.Queries)
 	}
@@ -74,10 +72,9 @@ func compareWalk(t *testing.T, space *lookahead.Space, names []string, r *lookah
 	for step, after := range want.After {
 		gain = max(gain, close(t, "curve", r.Curve[step], after, gainTolerance))
 	}
-	evaluated := space.Evaluated()
-	for i, index := range evaluated {
-		if first, ok := want.First5[names[index]]; ok {
-			close(t, "gain of "+names[index], r.Mean(i), first, queryTolerance)
+	for i, index := range l.space.Evaluated() {
+		if first, ok := want.First5[l.names[index]]; ok {
+			close(t, "gain of "+l.names[index], r.Mean(i), first, queryTolerance)
 		}
 	}
 	if len(r.Folds) != len(want.Norms) {
@@ -89,74 +86,88 @@ func compareWalk(t *testing.T, space *lookahead.Space, names []string, r *lookah
 	return gain, norm
 }
 
-func TestWalkAgreesWithNumPyReference(t *testing.T) {
-	for _, name := range []string{"cranfield", "pubmedqa"} {
-		t.Run(name, func(t *testing.T) {
-			c := openCollection(t, name)
-			var want reference
-			readJSON(t, name+"/reference.json", &want)
-			pairs := c.pairs()
-			if len(pairs) != want.Pairs {
-				t.Fatalf("%d labelled pairs, reference %d", len(pairs), want.Pairs)
-			}
-			settings := c.settings(pairs)
-			close(t, "margin scale", settings.MarginScale, want.Calibration.MarginScale, 1e-9*want.Calibration.MarginScale)
-			for kind, pool := range map[string][]string{"positives": positives(pairs), "corpus": c.documents} {
-				t.Run(kind, func(t *testing.T) {
-					comparePool(t, c, pool, pairs, settings, want.Lookahead[kind])
-				})
-			}
-		})
+// compareLab checks what a reference says of a lab, apart from sources.
+func compareLab(t *testing.T, l *lab, want reference, pool int) {
+	t.Helper()
+	if len(l.pairs) != want.Pairs || len(l.pool) != pool {
+		t.Fatalf("%d labelled pairs and %d documents, reference %d and %d", len(l.pairs), len(l.pool), want.Pairs, pool)
 	}
+	close(t, "margin scale", l.settings.MarginScale, want.Calibration.MarginScale, 1e-9*want.Calibration.MarginScale)
 }
 
-func comparePool(t *testing.T, c *collection, pool []string, pairs []pair, settings lookahead.Settings, want poolReference) {
-	if len(pool) != want.Pool {
-		t.Fatalf("%d documents, reference %d", len(pool), want.Pool)
+func TestWalkAgreesWithNumPyReference(t *testing.T) {
+	for _, name := range []string{"cranfield", "pubmedqa"} {
+		for _, kind := range []string{"positives", "corpus"} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				c := openCollection(t, name)
+				var want reference
+				readJSON(t, name+"/reference.json", &want)
+				l, pool := c.lab(t, kind), want.Lookahead[kind]
+				compareLab(t, l, want, pool.Pool)
+				var gain, norm float64
+				names := some(pool.Sources)
+				for _, source := range names {
+					t.Run(source, func(t *testing.T) {
+						g, n := compareWalk(t, l, l.walk(t, source, c.source(source)), pool.Sources[source])
+						gain, norm = max(gain, g), max(norm, n)
+					})
+				}
+				t.Logf("largest difference of gains %.2g, of norms %.2g", gain, norm)
+				compareDifferences(t, l.results, names, pool)
+			})
+		}
 	}
-	names, queries := c.queries(pool, pairs)
-	space, err := lookahead.NewSpace(t.Context(), c.pool(pool), queries, settings)
-	if err != nil {
-		t.Fatal(err)
-	}
-	results := map[string]*lookahead.Result{}
-	var gain, norm float64
-	for _, source := range slices.Sorted(maps.Keys(want.Sources)) {
-		t.Run(source, func(t *testing.T) {
-			r, err := space.Walk(t.Context(), c.source(source))
-			if err != nil {
-				t.Fatal(err)
-			}
-			results[source] = r
-			g, n := compareWalk(t, space, names, r, want.Sources[source])
-			gain, norm = max(gain, g), max(norm, n)
-		})
-	}
-	t.Logf("largest difference of gains %.2g, of norms %.2g", gain, norm)
-	compareDifferences(t, results, want)
 }
 
 // compareDifferences checks the paired differences of sources.
-func compareDifferences(t *testing.T, results map[string]*lookahead.Result, want poolReference) {
+func compareDifferences(t *testing.T, results map[string]*lookahead.Result, names []string, want poolReference) {
 	compared := 0
-	for a, first := range results {
-		for b, second := range results {
+	for i, a := range names {
+		for _, b := range names[i+1:] {
 			w, ok := want.Differences[a+" - "+b]
 			if !ok {
 				continue
 			}
 			compared++
 			var sum, squares float64
-			n := float64(len(first.Gains))
-			for q := range first.Gains {
-				d := first.Mean(q) - second.Mean(q)
+			n := float64(len(results[a].Gains))
+			for q := range results[a].Gains {
+				d := results[a].Mean(q) - results[b].Mean(q)
 				sum, squares = sum+d, squares+d*d
 			}
 			close(t, a+" - "+b, sum/n, w.Difference, 2*gainTolerance)
 			close(t, "standard error of "+a+" - "+b, math.Sqrt((squares-sum*sum/n)/(n-1)/n), w.StandardError, gainTolerance)
 		}
 	}
-	if compared != len(want.Differences) {
-		t.Errorf("%d differences compared, reference %d", compared, len(want.Differences))
+	if compared != len(names)*(len(names)-1)/2 {
+		t.Errorf("%d differences of %d sources compared", compared, len(names))
+	}
+}
+
+// Sources of one collection are looked at on the judged queries of the other:
+// one walk from all triples serves all queries.
+func TestTargetAgreesWithNumPyReference(t *testing.T) {
+	for _, way := range []struct{ from, to string }{{"cranfield", "pubmedqa"}, {"pubmedqa", "cranfield"}} {
+		t.Run(way.from+" to "+way.to, func(t *testing.T) {
+			from, to := openCollection(t, way.from), openCollection(t, way.to)
+			var ways map[string]reference
+			readJSON(t, "target.json", &ways)
+			want, ok := ways[way.from+" to "+way.to]
+			if !ok {
+				t.Fatal("no such reference")
+			}
+			l := to.lab(t, "target")
+			compareLab(t, l, want, want.Pool)
+			var gain, norm float64
+			for _, source := range some(want.Sources) {
+				t.Run(source, func(t *testing.T) {
+					s := from.source(source)
+					s.Disjoint = true
+					g, n := compareWalk(t, l, l.walk(t, source, s), want.Sources[source])
+					gain, norm = max(gain, g), max(norm, n)
+				})
+			}
+			t.Logf("largest difference of gains %.2g, of norms %.2g", gain, norm)
+		})
 	}
 }

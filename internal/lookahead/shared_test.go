@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"hash/fnv"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -15,26 +16,30 @@ import (
 
 	"example.com/eci"
 	"example.com/eci/internal/lookahead"
+	"example.com/eci/internal/syrk"
 )
 
 // shared is where real collections lie beside the repository. Tests that need
 // them skip where they are absent.
 const shared = "../../../shared/data"
 
-// A collection is one of them, with vectors and without texts.
+// A collection is one of them.
 type collection struct {
 	name      string
 	vectors   map[string][]float32 // of queries and documents, by id
 	sources   map[string][]ids
 	qrels     map[string][]string
 	documents []string // the ids of pool.ids
+	labs      map[string]*lab
 }
 
 // ids are a triple: query, positive, negative.
 type ids struct {
-	Query    string `json:"query_id"`
-	Positive string `json:"positive_id"`
-	Negative string `json:"negative_id"`
+	Query        string `json:"query_id"`
+	Positive     string `json:"positive_id"`
+	Negative     string `json:"negative_id"`
+	PositiveText string `json:"positive"`
+	NegativeText string `json:"negative"`
 }
 
 // readJSON decodes a file of the shared data.
@@ -49,13 +54,25 @@ func readJSON(t testing.TB, name string, to any) {
 	}
 }
 
+// collections are those that a test has opened: a few seconds each.
+var collections = map[string]*collection{}
+
 func openCollection(t testing.TB, name string) *collection {
 	t.Helper()
+	if underRace {
+		t.Skip("minutes under the race detector; small problems are walked on there")
+	}
+	if c, ok := collections[name]; ok {
+		return c
+	}
 	dir := filepath.Join(shared, name)
 	if _, err := os.Stat(dir); err != nil {
 		t.Skip("the shared data is not at hand:", err)
 	}
-	c := &collection{name: name, vectors: map[string][]float32{}, sources: map[string][]ids{}, qrels: map[string][]string{}}
+	c := &collection{
+		name: name, vectors: map[string][]float32{}, sources: map[string][]ids{}, qrels: map[string][]string{},
+		labs: map[string]*lab{},
+	}
 	for _, table := range []string{"queries", "corpus"} {
 		c.addVectors(t, filepath.Join(dir, "use", table))
 	}
@@ -72,7 +89,67 @@ func openCollection(t testing.TB, name string) *collection {
 		c.qrels[field[0]] = append(c.qrels[field[0]], field[1])
 	}
 	c.documents = lines(t, filepath.Join(dir, "pool.ids"))
+	collections[name] = c
 	return c
+}
+
+// A lab is a collection's pool and queries, ready to walk for.
+type lab struct {
+	pairs    []pair
+	pool     []string
+	names    []string // of the queries
+	settings lookahead.Settings
+	space    *lookahead.Space
+	results  map[string]*lookahead.Result
+}
+
+// lab returns the lab of a kind: "corpus" or "positives" as the pool for the
+// labelled pairs, "target" for the corpus and the judgments.
+func (c *collection) lab(t testing.TB, kind string) *lab {
+	t.Helper()
+	if l, ok := c.labs[kind]; ok {
+		return l
+	}
+	l := &lab{pairs: c.pairs(), pool: c.documents, results: map[string]*lookahead.Result{}}
+	switch kind {
+	case "positives":
+		l.pool = positives(l.pairs)
+	case "target":
+		l.pairs = c.judged()
+	}
+	l.settings = c.settings(l.pairs)
+	var queries []lookahead.Query
+	l.names, queries = c.queries(l.pool, l.pairs)
+	var err error
+	if l.space, err = lookahead.NewSpace(t.Context(), c.pool(l.pool), queries, l.settings); err != nil {
+		t.Fatal(err)
+	}
+	c.labs[kind] = l
+	return l
+}
+
+// walk walks on a source, once.
+func (l *lab) walk(t testing.TB, name string, source lookahead.Source) *lookahead.Result {
+	t.Helper()
+	if r, ok := l.results[name]; ok {
+		return r
+	}
+	r, err := l.space.Walk(t.Context(), source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.results[name] = r
+	return r
+}
+
+// some returns the sources to compare: all, or two where the portable kernel
+// takes minutes for them.
+func some(sources map[string]sourceReference) []string {
+	names := slices.Sorted(maps.Keys(sources))
+	if syrk.Name() == "generic" {
+		names = names[:2]
+	}
+	return names
 }
 
 func (c *collection) addVectors(t testing.TB, base string) {

@@ -1,6 +1,9 @@
 package lookahead
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 const (
 	// tolerance is the residual, relative to the right side, at which conjugate
@@ -10,27 +13,31 @@ const (
 	maxIterations = 1000
 )
 
-// An operator multiplies by K, K_ij = <Γ_i, Γ_j>, and returns ‖Γ_i‖².
-type operator interface {
-	apply(to, x []float64)
-	diagonal(i int) float64
+// solveDual solves (I + H K) c = b with H = diag(h) / λ in the symmetric form:
+// with R = √H, c = b + R y and (I + R K R) y = -R K b. So nothing is divided by a
+// small h.
+func solveDual(k operator, roots, b []float64) (c []float64, iterations int, residual float64) {
+	right := make([]float64, len(b))
+	k.apply(right, b)
+	for i := range right {
+		right[i] *= -roots[i]
+	}
+	c, iterations, residual = conjugate(k, roots, right)
+	for i, root := range roots {
+		c[i] = b[i] + root*c[i]
+	}
+	return c, iterations, residual
 }
 
-// solveDual solves (I + H K) c = b with H = diag(h) / λ by conjugate gradients in
-// the symmetric form: with R = √H, c = b + R y and (I + R K R) y = -R K b. So
-// nothing is divided by a small h.
-func solveDual(k operator, roots, b []float64) (c []float64, step Step) {
+// conjugate solves (I + R K R) y = b by conjugate gradients, and returns the last
+// residual relative to b. It overwrites b.
+func conjugate(k operator, roots, b []float64) (y []float64, iterations int, residual float64) {
 	n := len(b)
-	c, y, residual, direction, product := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
-	scaled := make([]float64, n)
-	k.apply(residual, b)
-	for i := range residual {
-		residual[i] *= -roots[i]
-	}
-	square := dot(residual, residual)
-	first := square
-	copy(direction, residual)
-	for step.Iterations < maxIterations && square > tolerance*tolerance*first {
+	y = make([]float64, n)
+	direction, scaled, product := slices.Clone(b), make([]float64, n), make([]float64, n)
+	first := dot(b, b)
+	square := first
+	for iterations < maxIterations && square > tolerance*tolerance*first {
 		for i := range scaled {
 			scaled[i] = roots[i] * direction[i]
 		}
@@ -40,45 +47,17 @@ func solveDual(k operator, roots, b []float64) (c []float64, step Step) {
 		}
 		alpha := square / dot(direction, product)
 		addScaled(y, alpha, direction)
-		addScaled(residual, -alpha, product)
-		next := dot(residual, residual)
+		addScaled(b, -alpha, product)
+		next := dot(b, b)
 		beta := next / square
 		for i := range direction {
-			direction[i] = residual[i] + beta*direction[i]
+			direction[i] = b[i] + beta*direction[i]
 		}
 		square = next
-		step.Iterations++
+		iterations++
 	}
 	if first > 0 {
-		step.Residual = math.Sqrt(square / first)
+		residual = math.Sqrt(square / first)
 	}
-	for i := range c {
-		c[i] = b[i] + roots[i]*y[i]
-	}
-	return c, step
-}
-
-// ridgeRoots returns √(h/λ) for λ = ridge/r Σ h ‖Γ‖², and λ. Where nothing is curved
-// both are 0. The sum is taken relative to the largest h, which can be tiny.
-func ridgeRoots(k operator, curvature []float64, ridge float64, r int) (roots []float64, lambda float64) {
-	roots = make([]float64, len(curvature))
-	var largest float64
-	for _, h := range curvature {
-		largest = max(largest, h)
-	}
-	if largest == 0 {
-		return roots, 0
-	}
-	var sum float64
-	for i, h := range curvature {
-		sum += h / largest * k.diagonal(i)
-	}
-	sum *= ridge / float64(r)
-	if sum == 0 {
-		return roots, 0
-	}
-	for i, h := range curvature {
-		roots[i] = math.Sqrt(h / largest / sum)
-	}
-	return roots, sum * largest
+	return y, iterations, residual
 }

@@ -4,18 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"example.com/eci/internal/dots"
 	"example.com/eci/internal/syrk"
-	"math"
 )
 
 // A row is a triple whose vectors are numbered by their first occurrence.
 type row struct {
 	q, p, n int
 	group   int
-	// outside holds the parts of the cosines q.p and q.n outside the axes.
+	// plus and minus are the cosines q.p and q.n at the start, outsideP and
+	// outsideN the parts of them outside the axes.
+	plus, minus        float64
 	outsideP, outsideN float64
 }
 
@@ -52,7 +54,7 @@ func (s *Space) prepare(ctx context.Context, source Source) (*prepared, error) {
 		}
 		p.rows[i] = row{q: of(t.Query), p: of(t.Positive), n: of(t.Negative), group: t.Group}
 	}
-	lengths, err := norms("vector", source.Vectors, s.d, func(i int) bool { return number[i] > 0 })
+	lengths, err := norms(ctx, "vector", source.Vectors, s.d, func(i int) bool { return number[i] > 0 })
 	if err != nil {
 		return nil, err
 	}
@@ -67,14 +69,16 @@ func (s *Space) prepare(ctx context.Context, source Source) (*prepared, error) {
 		z := p.z[i*r:][:r]
 		p.perp[i] = 1 - dot(z, z)
 	}
-	for i, t := range source.Triples {
-		w := &p.rows[i]
-		qq, pp, nn, qp, qn := dots.Five(source.Vectors[t.Query], source.Vectors[t.Positive], source.Vectors[t.Negative])
-		q := p.z[w.q*r:][:r]
-		w.outsideP = qp/math.Sqrt(qq*pp) - dot(q, p.z[w.p*r:][:r])
-		w.outsideN = qn/math.Sqrt(qq*nn) - dot(q, p.z[w.n*r:][:r])
-	}
-	return p, ctx.Err()
+	return p, each(ctx, chunks(len(p.rows), rowBlock), func(b int) {
+		for i := b * rowBlock; i < min((b+1)*rowBlock, len(p.rows)); i++ {
+			w, t := &p.rows[i], source.Triples[i]
+			qq, pp, nn, qp, qn := dots.Five(source.Vectors[t.Query], source.Vectors[t.Positive], source.Vectors[t.Negative])
+			w.plus, w.minus = qp/math.Sqrt(qq*pp), qn/math.Sqrt(qq*nn)
+			q := p.z[w.q*r:][:r]
+			w.outsideP = w.plus - dot(q, p.z[w.p*r:][:r])
+			w.outsideN = w.minus - dot(q, p.z[w.n*r:][:r])
+		}
+	})
 }
 
 // moved holds the vectors of a source as one adapter maps them.

@@ -31,15 +31,17 @@ type Space struct {
 
 	evaluated, leftOut []int
 	queries            []query   // those that are evaluated
-	zq                 []float64 // their coordinates in the axes, a row of r each
-	cosines            []float64 // queries x stride, frozen
-	frozen             []float64 // nDCG of the evaluated queries
+	frozen             []float64 // their nDCG before any step
+	zq                 []float64 // coordinates in the axes, a row of r each
+	cosines            cosines
 }
 
 // A query is an evaluated query.
 type query struct {
+	row               int // of its coordinates and cosines
 	group             int
-	relevant, ignored []int // sorted
+	relevant, ignored []int     // sorted
+	cosines           []float64 // with the relevant documents, frozen
 	ideal             float64
 }
 
@@ -61,7 +63,7 @@ func NewSpace(ctx context.Context, pool [][]float32, queries []Query, settings S
 	if err := s.label(queries); err != nil {
 		return nil, err
 	}
-	lengths, err := norms("document", pool, s.d, nil)
+	lengths, err := norms(ctx, "document", pool, s.d, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +71,7 @@ func NewSpace(ctx context.Context, pool [][]float32, queries []Query, settings S
 	for i := range queries {
 		vectors[i] = queries[i].Vector
 	}
-	lengthsOfQueries, err := norms("query", vectors, s.d, nil)
+	lengthsOfQueries, err := norms(ctx, "query", vectors, s.d, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -82,15 +84,17 @@ func NewSpace(ctx context.Context, pool [][]float32, queries []Query, settings S
 	if s.zq, err = s.axes.project(ctx, vectors, lengthsOfQueries, s.evaluated); err != nil {
 		return nil, err
 	}
-	if err := s.compare(ctx, pool, lengths, vectors, lengthsOfQueries); err != nil {
+	if err := s.compare(ctx, pool, lengths, vectors, lengthsOfQueries, cosineLimit); err != nil {
 		return nil, err
 	}
 	s.frozen = make([]float64, len(s.queries))
-	still := s.still()
-	err = s.rankAll(ctx, []*view{still}, func(int) int { return 0 }, func(q int, best []ranked) {
-		s.frozen[q] = s.ndcg(q, best)
+	err = s.evaluate(ctx, []*view{s.still()}, func(int) int { return 0 }, func(q int, ndcg float64) {
+		s.frozen[q] = ndcg
 	})
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // label copies what is known of the queries.
@@ -119,6 +123,7 @@ func (s *Space) label(queries []Query) error {
 		for rank := range min(s.settings.Cutoff, len(q.relevant)) {
 			q.ideal += discount(rank)
 		}
+		q.row = len(s.evaluated)
 		s.evaluated = append(s.evaluated, i)
 		s.queries = append(s.queries, q)
 	}
@@ -150,30 +155,42 @@ func (s *Space) place(ctx context.Context, pool [][]float32, lengths []float64) 
 	return nil
 }
 
-// compare takes the frozen cosines of all evaluated queries and documents.
-func (s *Space) compare(ctx context.Context, pool [][]float32, lengths []float64, queries [][]float32, lengthsOfQueries []float64) error {
-	d := s.d
-	var left syrk.Left64
-	rows := make([]float64, len(s.evaluated)*d)
-	for i, index := range s.evaluated {
-		unitInto(rows[i*d:][:d], queries[index], lengthsOfQueries[index])
+// Subset returns the space of some of its queries, by their indexes in the call
+// of [NewSpace]. It shares memory with s. It returns an error when an index occurs
+// twice or is none of s's, or when none of the queries is evaluated.
+func (s *Space) Subset(queries []int) (*Space, error) {
+	to := *s
+	to.evaluated, to.leftOut, to.queries, to.frozen = nil, nil, nil, nil
+	position := map[int]int{}
+	for q, index := range s.evaluated {
+		position[index] = q
 	}
-	left.Pack(rows, len(s.evaluated), d, d)
-	s.cosines = make([]float64, roundUp(len(s.evaluated), syrk.Pad)*s.stride)
-	return each(ctx, chunks(len(pool), docBlock), func(b int) {
-		first := b * docBlock
-		some := min(docBlock, len(pool)-first)
-		rows := make([]float64, some*d)
-		for i := range some {
-			unitInto(rows[i*d:][:d], pool[first+i], lengths[first+i])
+	for _, index := range slices.Sorted(slices.Values(queries)) {
+		q, ok := position[index]
+		if delete(position, index); ok {
+			to.evaluated = append(to.evaluated, index)
+			to.queries = append(to.queries, s.queries[q])
+			to.frozen = append(to.frozen, s.frozen[q])
+		} else if slices.Contains(s.leftOut, index) && !slices.Contains(to.leftOut, index) {
+			to.leftOut = append(to.leftOut, index)
+		} else {
+			return nil, fmt.Errorf("lookahead: query %d is unknown or occurs twice", index)
 		}
-		var right syrk.Right64
-		right.Pack(rows, some, d, d)
-		for q := 0; q < len(s.evaluated); q += queryBlock {
-			m := min(queryBlock, len(s.evaluated)-q)
-			syrk.Multiply64(s.cosines[q*s.stride+first:], s.stride, &left, q, m, &right, 0, some, 0)
-		}
-	})
+	}
+	if len(to.queries) == 0 {
+		return nil, errors.New("lookahead: no query has a relevant document in the pool")
+	}
+	return &to, nil
+}
+
+// WithSteps returns the space for walks of another number of half steps. It
+// shares memory with s.
+func (s *Space) WithSteps(steps int) (*Space, error) {
+	to := *s
+	to.settings.Steps = steps
+	var err error
+	to.settings, err = to.settings.resolve()
+	return &to, err
 }
 
 // Evaluated returns the indexes of the queries that are looked at: those with a

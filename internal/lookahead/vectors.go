@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync"
 
 	"example.com/eci/internal/syrk"
 )
@@ -19,27 +20,48 @@ func unitInto(dst []float64, x []float32, norm float64) {
 }
 
 // norms returns the lengths of the vectors that are used, which must have d
-// finite elements that are not all zero. Kind is for the error.
-func norms(kind string, vectors [][]float32, d int, used func(i int) bool) ([]float64, error) {
+// finite elements that are not all zero. Kind is for the error, which is that of
+// the first vector that is out of order.
+func norms(ctx context.Context, kind string, vectors [][]float32, d int, used func(i int) bool) ([]float64, error) {
 	lengths := make([]float64, len(vectors))
-	for i, x := range vectors {
-		if used != nil && !used(i) {
-			continue
+	const some = 256
+	failures := make([]error, chunks(len(vectors), some))
+	err := each(ctx, len(failures), func(b int) {
+		for i := b * some; i < min((b+1)*some, len(vectors)) && failures[b] == nil; i++ {
+			if used == nil || used(i) {
+				lengths[i], failures[b] = norm(kind, i, vectors[i], d)
+			}
 		}
-		if len(x) != d {
-			return nil, fmt.Errorf("lookahead: %s %d has %d dimensions, want %d", kind, i, len(x), d)
+	})
+	for _, failure := range failures {
+		if failure != nil {
+			return nil, failure
 		}
-		var sum float64
-		for _, v := range x {
-			sum += float64(v) * float64(v)
-		}
-		if !(sum > 0) || math.IsInf(sum, 1) {
-			return nil, fmt.Errorf("lookahead: %s %d has no direction: its squared length is %v", kind, i, sum)
-		}
-		lengths[i] = math.Sqrt(sum)
 	}
-	return lengths, nil
+	return lengths, err
 }
+
+func norm(kind string, i int, x []float32, d int) (float64, error) {
+	if len(x) != d {
+		return 0, fmt.Errorf("lookahead: %s %d has %d dimensions, want %d", kind, i, len(x), d)
+	}
+	var sum float64
+	for _, v := range x {
+		sum += float64(v) * float64(v)
+	}
+	if !(sum > 0) || math.IsInf(sum, 1) {
+		return 0, fmt.Errorf("lookahead: %s %d has no direction: its squared length is %v", kind, i, sum)
+	}
+	return math.Sqrt(sum), nil
+}
+
+// projection is the working memory of one block of vectors.
+type projection struct {
+	rows, z []float64
+	left    syrk.Left64
+}
+
+var projections = sync.Pool{New: func() any { return new(projection) }}
 
 // project returns the coordinates of unit vectors in the axes, a row of r for
 // each index.
@@ -48,19 +70,28 @@ func (a *axes) project(ctx context.Context, vectors [][]float32, lengths []float
 	z := make([]float64, len(indexes)*a.r)
 	err := each(ctx, chunks(len(indexes), rowBlock), func(b int) {
 		part := indexes[b*rowBlock : min((b+1)*rowBlock, len(indexes))]
-		rows := make([]float64, len(part)*a.d)
+		m := projections.Get().(*projection)
+		defer projections.Put(m)
+		m.rows, m.z = grown(m.rows, rowBlock*a.d), grown(m.z, rowBlock*ld)
+		clear(m.z)
 		for i, index := range part {
-			unitInto(rows[i*a.d:][:a.d], vectors[index], lengths[index])
+			unitInto(m.rows[i*a.d:][:a.d], vectors[index], lengths[index])
 		}
-		var left syrk.Left64
-		left.Pack(rows, len(part), a.d, a.d)
-		c := make([]float64, roundUp(len(part), syrk.Pad)*ld)
-		syrk.Multiply64(c, ld, &left, 0, len(part), &a.right, 0, a.r, 0)
+		m.left.Pack(m.rows, len(part), a.d, a.d)
+		syrk.Multiply64(m.z, ld, &m.left, 0, len(part), &a.right, 0, a.r, 0)
 		for i := range part {
-			copy(z[(b*rowBlock+i)*a.r:][:a.r], c[i*ld:])
+			copy(z[(b*rowBlock+i)*a.r:][:a.r], m.z[i*ld:])
 		}
 	})
 	return z, err
+}
+
+// grown returns n elements, those of x where it has as many.
+func grown(x []float64, n int) []float64 {
+	if cap(x) < n {
+		return make([]float64, n)
+	}
+	return x[:n]
 }
 
 // dot returns the sum of products of two slices of one length, in a fixed order.

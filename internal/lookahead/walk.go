@@ -17,33 +17,31 @@ type walker struct {
 
 // Walk takes the steps of every fold on a source and returns what they do to the
 // queries of the space. It can be called concurrently.
+//
+// It returns an error when a source has no triples, when an index is out of
+// range, when a vector is not finite, zero or of another dimension than the
+// pool's, or when ctx ends.
 func (s *Space) Walk(ctx context.Context, source Source) (*Result, error) {
 	p, err := s.prepare(ctx, source)
 	if err != nil {
 		return nil, err
 	}
-	walkers := s.walkers(p, source.Disjoint)
 	result := &Result{Gains: make([][]float64, len(s.queries))}
 	for i := range result.Gains {
 		result.Gains[i] = make([]float64, s.settings.Steps)
 	}
-	views := make([]*view, len(walkers))
+	walkers := s.walkers(p, source.Disjoint)
 	for step := range s.settings.Steps {
 		if err := s.advance(ctx, p, walkers, step == 0); err != nil {
 			return nil, err
 		}
-		err = each(ctx, len(walkers), func(i int) {
-			views[i] = new(view)
-			views[i].look(walkers[i].m, s.axes.r)
+		views, err := s.views(ctx, walkers)
+		if err != nil {
+			return nil, err
+		}
+		err = s.evaluate(ctx, views, s.viewOf(source.Disjoint), func(q int, ndcg float64) {
+			result.Gains[q][step] = ndcg - s.frozen[q]
 		})
-		if err == nil {
-			err = s.measure(ctx, views)
-		}
-		if err == nil {
-			err = s.rankAll(ctx, views, s.viewOf(source.Disjoint), func(q int, best []ranked) {
-				result.Gains[q][step] = s.ndcg(q, best) - s.frozen[q]
-			})
-		}
 		if err != nil {
 			return nil, err
 		}
@@ -54,6 +52,16 @@ func (s *Space) Walk(ctx context.Context, source Source) (*Result, error) {
 	}
 	result.summarize(s.settings.Steps)
 	return result, nil
+}
+
+// views returns the pool as the walkers' adapters show it.
+func (s *Space) views(ctx context.Context, walkers []*walker) ([]*view, error) {
+	views := make([]*view, len(walkers))
+	err := each(ctx, len(walkers), func(i int) { views[i] = newView(walkers[i].m, s.axes.r) })
+	if err != nil {
+		return nil, err
+	}
+	return views, s.measure(ctx, views)
 }
 
 // viewOf returns which walk serves an evaluated query.
@@ -95,90 +103,50 @@ func identity(r int) []float64 {
 // advance takes one half step with every walker. At the first all are at the same
 // point, so that their Gram matrices are parts of one.
 func (s *Space) advance(ctx context.Context, p *prepared, walkers []*walker, first bool) error {
-	if first {
-		all := make([]int, len(p.rows))
-		for i := range all {
-			all[i] = i
-		}
-		now, gradients := s.gradients(p, p.stay(), all)
-		f := p.factor(now, s.axes.r, gradients, all)
-		k, err := f.gram(ctx)
-		if err != nil {
+	var start *point
+	if first && len(p.rows) <= explicitLimit {
+		var err error
+		if start, err = s.at(ctx, p, nil, allOf(p)); err != nil {
 			return err
 		}
-		return each(ctx, len(walkers), func(i int) {
-			w := walkers[i]
-			s.step(w, k.part(w.list), f.part(w.list), part(gradients, w.list))
-		})
 	}
 	return each(ctx, len(walkers), func(i int) {
 		w := walkers[i]
-		now, gradients := s.gradients(p, p.move(w.m, s.axes.r), w.list)
-		f := p.factor(now, s.axes.r, gradients, w.list)
-		k, err := f.gram(ctx)
-		if err != nil {
-			return // the context has ended, which each returns
-		}
-		s.step(w, k, f, part(gradients, w.list))
+		if start != nil {
+			s.step(ctx, w, start.part(w.list))
+		} else if now, err := s.at(ctx, p, w.m, w.list); err == nil {
+			s.step(ctx, w, now)
+		} // else the context has ended, which each returns
 	})
 }
 
-// gradients returns the gradients of the listed triples, by number.
-func (s *Space) gradients(p *prepared, now *moved, list []int) (*moved, []gradient) {
-	gradients := make([]gradient, len(p.rows))
-	for _, i := range list {
-		gradients[i] = now.gradient(&p.rows[i], s.axes.r, s.settings.MarginScale)
+func allOf(p *prepared) []int {
+	list := make([]int, len(p.rows))
+	for i := range list {
+		list[i] = i
 	}
-	return now, gradients
-}
-
-func part[T any](all []T, list []int) []T {
-	some := make([]T, len(list))
-	for i, number := range list {
-		some[i] = all[number]
-	}
-	return some
-}
-
-// part returns the factors of the triples that are listed.
-func (f *factors) part(list []int) *factors {
-	if len(list) == f.n {
-		return f
-	}
-	p := &factors{n: len(list), r: f.r}
-	for a := range 3 {
-		p.signs[a] = part(f.signs[a], list)
-		p.w[a] = make([]float64, len(list)*f.r)
-		for i, number := range list {
-			copy(p.w[a][i*f.r:][:f.r], f.w[a][number*f.r:])
-		}
-	}
-	return p
+	return list
 }
 
 // step solves for X and moves the adapter: M becomes (I + X/2) M.
-func (s *Space) step(w *walker, k operator, f *factors, gradients []gradient) {
-	omega, curvature := make([]float64, len(gradients)), make([]float64, len(gradients))
+func (s *Space) step(ctx context.Context, w *walker, now *point) {
 	var step Step
-	for i, g := range gradients {
-		omega[i], curvature[i] = g.omega, g.curvature
-		if g.omega == 0 || k.diagonal(i) == 0 {
+	for i, omega := range now.omega {
+		if omega == 0 || now.gram.diagonal(i) == 0 {
 			step.Weightless++
 		}
 	}
-	if step.Weightless < len(gradients) {
-		roots, _ := ridgeRoots(k, curvature, 1, s.axes.r)
-		var c []float64
-		weightless := step.Weightless
-		c, step = solveDual(k, roots, omega)
-		step.Weightless = weightless
+	if step.Weightless < len(now.omega) {
+		roots, _ := now.ridge(1)
+		c, iterations, residual := solveDual(now.gram, roots, now.omega)
+		step.Iterations, step.Residual = iterations, residual
 		margins := make([]float64, len(c))
-		k.apply(margins, c)
+		now.gram.apply(margins, c)
 		if rms := math.Sqrt(dot(margins, margins) / float64(len(c))); rms > 0 {
 			for i := range c {
 				c[i] *= s.settings.MarginScale / rms
 			}
-			w.m = advanced(w.m, f.combine(c), s.axes.r)
+			w.m = advanced(w.m, now.factors.combine(ctx, c), s.axes.r)
 		}
 	}
 	w.fold.Steps = append(w.fold.Steps, step)

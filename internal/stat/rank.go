@@ -65,6 +65,26 @@ func averageRanks(x []float64) []float64 {
 	return ranks
 }
 
+// PairAccuracy returns the share of marked pairs among the drawn indices that x
+// orders descending; a tie counts half. pairs[i][j] marks the pair i < j. It is 0,
+// and not ok, when no drawn pair is marked.
+func PairAccuracy(x []float64, pairs [][]bool, drawn []int) (share float64, ok bool) {
+	halves, n := 0, 0
+	for k, a := range drawn {
+		for _, b := range drawn[:k] {
+			i, j := min(a, b), max(a, b)
+			if pairs[i][j] {
+				n++
+				halves += 1 + cmp.Compare(x[i], x[j])
+			}
+		}
+	}
+	if n == 0 {
+		return 0, false
+	}
+	return float64(halves) / float64(2*n), true
+}
+
 // AUC is the share of pairs in which the positive's value is higher, ties half.
 func AUC(positive, negative []float64) float64 {
 	p, n := slices.Clone(positive), slices.Clone(negative)

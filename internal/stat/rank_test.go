@@ -127,3 +127,24 @@ func TestAUCAgainstPairs(t *testing.T) {
 		}
 	}
 }
+
+func TestPairAccuracy(t *testing.T) {
+	pairs := [][]bool{{false, true, true}, {false, false, false}, {false, false, false}}
+	for _, test := range []struct {
+		reason string
+		x      []float64
+		drawn  []int
+		want   float64
+		ok     bool
+	}{
+		{"both pairs right", []float64{3, 1, 2}, []int{0, 1, 2}, 1, true},
+		{"one right, one tied", []float64{3, 3, 2}, []int{2, 1, 0}, 0.75, true},
+		{"a pair drawn twice counts twice", []float64{1, 0, 2}, []int{0, 1, 1, 2}, 2. / 3, true},
+		{"no marked pair", []float64{3, 1, 2}, []int{1, 2}, 0, false},
+		{"one index with itself", []float64{3, 1, 2}, []int{0, 0}, 0, false},
+	} {
+		if got, ok := PairAccuracy(test.x, pairs, test.drawn); got != test.want || ok != test.ok {
+			t.Errorf("%s: %v, %v", test.reason, got, ok)
+		}
+	}
+}

@@ -62,3 +62,20 @@ func TestSimplexMaximumAgainstRandomPoints(t *testing.T) {
 		}
 	}
 }
+
+func TestShare(t *testing.T) {
+	for _, test := range []struct {
+		reason string
+		u      float64
+		want   int
+	}{
+		{"the first share begins at 0", 0, 0},
+		{"a share ends before its end", 0.25, 2},
+		{"inside the last", 0.9, 2},
+		{"rounding beyond the sum", 1, 2},
+	} {
+		if got := Share([]float64{0.25, 0, 0.75}, test.u); got != test.want {
+			t.Errorf("%s: %v is in share %d, want %d", test.reason, test.u, got, test.want)
+		}
+	}
+}

@@ -8,7 +8,7 @@ package demo
 import "embed"
 
 // Files holds the data set, under the paths of this directory:
-// sources/dense.jsonl, vectors/corpus.npy and so on.
+// sources/dense.jsonl, vectors/queries.npy and so on.
 //
 //go:embed corpus.jsonl queries.jsonl qrels.tsv hard_negatives.jsonl answers.jsonl sources vectors
 var Files embed.FS

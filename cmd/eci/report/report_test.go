@@ -345,7 +345,7 @@ func TestStructure(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), b.String()); diff != "" {
-		t.Errorf("outline (-golden +now); if it is meant, run go test -update ./report\n%s", diff)
+		t.Errorf("outline (-golden +now); if it is meant, run go test ./report -update\n%s", diff)
 	}
 }
 
@@ -405,15 +405,22 @@ func TestVerdict(t *testing.T) {
 		return words
 	}
 	best := func(d *report.Data) *eci.Ranked { return &d.Ranking.Ranked[0] }
+	var first eci.Pair // the best and the next
+	ranked := demoData(t).Ranking
+	for _, p := range ranked.Pairs {
+		if p.Better == ranked.Ranked[0].Source && p.Worse == ranked.Ranked[1].Source {
+			first = p
+		}
+	}
 	for _, test := range []struct {
 		why, want string
 		change    func(*report.Data)
 	}{
 		{"the demo's best source is flagged", "llm is ahead; read the warning", func(*report.Data) {}},
-		{"the lead has its interval", "It leads contaminated by 2.77 nats (95% interval 1.05 to 4.50)", func(*report.Data) {}},
+		{"the lead has its interval", fmt.Sprintf("It leads %s by %.2f nats (95%% interval %.2f to %.2f)", first.Worse, first.Difference, first.Low, first.High), func(*report.Data) {}},
 		{"no certainty from a sample", "with probability above .99", func(*report.Data) {}},
 		{"without the artefact it is decided", "Train on llm.", func(d *report.Data) { best(d).Artefact = nil }},
-		{"an open race names the rival", "not decided: contaminated may be better", func(d *report.Data) {
+		{"an open race names the rival", "not decided: " + first.Worse + " may be better", func(d *report.Data) {
 			best(d).BestProbability, d.Ranking.Ranked[1].BestProbability = 0.6, 0.4
 		}},
 		{"a control that is not beaten warns", "It does not beat random documents", func(d *report.Data) {

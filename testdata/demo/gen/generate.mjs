@@ -24,6 +24,7 @@ const STOP = new Set( // no evidence of a topic
     "these they this to use was what when where which why will with you your").split(" "),
 );
 const BATCH = 32; // texts embedded in one call
+const PART = 450; // vectors in one file, which keeps it below a megabyte
 const SEED_RANDOM = 1;
 const SEED_CONTAMINATED = 2;
 
@@ -47,12 +48,10 @@ const queryVectors = await embed(queries);
 const passageVectors = await embed(passages);
 
 const files = new Map();
-for (const [name, docs, vectors] of [
-  ["queries", queries, queryVectors],
-  ["corpus", passages, passageVectors],
-]) {
-  files.set(`vectors/${name}.ids`, Buffer.from(docs.map((d) => d._id + "\n").join("")));
-  files.set(`vectors/${name}.npy`, npy(vectors));
+addVectors("queries", queries, queryVectors);
+for (let i = 0; i < passages.length; i += PART) {
+  const part = [i, i + PART];
+  addVectors(`corpus-${1 + i / PART}`, passages.slice(...part), passageVectors.slice(...part));
 }
 
 // Sources: for each, the list of negatives of every query.
@@ -138,6 +137,12 @@ async function embed(docs) {
     }
   }
   return vectors;
+}
+
+// addVectors adds an array of vectors and the ids of its rows to the files.
+function addVectors(name, docs, vectors) {
+  files.set(`vectors/${name}.ids`, Buffer.from(docs.map((d) => d._id + "\n").join("")));
+  files.set(`vectors/${name}.npy`, npy(vectors));
 }
 
 function dot(a, b) {
@@ -249,8 +254,16 @@ function triples(name, negatives) {
   return out;
 }
 
-// report prints the mean similarities of every source.
+// report prints the nDCG@10 of the encoder and the mean similarities of every source.
 function report() {
+  let gain = 0;
+  queries.forEach((q, i) => {
+    const scores = corpus.map((_, j) => dot(queryVectors[i], passageVectors[j]));
+    const positive = scores[corpus.indexOf(qrels.get(q._id)[0])];
+    const above = scores.filter((s) => s > positive).length;
+    gain += above < 10 ? 1 / Math.log2(2 + above) : 0;
+  });
+  console.log(`nDCG@10 of the encoder: ${(gain / queries.length).toFixed(3)}`);
   const at = new Map(passages.map((d, i) => [d._id, passageVectors[i]]));
   console.log("source        triples  unique  cos(q,p)  cos(q,n)  q.p > q.n");
   for (const [name, negatives] of Object.entries(mined)) {

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Builds every module for other systems, and runs the tests of stored forms where
+# words have 32 bits (386) and where the most significant byte comes first (s390x,
+# which needs qemu-user).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+for system in windows darwin; do
+	for module in $(go list -m -f '{{.Dir}}'); do
+		(cd "$module" && GOOS=$system go vet ./...)
+	done
+done
+stored='MatrixBinary|Lexicon|FuzzCalibration|DiskCacheCrash|DiskCacheDamage|FuzzSegment|CheckpointResumes|FuzzCheckpoint|NPY|Safetensors|FuzzServerAnswer'
+GOARCH=386 go test -run "$stored|DemoGolden" .
+qemu=$(command -v qemu-s390x-static || command -v qemu-s390x || true)
+if [ -n "$qemu" ]; then
+	binary=$(mktemp)
+	trap 'rm -f "$binary"' EXIT
+	GOARCH=s390x go test -c -o "$binary" .
+	"$qemu" "$binary" -test.run "$stored"
+else
+	echo "s390x is left out: qemu-user is not installed"
+fi
