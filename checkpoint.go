@@ -177,9 +177,15 @@ func (r *run) restore(source Source) (*Score, error) {
 	if raw == nil || err != nil {
 		return nil, err
 	}
+	return r.decode(source, raw), nil
+}
+
+// decode returns the stored score of a source; nil for one that another version
+// has written, or that this run could not have made: it is scored again.
+func (r *run) decode(source Source, raw []byte) *Score {
 	s := new(Score)
 	if err := gob.NewDecoder(bytes.NewReader(raw)).Decode(s); err != nil {
-		return nil, nil // written by another version: score again
+		return nil
 	}
 	// gob leaves out what is empty.
 	if s.Skipped == nil {
@@ -189,9 +195,9 @@ func (r *run) restore(source Source) (*Score, error) {
 		s.Baselines = make(map[string]float64)
 	}
 	if !r.plausible(source, s) {
-		return nil, nil
+		return nil
 	}
-	return s, nil
+	return s
 }
 
 // plausible reports whether this run could have made a stored score: all of it
