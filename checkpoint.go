@@ -20,11 +20,11 @@ import (
 	"example.com/eci/internal/sketch"
 )
 
-// A checkpoint is a directory with one file for the calibration and one for
-// every source that was scored: 32 bytes of SHA-256 over what follows, then the
-// calibration as JSON or a Score as gob, in which its Matrix has the stored form. The name of a file is a hash of
-// all that its content depends on, so that one made for other triples, other
-// vectors or other settings is never found. With an Embedder that is no
+// A checkpoint is a directory with one file for every source that was scored: 32
+// bytes of SHA-256 over what follows, then a [checkpointed] as gob, in which its
+// Matrix has the stored form. The name of a file is a hash of all that its content
+// depends on, so that one made for other triples, other vectors or other settings
+// is never found. With an Embedder that is no
 // [DiskCache] there is one in the folder "vectors"; for an Embedder without an
 // identity, a file "encoder-" has marks of the vectors of a few texts.
 
@@ -84,6 +84,9 @@ func (r *run) tidy() error {
 		return err
 	}
 	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), "calibration-") && strings.HasSuffix(entry.Name(), ".eci") {
+			return fmt.Errorf("%w: %s was written by an earlier version, which took its scales over the negatives of the ranked sources; take another directory, or remove it", ErrIncompatible, r.Checkpoint)
+		}
 		if !strings.HasPrefix(entry.Name(), partialPrefix) || !entry.Type().IsRegular() {
 			continue
 		}
@@ -184,9 +187,15 @@ func (r *run) restore(source Source) (*Score, error) {
 	if raw == nil || err != nil {
 		return nil, err
 	}
+	return r.decode(source, raw), nil
+}
+
+// decode returns the stored score of a source; nil for one that another version
+// has written, or that this run could not have made: it is scored again.
+func (r *run) decode(source Source, raw []byte) *Score {
 	var kept checkpointed
 	if err := gob.NewDecoder(bytes.NewReader(raw)).Decode(&kept); err != nil || kept.Score == nil {
-		return nil, nil // written by another version: score again
+		return nil
 	}
 	s := kept.Score
 	s.sample = kept.Sample
@@ -198,9 +207,9 @@ func (r *run) restore(source Source) (*Score, error) {
 		s.Baselines = make(map[string]float64)
 	}
 	if !r.plausible(source, s) {
-		return nil, nil
+		return nil
 	}
-	return s, nil
+	return s
 }
 
 // plausible reports whether this run could have made a stored score: all of it
