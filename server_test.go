@@ -838,28 +838,6 @@ func TestServersDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests, err := os.ReadFile("server_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	more, err := os.ReadFile("diskcache_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := os.ReadFile("serverkey_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	faults, err := os.ReadFile("diskfault_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	more = slices.Concat(more, keys, faults)
-	for _, name := range regexp.MustCompile(`Test(Server|DiskCache)\w+`).FindAllString(string(raw), -1) {
-		if !strings.Contains(string(tests)+string(more), "func "+name+"(") {
-			t.Errorf("%s is not there", name)
-		}
-	}
 	for p, name := range []string{"`OpenAI` (default)", "`Ollama`", "`TextEmbeddingsInference`"} {
 		w := Protocol(p).wire()
 		key := "none"
