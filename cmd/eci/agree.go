@@ -54,10 +54,14 @@ func (a *app) runAgree(c *cobra.Command, f *agreeFlags, files []string) error {
 	}
 	defer o.Close()
 	o.sem.NoChecks = true // they do not enter the comparison
-	ranking, err := a.rankWith(c.Context(), o, o.sem)
+	m := a.meter()
+	defer m.stop()
+	o.sem.Progress = m.report()
+	ranking, err := rankWith(c.Context(), o, o.sem)
 	if err != nil {
 		return err
 	}
+	m.stop()
 	agreement, err := eci.Agree(ranking, outcomes, eci.AgreeOptions{Seed: f.seed, Resamples: f.resamples})
 	if err != nil {
 		return err

@@ -36,6 +36,8 @@ type app struct {
 	color    string
 	// forceProgress shows progress where there is no terminal, for tests.
 	forceProgress bool
+	// columns is the width of the terminal, for tests; 0 to ask for it.
+	columns int
 }
 
 // run executes one command line and returns the exit code.
@@ -77,14 +79,14 @@ func (a *app) exit(ctx context.Context, err error) int {
 		fmt.Fprintln(a.err, "eci: interrupted; nothing half-written is left")
 		return exitInterrupted
 	case errors.As(err, &check):
-		fmt.Fprintln(a.err, "eci: check failed: "+line(check.message))
+		fmt.Fprintln(a.err, "eci: check failed: "+line(inFlags(check.message)))
 		return exitCheck
 	}
 	code, message := exitError, strings.TrimPrefix(err.Error(), "eci: ")
 	if errors.As(err, &bad) || errors.Is(err, eci.ErrSettings) || errors.Is(err, eci.ErrSourceName) || strings.HasPrefix(message, "unknown command") || strings.HasPrefix(message, "if any flags in the group") {
 		code = exitUsage
 	}
-	fmt.Fprintln(a.err, "eci: "+line(message))
+	fmt.Fprintln(a.err, "eci: "+line(inFlags(message)))
 	if try := hint(err, code); try != "" {
 		fmt.Fprintln(a.err, "try: "+try)
 	}
@@ -129,8 +131,8 @@ func terminal(stream any) bool {
 }
 
 const rootLong = `eci answers one question before any training is paid for: which source of hard
-negatives should a dense retriever be trained on? It ranks sources by the
-effective contrastive information of their triples, from frozen embeddings.
+negatives should a dense retriever be trained on? It ranks sources by what
+training on them would do to retrieval, forecast from frozen embeddings.
 
 Exit codes: 0 fine, 1 error, 2 wrong usage, 3 a check failed that a flag asked
 for, 130 interrupted. Results go to standard output, progress and errors to
@@ -172,6 +174,7 @@ func complete(root *cobra.Command) {
 		"format":   formatNames,
 		"to":       writtenFormats,
 		"protocol": slices.Sorted(maps.Keys(protocols)),
+		"allow":    allowances,
 		"skip":     slices.Sorted(maps.Keys(policies)),
 		"severity": {"error", "warning", "info"},
 	}

@@ -114,6 +114,8 @@ func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, er
 	o := &opened{}
 	var err error
 	switch {
+	case in.files.MaxNegatives < 0:
+		return nil, usage("--max-negatives %d: it is a positive number, or 0 for all", in.files.MaxNegatives)
 	case in.demo && (len(files) > 0 || in.vectors != ""):
 		return nil, usage("--demo takes no files")
 	case in.demo:

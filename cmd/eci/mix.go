@@ -8,11 +8,13 @@ import (
 	"strings"
 
 	"example.com/eci"
+	"example.com/eci/cmd/eci/report"
 	"github.com/spf13/cobra"
 )
 
 type mixFlags struct {
 	inputs
+	forecasting
 	writing
 	size       int
 	top        int
@@ -25,9 +27,12 @@ func (a *app) mix() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "mix [flags] SOURCE...",
 		Short: "Find the best hybrid and the best mixture of sources, and write it",
-		Long: `Mix scores every hybrid in equal parts and finds the best mixture, from the
-matrices of one ranking. The gain over the best single source has two figures:
-with all triples of the members, and with no more triples than one source has.
+		Long: `Mix forecasts what training on hybrids in equal parts would do to retrieval, and
+compares them with the best source alone: only an interval above zero says that
+mixing pays. Beside it stands the information: every hybrid is scored, and the
+mixture with the highest S found, from the matrices of one ranking. The gain in S
+over the best single source has two figures: with all triples of the members, and
+with no more triples than one source has. --by eci leaves the forecasts out.
 
 With --output it writes a mixed set: every query is taken from one source, drawn
 by a seeded hash in the proportions of the best mixture (or of --members in equal
@@ -39,6 +44,7 @@ triples of the --members.`,
 		RunE: func(c *cobra.Command, files []string) error { return a.runMix(c, &f, files) },
 	}
 	f.inputs.register(c)
+	f.forecasting.register(c.Flags())
 	f.writing.register(c.Flags(), "")
 	c.Flags().IntVar(&f.size, "size", 2, "most members of a hybrid")
 	c.Flags().IntVar(&f.top, "top", 5, "hybrids shown")
@@ -49,6 +55,10 @@ triples of the --members.`,
 
 // mixed is what mix finds, for JSON.
 type mixed struct {
+	Verdict string         `json:"verdict,omitempty"`
+	Metric  string         `json:"metric,omitempty"`
+	Best    string         `json:"best,omitempty"` // the best source alone
+	Mixes   []report.Mix   `json:"forecasts,omitempty"`
 	Mixture *eci.Mixture   `json:"mixture"`
 	Hybrids []eci.Hybrid   `json:"hybrids"`
 	Written *summary       `json:"written,omitempty"`
@@ -57,6 +67,9 @@ type mixed struct {
 
 func (a *app) runMix(c *cobra.Command, f *mixFlags, files []string) error {
 	if err := f.writing.check(); err != nil {
+		return err
+	}
+	if err := f.forecasting.check(); err != nil {
 		return err
 	}
 	switch {
@@ -81,19 +94,10 @@ func (a *app) runMix(c *cobra.Command, f *mixFlags, files []string) error {
 			return err
 		}
 	}
-	o.sem.NoChecks = true // they do not enter a mixture
-	ranking, err := a.rankWith(ctx, o, o.sem)
+	out, err := f.find(ctx, a, o)
 	if err != nil {
 		return err
 	}
-	out := mixed{}
-	if out.Mixture, err = ranking.Mixture(); err != nil {
-		return err
-	}
-	if out.Hybrids, err = ranking.Hybrids(min(f.size, len(o.sources))); err != nil {
-		return err
-	}
-	out.Hybrids = out.Hybrids[:min(f.top, len(out.Hybrids))]
 	if f.output != "" {
 		out.From = make(map[string]int)
 		rows, err := f.write(ctx, a, f.blend(ctx, o, out))
@@ -108,21 +112,80 @@ func (a *app) runMix(c *cobra.Command, f *mixFlags, files []string) error {
 	return a.print(mixResult(out))
 }
 
+// find ranks the sources, and finds and forecasts what can be made of them.
+func (f *mixFlags) find(ctx context.Context, a *app, o *opened) (out mixed, err error) {
+	m := a.meter()
+	defer m.stop()
+	o.sem.Progress = m.report()
+	o.sem.NoChecks = true // they do not enter a mixture
+	var scorer eci.Scorer = o.sem
+	ahead, err := f.lookahead(&f.inputs, o)
+	if err != nil {
+		return out, err
+	}
+	if ahead != nil {
+		scorer = ahead
+	}
+	ranking, err := rankWith(ctx, o, scorer)
+	if err != nil {
+		return out, err
+	}
+	if out.Mixture, err = ranking.Mixture(); err != nil {
+		return out, err
+	}
+	if out.Hybrids, err = ranking.Hybrids(min(f.size, len(o.sources))); err != nil {
+		return out, err
+	}
+	if out.Mixes, err = report.ForecastMixes(ctx, ranking, out.Hybrids, out.Mixture, f.top); err != nil {
+		return out, err
+	}
+	out.Hybrids = out.Hybrids[:min(f.top, len(out.Hybrids))]
+	if l := ranking.Lookahead; l != nil {
+		out.Verdict, out.Metric, out.Best = report.MixSentence(ranking, out.Mixes), l.Metric, ranking.Best().Source
+		if len(l.Doubts) > 0 {
+			out.Verdict = "No verdict: " + strings.Join(l.Doubts, "; ") + "."
+		}
+	}
+	return out, nil
+}
+
+// forecasts is the table of the forecasts.
+func (m mixed) forecasts() sheet {
+	s := sheet{title: "forecast of " + m.Metric, header: []string{"combination", "gain", "low", "high", "over " + m.Best, "low", "high", "S"}}
+	for _, x := range m.Mixes {
+		row := []any{x.Name, number{x.Gain, 3, true}, number{x.Low, 3, true}, number{x.High, 3, true}, "", "", "", fixed(x.Score, 2)}
+		if d := x.Over; d != nil {
+			row[4], row[5], row[6] = number{d.Value, 3, true}, number{d.Low, 3, true}, number{d.High, 3, true}
+		}
+		s.rows = append(s.rows, row)
+	}
+	return s
+}
+
 func mixResult(m mixed) result {
-	shares := sheet{title: "best mixture", header: []string{"source", "share", "low", "high"}}
+	shares := sheet{title: "mixture with the highest S", header: []string{"source", "share", "low", "high"}}
 	for _, w := range m.Mixture.Weights {
 		shares.rows = append(shares.rows, []any{w.Source, fixed(w.Weight, 3), fixed(w.Low, 3), fixed(w.High, 3)})
 	}
-	gains := sheet{title: "gain over the best single source", header: []string{"combination", "score", "gain", "low", "high", "over", "no more triples"}}
+	gains := sheet{title: "information S, gain over the best single source", header: []string{"combination", "S", "gain", "low", "high", "over", "no more triples"}}
 	row := func(name string, score float64, g eci.Gain) {
 		gains.rows = append(gains.rows, []any{name, fixed(score, 2), number{g.Value, 2, true}, number{g.Low, 2, true}, number{g.High, 2, true}, g.Over, number{g.AtBudget, 2, true}})
 	}
-	row("best mixture", m.Mixture.Score, m.Mixture.Gain)
+	row(report.BestMixture, m.Mixture.Score, m.Mixture.Gain)
 	for _, h := range m.Hybrids {
 		row(strings.Join(h.Sources, " + "), h.Score, h.Gain)
 	}
 	r := result{value: m, sheets: []sheet{shares, gains}}
 	r.notes = []string{fmt.Sprintf("no mixture of these sources scores more than %.2g nats above the best one", m.Mixture.Gap)}
+	if len(m.Mixes) > 0 {
+		r.lead = []string{m.Verdict}
+		r.sheets = append([]sheet{m.forecasts()}, r.sheets...)
+		for _, x := range m.Mixes {
+			if x.Name == report.BestMixture && x.Over != nil && x.Over.High < 0 {
+				r.notes = append(r.notes, fmt.Sprintf("note: the mixture with the highest S is forecast to be worse than %s alone: %s; --members says what to write instead", m.Best, x.Over))
+			}
+		}
+	}
 	if m.Written != nil {
 		var parts []string
 		for _, w := range m.Mixture.Weights {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/pflag"
+	"golang.org/x/term"
 )
 
 // output says in which form a result is printed.
@@ -23,7 +25,7 @@ type output struct {
 
 func (o *output) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.json, "json", false, "print JSON")
-	flags.BoolVar(&o.csv, "csv", false, "print the first table as CSV, numbers to 6 digits")
+	flags.BoolVar(&o.csv, "csv", false, "print the first table as CSV, numbers to 6 digits; all else goes to standard error")
 	flags.BoolVar(&o.markdown, "markdown", false, "print Markdown")
 }
 
@@ -51,6 +53,23 @@ type sheet struct {
 	header []string
 	rows   [][]any
 	best   bool // the first row is the answer
+	// spare are the columns that a narrow terminal does without, the first first.
+	spare []string
+}
+
+// without is the sheet less a column.
+func (s sheet) without(name string) sheet {
+	at := slices.Index(s.header, name)
+	if at < 0 {
+		return s
+	}
+	s.header = slices.Delete(slices.Clone(s.header), at, at+1)
+	rows := make([][]any, len(s.rows))
+	for i, row := range s.rows {
+		rows[i] = slices.Delete(slices.Clone(row), at, at+1)
+	}
+	s.rows = rows
+	return s
 }
 
 // result is what a command found out, for every form of output.
@@ -69,6 +88,9 @@ func (a *app) print(r result) error {
 		e.SetIndent("", "  ")
 		return e.Encode(r.value)
 	case a.output.csv:
+		for _, line := range slices.Concat(r.lead, r.notes) {
+			fmt.Fprintln(a.err, report.Clean(line))
+		}
 		return writeCSV(a.out, r.sheets[0])
 	}
 	var b strings.Builder
@@ -82,7 +104,7 @@ func (a *app) print(r result) error {
 		if i > 0 || a.output.markdown && s.title != "" && len(r.lead) == 0 {
 			b.WriteString("\n")
 		}
-		a.render(&b, s)
+		a.fit(&b, s)
 	}
 	if len(r.notes) > 0 && a.output.markdown {
 		b.WriteString("\n")
@@ -106,6 +128,46 @@ func (a *app) coloured() bool {
 		return false
 	}
 	return terminal(a.out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// width is that of the terminal on standard output, in characters; 0 where there
+// is none.
+func (a *app) width() int {
+	if a.columns > 0 {
+		return a.columns
+	}
+	if !terminal(a.out) {
+		return 0
+	}
+	width, _, err := term.GetSize(int(a.out.(*os.File).Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
+// fit renders a sheet, on a terminal with no more of its spare columns than have
+// room, and says which are left out.
+func (a *app) fit(w io.Writer, s sheet) {
+	width := a.width()
+	var left []string
+	for {
+		var b strings.Builder
+		a.render(&b, s)
+		if width == 0 || a.output.markdown || text.LongestLineLen(b.String()) <= width || len(s.spare) == 0 {
+			io.WriteString(w, b.String())
+			break
+		}
+		name := s.spare[0]
+		if slices.Contains(s.header, name) {
+			left = append(left, name)
+		}
+		s = s.without(name)
+		s.spare = s.spare[1:]
+	}
+	if left != nil {
+		fmt.Fprintf(w, "left out on a terminal of %d columns, --csv has them: %s\n", width, strings.Join(left, ", "))
+	}
 }
 
 func (a *app) render(w io.Writer, s sheet) {

@@ -1,25 +1,23 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"example.com/eci"
 	"example.com/eci/cmd/eci/report"
-	"example.com/eci/testdata/demo"
 	"github.com/spf13/cobra"
 )
 
 type rankFlags struct {
 	inputs
-	by          string
-	pool        string
-	walked      int
-	cutoff      int
+	forecasting
 	race        bool
 	html        string
 	requireBest string
+	allow       []string
 	confidence  float64
 }
 
@@ -35,30 +33,47 @@ lead over random documents, whether negatives can be told without the query, and
 the information of the triples in nats, all on the same number of triples.
 
 Queries are searched in the documents of --pool, a corpus or a file of ids whose
-vectors are at hand, or else in the labelled positives.`,
+vectors are at hand, or else in the labelled positives. Give --qrels too if you
+have judgments: relevant documents that nobody labelled count as competitors.
+
+--race reads growing samples and spares texts; it makes neither the comparison
+with random documents nor the artifact check. --by eci ranks by the information
+alone: how much a source could teach, not whether that helps.
+
+--require-best NAME is for scripts. It fails, with the reason, if NAME is not the
+best with the --confidence asked for, or has a fault: it is not shown to help, it
+overtrains, it does not beat random documents, its negatives can be told without
+the query, one of these was not checked, or the data are too few to tell. --allow
+lets a fault pass; sources with other faults do not count as rivals.`,
 		Example: `  eci rank --demo
   eci rank --vectors vectors bm25.jsonl dense.jsonl llm.jsonl
   eci rank --vectors vectors --pool corpus.jsonl --qrels qrels.tsv bm25.jsonl dense.jsonl
   eci rank --demo --html report.html
-  eci rank --demo --require-best llm --confidence 0.95 --quiet >/dev/null && echo train on llm`,
+  eci rank --demo --require-best dense --allow overtraining --quiet >/dev/null && echo train on dense`,
 		RunE: func(c *cobra.Command, files []string) error { return a.runRank(c, &f, files) },
 	}
-	f.register(c)
-	c.Flags().StringVar(&f.by, "by", byLookahead, "what to rank by: lookahead, or eci for the information alone")
-	c.Flags().StringVar(&f.pool, "pool", "", "`file` of the documents that queries are searched in: a corpus, or ids one a line")
-	c.Flags().IntVar(&f.walked, "lookahead-triples", 512, "triples of each source that the forecast walks on; 0 for all")
-	c.Flags().IntVar(&f.cutoff, "cutoff", 10, "k of nDCG@k")
+	f.inputs.register(c)
+	f.forecasting.register(c.Flags())
 	c.Flags().BoolVar(&f.race, "race", false, "read growing samples and drop sources that can no longer be the best")
 	c.Flags().StringVar(&f.html, "html", "", "write a report as one HTML page to this `file`")
-	c.Flags().StringVar(&f.requireBest, "require-best", "", "fail with exit code 3 unless this source is the best")
+	c.Flags().StringVar(&f.requireBest, "require-best", "", "fail with exit code 3 unless this source is the best, and free of faults")
+	c.Flags().StringSliceVar(&f.allow, "allow", nil, "faults that --require-best lets pass: "+strings.Join(allowances, ", "))
 	c.Flags().Float64Var(&f.confidence, "confidence", 0.95, "probability that --require-best asks for")
 	return c
 }
 
 func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 	ctx := c.Context()
-	if f.confidence < 0 || f.confidence > 1 {
+	if !(f.confidence >= 0 && f.confidence <= 1) {
 		return usage("--confidence %v: a probability lies in [0, 1]", f.confidence)
+	}
+	for _, word := range f.allow {
+		if !slices.Contains(allowances, word) {
+			return usage("--allow %s: it is one of %s", word, strings.Join(allowances, ", "))
+		}
+	}
+	if err := f.forecasting.check(); err != nil {
+		return err
 	}
 	o, err := f.open(ctx, a, files)
 	if err != nil {
@@ -72,7 +87,7 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 	if err != nil {
 		return err
 	}
-	ranking, err := eci.Rank(ctx, scorer, o.sources...)
+	ranking, err := rankWith(ctx, o, scorer)
 	if err != nil {
 		return err
 	}
@@ -99,81 +114,20 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 	return f.check(ranking)
 }
 
-// The words of --by.
-const (
-	byLookahead = "lookahead"
-	byECI       = "eci"
-)
-
 // scorer is what the flags say to rank by.
 func (f *rankFlags) scorer(o *opened) (eci.Scorer, error) {
+	ahead, err := f.lookahead(&f.inputs, o)
 	switch {
-	case f.by != byLookahead && f.by != byECI:
-		return nil, usage("--by %s: it is lookahead or eci", f.by)
-	case f.walked < 0:
-		return nil, usage("--lookahead-triples %d: it is a positive number, or 0 for all", f.walked)
-	case f.cutoff < 1:
-		return nil, usage("--cutoff %d: nDCG@k needs a k of 1 or more", f.cutoff)
-	case f.by == byECI && f.pool != "":
-		return nil, usage("--pool is for --by lookahead")
-	case f.by == byECI && f.race:
-		return &eci.Race{Sem: *o.sem}, nil
-	case f.by == byECI:
-		return o.sem, nil
-	}
-	ahead, err := f.lookahead(o)
-	if err != nil {
+	case err != nil:
 		return nil, err
-	}
-	if f.race {
+	case f.race && ahead != nil:
 		return &eci.Race{Lookahead: ahead}, nil
+	case f.race:
+		return &eci.Race{Sem: *o.sem}, nil
+	case ahead != nil:
+		return ahead, nil
 	}
-	return ahead, nil
-}
-
-func (f *rankFlags) lookahead(o *opened) (*eci.Lookahead, error) {
-	files, pool := f.files, f.pool
-	if f.demo {
-		files, pool = eci.Files{FS: demo.Files, Qrels: "qrels.tsv"}, "corpus.jsonl"
-	}
-	ahead := &eci.Lookahead{Sem: *o.sem, Triples: f.walked, Cutoff: f.cutoff}
-	if f.walked == 0 {
-		ahead.Triples = eci.Unlimited
-	}
-	var err error
-	if ahead.Relevant, err = files.Relevant(); err != nil {
-		return nil, err
-	}
-	if pool != "" {
-		ahead.Pool = files.Documents(pool)
-	}
-	return ahead, nil
-}
-
-// rankWith ranks and shows how far it is.
-func (a *app) rankWith(ctx context.Context, o *opened, sem *eci.Sem) (*eci.Ranking, error) {
-	m := a.meter()
-	defer m.stop()
-	sem.Progress = m.report()
-	return eci.Rank(ctx, sem, o.sources...)
-}
-
-// check is --require-best.
-func (f *rankFlags) check(r *eci.Ranking) error {
-	if f.requireBest == "" {
-		return nil
-	}
-	best := r.Best()
-	if _, ok := r.Find(f.requireBest); !ok {
-		return usage("--require-best %s: there is no such source", f.requireBest)
-	}
-	if best.Source != f.requireBest {
-		return &checkError{fmt.Sprintf("the best source is %s, not %s", best.Source, f.requireBest)}
-	}
-	if best.BestProbability < f.confidence {
-		return &checkError{fmt.Sprintf("%s is the best with probability %.2f, below %.2f", best.Source, best.BestProbability, f.confidence)}
-	}
-	return nil
+	return o.sem, nil
 }
 
 // rankResult is a ranking for printing.
@@ -191,7 +145,7 @@ func rankResult(r *eci.Ranking) result {
 		out.lead = append(out.lead, r.Verdict.Sentence)
 	}
 	out.lead = append(out.lead, line)
-	s := sheet{header: rankHeader(r), best: true}
+	s := sheet{header: rankHeader(r), best: true, spare: spareColumns(first.Components)}
 	for _, x := range r.Ranked {
 		var row []any
 		switch f := x.Forecast; {
@@ -210,11 +164,11 @@ func rankResult(r *eci.Ranking) result {
 			row = []any{x.Rank, x.Source, fixed(x.Value, 2), "", "", "", ranks(x)}
 		}
 		if x.Controls != nil {
-			artefact := any("")
+			artifact := any("")
 			if x.Artefact.Triples > 0 {
-				artefact = fixed(x.Artefact.AUC, 2)
+				artifact = fixed(x.Artefact.AUC, 2)
 			}
-			row = append(row, leadOf(x), artefact)
+			row = append(row, leadOf(x), artifact)
 		}
 		if x.Forecast != nil {
 			row = append(row, fixed(x.Value, 2))
@@ -255,6 +209,12 @@ func rankHeader(r *eci.Ranking) []string {
 	}
 	header = append(header, first.Components...)
 	return append(header, "unique", "disjoint")
+}
+
+// spareColumns are those that a narrow terminal does without, the first first.
+func spareColumns(components []string) []string {
+	spare := append([]string{"unique", "disjoint"}, components...)
+	return append(spare, "ranks", "step 1", "step 2", "step 3", new(eci.Sem).Name(), "artefact", "over random", "control")
 }
 
 // leadOf is the lead over negatives that cost nothing.

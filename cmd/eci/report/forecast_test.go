@@ -108,7 +108,7 @@ func TestForecastMixes(t *testing.T) {
 		if math.Abs(sum-1) > 1e-6 || len(m.Shares) != len(m.Sources) {
 			t.Errorf("%s: shares %v", m.Name, m.Shares)
 		}
-		if m.Over == nil || *m.Over != *m.Forecast.Over(best) || math.Abs(m.Over.Value-(m.Gain.Value-best.Gain)) > 1e-12 {
+		if m.Over == nil || *m.Over != *m.Forecast.Over(best) || math.Abs(m.Over.Value-(m.Gain-best.Gain)) > 1e-12 {
 			t.Errorf("%s: %v over the best source, which gains %v, with %v", m.Name, m.Over, best.Gain, m.Gain)
 		}
 		named = named || m.Name == report.BestMixture

@@ -20,8 +20,11 @@ type Mix struct {
 	Shares []float64 `json:"shares"`
 	// Forecast is for training on as many triples as one source has. Over is the
 	// paired difference from the source that is ranked first.
+	// Gain is the forecast's, with its 95% interval.
 	Forecast *eci.Forecast   `json:"-"`
-	Gain     eci.Difference  `json:"gain"`
+	Gain     float64         `json:"gain"`
+	Low      float64         `json:"low"`
+	High     float64         `json:"high"`
 	Over     *eci.Difference `json:"over_best,omitempty"`
 	// Score is S of the mixture with all triples of its members, in nats.
 	Score float64 `json:"score"`
@@ -80,7 +83,7 @@ func ForecastMixes(ctx context.Context, ranking *eci.Ranking, hybrids []eci.Hybr
 			return nil, err
 		}
 		m.Forecast, m.Over = f, f.Over(best)
-		m.Gain = eci.Difference{Value: f.Gain, StandardError: f.StandardError, Low: f.Low, High: f.High}
+		m.Gain, m.Low, m.High = f.Gain, f.Low, f.High
 	}
 	slices.SortStableFunc(mixes, func(a, b Mix) int { return cmp.Compare(b.Forecast.Gain, a.Forecast.Gain) })
 	return mixes, nil

@@ -190,7 +190,7 @@ func artifactCell(s eci.Ranked) cell {
 		return cell{Text: "–"}
 	}
 	c := cell{Text: plain(a.AUC)}
-	if a.AUC > artefactAUC {
+	if a.AUC > ArtifactAUC {
 		c.Mark = "flagged"
 	}
 	return c

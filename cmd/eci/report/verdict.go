@@ -8,8 +8,8 @@ import (
 	"example.com/eci"
 )
 
-// artefactAUC is where the library flags negatives that give themselves away.
-const artefactAUC = 0.9
+// ArtifactAUC is where the library flags negatives that give themselves away.
+const ArtifactAUC = 0.9
 
 // sure is the probability from which a best source counts as decided.
 const sure = 0.95
@@ -66,8 +66,8 @@ func judge(d Data) verdict {
 // warnings are about the best source alone; the page has the others below.
 func warnings(best eci.Ranked, lint *eci.LintReport) []string {
 	var out []string
-	if a := best.Artefact; a != nil && a.Triples > 0 && a.AUC > artefactAUC {
-		out = append(out, fmt.Sprintf("Its negatives can be told from positives without reading the query (AUC %.2f, flagged above %.1f): a retriever may learn the writer instead of the task, and the score does not see it.", a.AUC, artefactAUC))
+	if a := best.Artefact; a != nil && a.Triples > 0 && a.AUC > ArtifactAUC {
+		out = append(out, fmt.Sprintf("Its negatives can be told from positives without reading the query (AUC %.2f, flagged above %.1f): a retriever may learn the writer instead of the task, and the score does not see it.", a.AUC, ArtifactAUC))
 	}
 	if c := best.Controls; c != nil {
 		for _, x := range []struct {

@@ -373,7 +373,7 @@ func (v *view) artifact(s eci.Ranked, row checkRow) checkRow {
 	if a == nil || a.Triples == 0 {
 		return row
 	}
-	row.AUC, row.Flagged = fmt.Sprintf("%.2f", a.AUC), a.AUC > artefactAUC
+	row.AUC, row.Flagged = fmt.Sprintf("%.2f", a.AUC), a.AUC > ArtifactAUC
 	if row.Flagged {
 		for _, t := range a.Rows {
 			v.Tells = append(v.Tells, tellRow{row.Name, place(s.Source, t.File, t.Row), fmt.Sprintf("%.1f", t.Margin), Clean(t.Negative)})

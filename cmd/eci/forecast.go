@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+
+	"example.com/eci"
+	"example.com/eci/testdata/demo"
+	"github.com/spf13/pflag"
+)
+
+// forecasting are the flags of commands that forecast what training would do.
+type forecasting struct {
+	by     string
+	pool   string
+	walked int
+	cutoff int
+}
+
+// The words of --by.
+const (
+	byLookahead = "lookahead"
+	byECI       = "eci"
+)
+
+func (f *forecasting) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.by, "by", byLookahead, "what to compare by: lookahead, the forecast, or eci, the information alone")
+	flags.StringVar(&f.pool, "pool", "", "`file` of the documents that queries are searched in: a corpus, or ids one a line (default the labelled positives)")
+	flags.IntVar(&f.walked, "lookahead-triples", 512, "triples of each source that the forecast walks on; 0 for all")
+	flags.IntVar(&f.cutoff, "cutoff", 10, "k of nDCG@k")
+}
+
+func (f *forecasting) check() error {
+	switch {
+	case f.by != byLookahead && f.by != byECI:
+		return usage("--by %s: it is lookahead or eci", f.by)
+	case f.walked < 0:
+		return usage("--lookahead-triples %d: it is a positive number, or 0 for all", f.walked)
+	case f.cutoff < 1 || f.cutoff > 1<<20:
+		return usage("--cutoff %d: nDCG@k needs a k from 1 to %d", f.cutoff, 1<<20)
+	case f.by == byECI && f.pool != "":
+		return usage("--pool is for --by lookahead")
+	}
+	return nil
+}
+
+// lookahead is the scorer of --by lookahead, nil for --by eci.
+func (f *forecasting) lookahead(in *inputs, o *opened) (*eci.Lookahead, error) {
+	if f.by == byECI {
+		return nil, nil
+	}
+	files, pool := in.files, f.pool
+	if in.demo {
+		if pool != "" {
+			return nil, usage("--pool: the demo has its own")
+		}
+		files = eci.Files{FS: demo.Files, Qrels: "qrels.tsv"}
+		pool = "corpus.jsonl"
+	}
+	ahead := &eci.Lookahead{Sem: *o.sem, Triples: f.walked, Cutoff: f.cutoff}
+	if f.walked == 0 {
+		ahead.Triples = eci.Unlimited
+	}
+	var err error
+	if ahead.Relevant, err = files.Relevant(); err != nil {
+		return nil, err
+	}
+	if pool != "" {
+		ahead.Pool = files.Documents(pool)
+	}
+	return ahead, nil
+}
+
+// rankWith ranks, and lets the ranking speak of flags.
+func rankWith(ctx context.Context, o *opened, scorer eci.Scorer) (*eci.Ranking, error) {
+	ranking, err := eci.Rank(ctx, scorer, o.sources...)
+	if err != nil {
+		return nil, err
+	}
+	if ranking.Race != nil {
+		ranking.Notes = append(ranking.Notes, "race: not made: the comparison with random documents and with another query's negatives, and the artifact check; rank the sources that it leaves without --race before you train")
+	}
+	speakFlags(ranking)
+	return ranking, nil
+}

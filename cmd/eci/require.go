@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"example.com/eci"
+	"example.com/eci/cmd/eci/report"
+)
+
+// fault is a reason for which --require-best refuses a source.
+type fault struct {
+	word   string // of --allow
+	reason string
+}
+
+// The words of --allow.
+const (
+	allowDoubts       = "doubts"
+	allowHarm         = "harm"
+	allowOvertraining = "overtraining"
+	allowRandom       = "random"
+	allowArtifact     = "artifact"
+	allowUnchecked    = "unchecked"
+)
+
+var allowances = []string{allowArtifact, allowDoubts, allowHarm, allowOvertraining, allowRandom, allowUnchecked}
+
+// faults are those of a source.
+func faults(s eci.Ranked) (out []fault) {
+	add := func(word, format string, args ...any) { out = append(out, fault{word, fmt.Sprintf(format, args...)}) }
+	if f := s.Forecast; f != nil {
+		switch {
+		case f.Harms:
+			add(allowHarm, "it would harm (%+.3f to %+.3f)", f.Low, f.High)
+		case !(f.Low > 0):
+			add(allowHarm, "it is not shown to help (%+.3f to %+.3f)", f.Low, f.High)
+		}
+		if f.Overtrains {
+			add(allowOvertraining, "it overtrains")
+		}
+	}
+	switch name, difference, beaten := control(s); {
+	case name == "":
+		add(allowUnchecked, "it was not compared with negatives taken blindly")
+	case !beaten:
+		add(allowRandom, "it is not shown to beat %s (%s)", name, difference)
+	}
+	switch a := s.Artefact; {
+	case a == nil || a.Triples == 0:
+		add(allowUnchecked, "whether its negatives can be told without the query was not checked")
+	case a.AUC > report.ArtifactAUC:
+		add(allowArtifact, "its negatives can be told from positives without the query (AUC %.2f)", a.AUC)
+	}
+	return out
+}
+
+// control is the comparison with negatives that cost nothing that decides.
+func control(s eci.Ranked) (name, difference string, beaten bool) {
+	const random, shuffled = "random documents", "another query's negatives"
+	if f := s.Forecast; f != nil {
+		switch {
+		case f.Random != nil:
+			return random, f.Random.String(), f.Random.Low > 0
+		case f.Shuffled != nil:
+			return shuffled, f.Shuffled.String(), f.Shuffled.Low > 0
+		}
+		return "", "", false
+	}
+	c := s.Controls
+	switch {
+	case c == nil || c.Random.Triples+c.Shuffled.Triples == 0:
+		return "", "", false
+	case lead(c) == c.Random.Difference && c.Random.Triples > 0:
+		return random, c.Random.String(), c.Random.Low > 0
+	}
+	return shuffled, c.Shuffled.String(), c.Shuffled.Low > 0
+}
+
+// check is --require-best: the source must be free of faults, and the best of
+// those that are.
+func (f *rankFlags) check(r *eci.Ranking) error {
+	if f.requireBest == "" {
+		return nil
+	}
+	required, ok := r.Find(f.requireBest)
+	if !ok {
+		return usage("--require-best %s: there is no such source", f.requireBest)
+	}
+	if r.Verdict != nil && r.Verdict.Action == eci.ActionUnknown && !f.allows(allowDoubts) {
+		return refused(f.requireBest, []fault{{allowDoubts, strings.Join(r.Lookahead.Doubts, "; ")}})
+	}
+	if found := f.refuse(required); len(found) > 0 {
+		return refused(f.requireBest, found)
+	}
+	var names []string
+	for _, s := range r.Ranked {
+		if len(f.refuse(s)) == 0 {
+			names = append(names, s.Source)
+		}
+	}
+	best, probability, err := r.BestOf(names...)
+	if err != nil {
+		return err
+	}
+	among := ""
+	if len(names) < len(r.Ranked) {
+		among = fmt.Sprintf(" of the %d without a fault", len(names))
+	}
+	switch {
+	case best.Source != f.requireBest:
+		return &checkError{fmt.Sprintf("the best source%s is %s, not %s", among, best.Source, f.requireBest)}
+	case probability < f.confidence:
+		return &checkError{fmt.Sprintf("%s is the best%s with probability %.2f, below %.2f", best.Source, among, probability, f.confidence)}
+	}
+	return nil
+}
+
+func (f *rankFlags) allows(word string) bool { return slices.Contains(f.allow, word) }
+
+// refuse are the faults of a source that are not allowed.
+func (f *rankFlags) refuse(s eci.Ranked) []fault {
+	return slices.DeleteFunc(faults(s), func(x fault) bool { return f.allows(x.word) })
+}
+
+// refused says why a source does not pass, and what lets it pass.
+func refused(name string, found []fault) error {
+	var reasons, words []string
+	for _, x := range found {
+		reasons = append(reasons, x.reason)
+		if !slices.Contains(words, x.word) {
+			words = append(words, x.word)
+		}
+	}
+	return &checkError{fmt.Sprintf("%s: %s (--allow %s lets it pass)", name, strings.Join(reasons, "; "), strings.Join(words, ","))}
+}

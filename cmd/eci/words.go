@@ -1,0 +1,85 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+
+	"example.com/eci"
+)
+
+// fieldWords tell what a message of the library says of its fields in the words
+// of the command: the flag that sets the field, or nothing where there is none.
+// At one place the first that fits is taken, so whole clauses stand before the
+// fields in them.
+var fieldWords = strings.NewReplacer(
+	"Lookahead.Pool, --pool", "--pool",
+	"Lookahead.Relevant, --qrels", "--qrels",
+	"Lookahead.Pool", "--pool",
+	"Lookahead.Relevant", "--qrels",
+	"positive number, 0 for 512 or Unlimited", "positive number, or 0 for all",
+	"settings: Budget ", "settings: --budget ",
+	"smallest source or Unlimited", "smallest source or -1 for all",
+	"settings: Groups ", "settings: --groups ",
+	"fewer Groups", "fewer --groups",
+	"Sem.MemoryBytes allows", "the limit is",
+	"give a Sem.Lexicon counted over fewer documents, another Tokenizer, or raise it", "rank fewer sources at once",
+	"an encoder of fewer dimensions, or raise it", "an encoder of fewer dimensions",
+	"Sem.Vectors or Sem.Embedder", "--vectors or --server",
+	"Sem.Checkpoint", "--checkpoint",
+	"Sem.Calibrate over all sources", "eci rank",
+	", or raise Files.TextBytes", "",
+	", or raise Spool.MaxBytes", "",
+	": rename a file, or open them apart and set Source.Name", ": rename a file",
+	"Files.Corpus", "--corpus",
+	"Files.Queries", "--queries",
+	"Files.BEIR", "--beir",
+	"Files.Qrels", "--qrels",
+	"Files.Format to FormatTriplet", "--format triplet",
+	"Files.Format to FormatRun", "--format run",
+	"Files.Fields to the names of query, positive and negative", "--query-field, --positive-field and --negative-field to their names",
+	"Files.Fields to their names", "--query-field, --positive-field and --negative-field to their names",
+	"Server.BatchBytes allows", "a request holds at most",
+	"; shorten it or raise the limit", "; shorten it",
+	", Server.Dimensions asks for", ", the server was asked for",
+	"see whether the server changed its model, and check Server.Dimensions", "see whether the server changed its model",
+	"nothing within Server.Timeout", "nothing within the time allowed",
+	"raise Timeout, lower BatchTexts or Concurrency", "lower --concurrency",
+	", or lower BatchTexts", "",
+	"Server.Model, Dimensions and BatchTexts", "--model",
+	"set KeyVariable to NoKey, or set KeyInClear", "--key-env -, or --key-in-clear",
+	"in Server.KeyVariable", "with --key-env",
+	"its name in KeyVariable", "its name in --key-env",
+	"KeyVariable is its name", "--key-env takes its name",
+	"KeyVariable to NoKey", "--key-env to -",
+	"a negative Dimensions, BatchTexts, BatchBytes, Concurrency, Timeout or Retries", "a negative --concurrency",
+	"import example.com/eci/formats and set Files.Decoders to formats.Decoders()", "unpack it first",
+	"Server.URL, Protocol", "--server, --protocol",
+	"Server.URL", "--server",
+	"Server.Protocol", "--protocol",
+	"Server.Rate or Concurrency", "--rate or --concurrency",
+	"Server.Truncate", "--truncate",
+)
+
+var decoders = regexp.MustCompile(`, or set Files\.Decoders\["[^"]*"\]`)
+
+// inFlags is a message in the words of the command.
+func inFlags(message string) string {
+	return fieldWords.Replace(decoders.ReplaceAllString(message, ""))
+}
+
+// speakFlags puts what a ranking says to its reader in the words of the command.
+func speakFlags(r *eci.Ranking) {
+	lists := [][]string{r.Notes}
+	if r.Lookahead != nil {
+		lists = append(lists, r.Lookahead.Doubts, r.Lookahead.Notes)
+	}
+	if r.Verdict != nil {
+		r.Verdict.Sentence = inFlags(r.Verdict.Sentence)
+		lists = append(lists, r.Verdict.Warnings)
+	}
+	for _, list := range lists {
+		for i := range list {
+			list[i] = inFlags(list[i])
+		}
+	}
+}
