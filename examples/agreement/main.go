@@ -35,6 +35,7 @@ import (
 
 	"example.com/eci"
 	"example.com/eci/testdata/demo"
+	evidencefiles "example.com/eci/testdata/evidence"
 )
 
 func main() {
@@ -52,7 +53,15 @@ func main() {
 	flag.Float64Var(&s.temperature, "temperature", s.temperature, "of InfoNCE")
 	flag.IntVar(&s.folds, "folds", s.folds, "of the cross-validation over queries")
 	flag.IntVar(&s.seeds, "seeds", s.seeds, "trainings of every fold")
+	shown := flag.Bool("evidence", false, "print the tables of docs/evidence.md from the committed numbers")
 	flag.Parse()
+	if *shown {
+		if err := printEvidence(os.Stdout, evidencefiles.Files); err != nil {
+			fmt.Fprintln(os.Stderr, "agreement:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var list []settings
