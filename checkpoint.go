@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,11 +20,11 @@ import (
 	"example.com/eci/internal/sketch"
 )
 
-// A checkpoint is a directory with one file for the calibration and one for
-// every source that was scored: 32 bytes of SHA-256 over what follows, then the
-// calibration as JSON or a Score as gob, in which its Matrix has the stored form. The name of a file is a hash of
-// all that its content depends on, so that one made for other triples, other
-// vectors or other settings is never found. With an Embedder that is no
+// A checkpoint is a directory with one file for every source that was scored: 32
+// bytes of SHA-256 over what follows, then a [checkpointed] as gob, in which its
+// Matrix has the stored form. The name of a file is a hash of all that its content
+// depends on, so that one made for other triples, other vectors or other settings
+// is never found. With an Embedder that is no
 // [DiskCache] there is one in the folder "vectors"; for an Embedder without an
 // identity, a file "encoder-" has marks of the vectors of a few texts.
 
@@ -67,7 +66,7 @@ func (r *run) openCheckpoint(ctx context.Context, sources []Source) error {
 	if _, ok := r.Embedder.(*DiskCache); ok {
 		return nil
 	}
-	kept, err := OpenDiskCache(config)
+	kept, err := config.open(r.files)
 	if err != nil {
 		return fmt.Errorf("eci: checkpoint: %w", err)
 	}
@@ -77,19 +76,22 @@ func (r *run) openCheckpoint(ctx context.Context, sources []Source) error {
 
 // tidy makes the directory and removes what killed runs have left half-written.
 func (r *run) tidy() error {
-	if err := os.MkdirAll(r.Checkpoint, 0o700); err != nil {
+	if err := r.files.MkdirAll(r.Checkpoint, 0o700); err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(r.Checkpoint)
+	entries, err := r.files.ReadDir(r.Checkpoint)
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), "calibration-") && strings.HasSuffix(entry.Name(), ".eci") {
+			return fmt.Errorf("%w: %s was written by an earlier version, which took its scales over the negatives of the ranked sources; take another directory, or remove it", ErrIncompatible, r.Checkpoint)
+		}
 		if !strings.HasPrefix(entry.Name(), partialPrefix) || !entry.Type().IsRegular() {
 			continue
 		}
 		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > partialAge {
-			os.Remove(filepath.Join(r.Checkpoint, entry.Name())) // another run may have
+			r.files.Remove(filepath.Join(r.Checkpoint, entry.Name())) // another run may have
 		}
 	}
 	return nil
@@ -185,9 +187,15 @@ func (r *run) restore(source Source) (*Score, error) {
 	if raw == nil || err != nil {
 		return nil, err
 	}
+	return r.decode(source, raw), nil
+}
+
+// decode returns the stored score of a source; nil for one that another version
+// has written, or that this run could not have made: it is scored again.
+func (r *run) decode(source Source, raw []byte) *Score {
 	var kept checkpointed
 	if err := gob.NewDecoder(bytes.NewReader(raw)).Decode(&kept); err != nil || kept.Score == nil {
-		return nil, nil // written by another version: score again
+		return nil
 	}
 	s := kept.Score
 	s.sample = kept.Sample
@@ -199,9 +207,9 @@ func (r *run) restore(source Source) (*Score, error) {
 		s.Baselines = make(map[string]float64)
 	}
 	if !r.plausible(source, s) {
-		return nil, nil
+		return nil
 	}
-	return s, nil
+	return s
 }
 
 // plausible reports whether this run could have made a stored score: all of it
@@ -272,7 +280,7 @@ func digestOf(parts ...any) string {
 // load returns the content of a checkpoint's file, nil if there is none or it
 // is damaged.
 func (r *run) load(name string) ([]byte, error) {
-	raw, err := os.ReadFile(filepath.Join(r.Checkpoint, name))
+	raw, err := r.files.ReadFile(filepath.Join(r.Checkpoint, name))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
@@ -294,16 +302,16 @@ func (r *run) save(name string, content []byte) (err error) {
 			err = fmt.Errorf("eci: checkpoint: %w", err)
 		}
 	}()
-	f, err := os.CreateTemp(r.Checkpoint, partialPrefix+"*")
+	f, err := r.files.CreateTemp(r.Checkpoint, partialPrefix+"*")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer r.files.Remove(f.Name())
 	sum := sha256.Sum256(content)
 	_, err = f.Write(append(sum[:], content...))
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), filepath.Join(r.Checkpoint, name))
+	return r.files.Rename(f.Name(), filepath.Join(r.Checkpoint, name))
 }

@@ -55,7 +55,7 @@ func (f *Files) openTexts(path string, query bool) (*textFile, error) {
 		return nil, &RowError{File: path, Err: err}
 	}
 	defer s.Close()
-	if t.random(s) {
+	if s.random() {
 		err = t.scan(s, func(id, _ string, _ int, offset int64) error {
 			t.index = append(t.index, textOffset{textHash(id), offset})
 			return nil
@@ -66,28 +66,26 @@ func (f *Files) openTexts(path string, query bool) (*textFile, error) {
 		return t, err
 	}
 	t.loaded = make(map[string]string)
-	limit, size := f.TextBytes, int64(0)
-	if limit == 0 {
-		limit = 2 << 30
-	}
+	size := int64(0)
 	rows := make(map[string]int)
 	err = t.scan(s, func(id, text string, row int, _ int64) error {
 		if first, ok := rows[id]; ok {
 			return fmt.Errorf("%w: %s id %q is also that of row %d", ErrMalformed, t.kind, quote.Clip(id), first)
 		}
 		rows[id], t.loaded[id] = row, text
-		if size += int64(len(id) + len(text) + 64); size > limit {
-			return fmt.Errorf("%w: more than %d MB of texts in a compressed file, which must fit in memory: decompress it, and it is read in place, or raise Files.TextBytes", ErrFormat, limit>>20)
-		}
-		return nil
+		size += int64(len(id) + len(text) + 64)
+		return f.fits(s, size)
 	})
 	return t, err
 }
 
-// random reports whether lines of the file can be read at random.
-func (t *textFile) random(s *stream) bool {
-	_, ok := s.closers[0].(io.ReaderAt)
-	return ok && s.packed == ""
+// fits limits what is loaded of a file that is compressed, whose own size says
+// little, or that cannot be read at random.
+func (f *Files) fits(s *stream, loaded int64) error {
+	if limit := cmp.Or(f.TextBytes, 2<<30); !s.random() && loaded > limit {
+		return fmt.Errorf("%w: more than %d MB of a compressed file, which must fit in memory: decompress it, or raise Files.TextBytes", ErrFormat, limit>>20)
+	}
+	return nil
 }
 
 // scan calls fn with every id and text of the file, in order.

@@ -44,8 +44,11 @@
 // for any GOMAXPROCS and any batch size. Data never panics and never yields NaN:
 // a bad row is an error that names source, file and row, or, where a [Skip]
 // policy asks for it, a count in the report. Memory does not grow with the
-// number of triples, apart from a 16-byte fingerprint for each distinct text
-// and the embedding cache, which has a byte limit.
+// number of triples, apart from a 16-byte fingerprint for each distinct text, the
+// embedding cache, which has a byte limit, and the lexicon: about 100 bytes for
+// each distinct token of the texts. The matrices take 8 G d^2 bytes for each source.
+// Lexicon and matrices have a limit, [Sem.MemoryBytes], that is looked at before
+// anything is allocated.
 //
 // # Glossary
 //

@@ -67,6 +67,32 @@ func (f *faults) ReadDir(path string) ([]fs.DirEntry, error) {
 	return f.FS.ReadDir(path)
 }
 
+func (f *faults) ReadFile(path string) ([]byte, error) {
+	if err := f.check("readfile", path); err != nil {
+		return nil, err
+	}
+	return f.FS.ReadFile(path)
+}
+
+func (f *faults) Rename(from, to string) error {
+	if err := f.check("rename", to); err != nil {
+		return err
+	}
+	return f.FS.Rename(from, to)
+}
+
+func (f *faults) CreateTemp(dir, pattern string) (disk.File, error) {
+	if err := f.check("create", dir); err != nil {
+		return nil, err
+	}
+	file, err := f.FS.CreateTemp(dir, pattern)
+	if err != nil {
+		return nil, err
+	}
+	f.opened(1)
+	return &faultyFile{file, f, file.Name()}, nil
+}
+
 func (f *faults) Remove(path string) error {
 	if err := f.check("remove", path); err != nil {
 		return err
@@ -103,6 +129,14 @@ func (f *faultyFile) ReadAt(p []byte, offset int64) (int, error) {
 		return n, err
 	}
 	return f.File.ReadAt(p, offset)
+}
+
+func (f *faultyFile) Write(p []byte) (int, error) {
+	if err := f.faults.check("write", f.path); err != nil {
+		n, _ := f.File.Write(p[:len(p)/2])
+		return n, err
+	}
+	return f.File.Write(p)
 }
 
 func (f *faultyFile) WriteAt(p []byte, offset int64) (int, error) {

@@ -43,7 +43,8 @@ type Files struct {
 	// MaxNegatives keeps the first so many negatives of a row: for a TREC run, of
 	// a query. 0 keeps all.
 	MaxNegatives int
-	// TextBytes limits the memory of a compressed corpus; 0 means 2 GiB.
+	// TextBytes limits what is loaded of a compressed corpus, or of judgements
+	// that are; 0 means 2 GiB.
 	TextBytes int64
 	// Decoders undo compression, by the name of an extension: zst, parquet, bz2,
 	// xz, zip. A decoder of parquet returns JSONL with an object for each row; it

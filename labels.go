@@ -100,11 +100,8 @@ func (r *run) unitVectors(ctx context.Context, texts []located, lenient bool) ([
 		}
 		found[i] = v
 	}
-	for k := range b.pending {
-		p := &b.pending[k]
-		if err := r.vectors.embed(ctx, role(k), p.texts, p.into); err != nil {
-			return nil, fmt.Errorf("eci: the labelled pairs: %w", err)
-		}
+	if err := r.embedPending(ctx, b); err != nil {
+		return nil, err
 	}
 	vectors := make([]unitVector, len(texts))
 	for _, i := range reading {
@@ -122,6 +119,24 @@ func (r *run) unitVectors(ctx context.Context, texts []located, lenient bool) ([
 		}
 	}
 	return vectors, r.agreeOnDimension()
+}
+
+// embedPending embeds the texts of labelled pairs: first a batch, if the dimension
+// is not known yet, to see whether its matrices fit into memory.
+func (r *run) embedPending(ctx context.Context, b *batch) error {
+	for k := range b.pending {
+		p := &b.pending[k]
+		for _, part := range [...][2]int{{0, min(r.BatchSize, len(p.texts))}, {min(r.BatchSize, len(p.texts)), len(p.texts)}} {
+			err := r.vectors.embed(ctx, role(k), p.texts[part[0]:part[1]], p.into[part[0]:part[1]])
+			if err != nil {
+				return fmt.Errorf("eci: the labelled pairs: %w", err)
+			}
+			if err := r.agreeOnDimension(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // usual reports whether an error is one of a single vector.

@@ -1,6 +1,8 @@
 package eci
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"strings"
@@ -119,6 +121,40 @@ func TestErrorsAreShort(t *testing.T) {
 		}
 		if err == nil || len(err.Error()) > 5000 || !utf8.ValidString(err.Error()) {
 			t.Errorf("%s: an error of %d bytes: %.200v", test.why, len(fmt.Sprint(err)), err)
+		}
+	}
+}
+
+// TestCompressedIsLimited: what is loaded of a compressed file is limited,
+// because a small one may hold very much.
+func TestCompressedIsLimited(t *testing.T) {
+	for _, test := range []struct {
+		why, text string
+		read      func(f *Files) error
+	}{
+		{"a corpus", "d%d\ttext\n", func(f *Files) error { _, err := f.openTexts("x", false); return err }},
+		{"judgements", "q 0 d%d 1\n", func(f *Files) error { f.Qrels = "x"; _, err := f.Relevant(); return err }},
+		{"ids", "d%d\n", func(f *Files) error { _, err := f.readIDs("x", "x"); return err }},
+		{"vectors", `{"id":%d,"vector":[1,2,3]}` + "\n", func(f *Files) error { _, err := readVectorLines("x", "x", f); return err }},
+	} {
+		var text strings.Builder
+		for i := range 1000 {
+			fmt.Fprintf(&text, test.text, i)
+		}
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		w.Write([]byte(text.String()))
+		w.Close()
+		fsys := fstest.MapFS{"x": {Data: b.Bytes()}}
+		if err := test.read(&Files{FS: fsys, TextBytes: 1000}); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "TextBytes") {
+			t.Errorf("%s: error %v", test.why, err)
+		}
+		if err := test.read(&Files{FS: fsys, TextBytes: 1 << 20}); err != nil {
+			t.Errorf("%s: error %v", test.why, err)
+		}
+		fsys["x"].Data = []byte(text.String())
+		if err := test.read(&Files{FS: fsys, TextBytes: 1000}); err != nil {
+			t.Errorf("%s, not compressed: error %v", test.why, err)
 		}
 	}
 }

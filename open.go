@@ -198,6 +198,12 @@ func brokenData(kind string, err error) error {
 	return fmt.Errorf("%w: broken %s data, perhaps cut short; fetch the file again: %w", ErrFormat, kind, cutShort(err))
 }
 
+// random reports whether lines of the file can be read at random.
+func (s *stream) random() bool {
+	_, ok := s.closers[0].(io.ReaderAt)
+	return ok && s.packed == ""
+}
+
 // Close closes decoder and file.
 func (s *stream) Close() error {
 	var all error

@@ -280,13 +280,18 @@ func TestRecordJSON(t *testing.T) {
 // TestNoIntervalIsNotANarrowOne: with the queries in one group there is none, of
 // the score or of the controls.
 func TestNoIntervalIsNotANarrowOne(t *testing.T) {
+	sources := withVectors(&hashEncoder{components: 4}, textSources(40))
+	calibration, err := new(Sem).Calibrate(t.Context(), sources...)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var rows []*Record
-	for triple := range withVectors(&hashEncoder{components: 4}, textSources(40))[0].Triples {
+	for triple := range sources[0].Triples {
 		r := *triple.(*Record)
 		r.QueryID = "one"
 		rows = append(rows, &r)
 	}
-	ranking, err := Rank(t.Context(), &Sem{}, SourceOf("a", rows))
+	ranking, err := Rank(t.Context(), &Sem{Calibration: calibration}, SourceOf("a", rows))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,6 +87,9 @@ func (f *Files) readQrels(name string, judged qrels) error {
 			return nil
 		}
 		if err == nil {
+			err = f.fits(s, lines.read)
+		}
+		if err == nil {
 			n := splitBlanks(words[:], line)
 			grade, document := "", 0
 			switch {

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math"
 
+	"example.com/eci/internal/disk"
 	"example.com/eci/internal/sketch"
 )
 
@@ -81,7 +82,8 @@ type Sem struct {
 	// Progress, if not nil, is called now and then from the goroutine that runs.
 	Progress func(Progress)
 
-	fast bool // blocks of float32 for sources of any size: for tests
+	fast  bool    // blocks of float32 for sources of any size: for tests
+	files disk.FS // of the checkpoint; nil means the machine's
 }
 
 // A source of up to exactTriples triples, or of fewer than exactDimension
@@ -297,6 +299,9 @@ func newRun(s *Sem, measure *Measure) (*run, error) {
 func (s *Sem) resolve() error {
 	if s.Components == nil {
 		s.Components = []Component{TargetConsistency{}, SemanticLocality{}, LexicalResidual{}}
+	}
+	if s.files == nil {
+		s.files = disk.OS
 	}
 	s.Groups = cmp.Or(s.Groups, defaultGroups)
 	s.Epsilon2 = cmp.Or(s.Epsilon2, defaultEpsilon2)

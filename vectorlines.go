@@ -55,6 +55,9 @@ func readVectorLines(name, path string, files *Files) (*VectorTable, error) {
 			break
 		}
 		if err == nil {
+			err = files.fits(s, 4*int64(len(m.data)))
+		}
+		if err == nil {
 			err = o.parse(raw)
 		}
 		var id string

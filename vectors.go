@@ -173,6 +173,9 @@ func (f *Files) readIDs(name, path string) (ids []string, err error) {
 		if err == io.EOF {
 			return ids, nil
 		}
+		if err == nil {
+			err = f.fits(s, lines.read)
+		}
 		if err != nil {
 			return nil, &RowError{File: name, Row: lines.row, Err: err}
 		}

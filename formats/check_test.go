@@ -177,8 +177,8 @@ func TestUnpackBombs(t *testing.T) {
 			t.Errorf("%v: %d bytes, error %v", codec, len(got), err)
 		}
 	}
-	if _, err := new(unpacker).append(nil, []byte("\xff\xff\xff\xff\x0f"), format.Snappy, 1<<32-1); !errors.Is(err, errAnnounced) {
-		t.Errorf("a snappy page of 4 GB in 5 bytes: error %v", err)
+	if _, err := new(unpacker).append(nil, []byte("\xff\xff\xff\xff\x07"), format.Snappy, 1<<31-1); !errors.Is(err, errAnnounced) {
+		t.Errorf("a snappy page of 2 GB in 5 bytes: error %v", err)
 	}
 }
 

@@ -37,7 +37,7 @@ func (c *checker) checkPage(leaf *parquet.LeafColumn, codec format.CompressionCo
 	default:
 		return 0, nil // an index
 	}
-	if p.values < 0 || p.values > freeValues+8*max(size, len(body)) {
+	if p.values < 0 || int64(p.values) > freeValues+8*int64(max(size, len(body))) {
 		return 0, fmt.Errorf("%w: a page of %d bytes with %d values", errAnnounced, size, p.values)
 	}
 	content := body
@@ -127,7 +127,7 @@ func (p *page) plain(n, values int) error {
 	case parquet.FixedLenByteArray:
 		need = 8 * t.Length()
 	}
-	if values*need > 8*n {
+	if int64(values)*int64(need) > 8*int64(n) {
 		return fmt.Errorf("%w: %d values in %d bytes", errAnnounced, values, n)
 	}
 	return nil

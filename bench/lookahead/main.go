@@ -4,6 +4,7 @@
 // prints medians and ratios.
 //
 //	go run ./bench/lookahead [-runs 3] [-d 768] [-pool 5000] [-queries 1000] [-sources 9] [-triples 512]
+//	go run ./bench/lookahead -rows 1000000
 //
 // The space is what does not depend on a source: axes, projections, frozen
 // cosines. The two sides run in turn, and processor time stands beside the time
@@ -11,6 +12,8 @@
 // find the same gains within 2e-4. NumPy is Debian's python3-numpy with
 // libopenblas0-pthread; OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE are taken from its
 // environment, so that OpenBLAS chooses for the machine.
+//
+// With -rows it scores the influence of a stream of triples instead.
 package main
 
 import (
@@ -52,8 +55,15 @@ func main() {
 	triples := flag.Int("triples", 512, "triples of a source")
 	python := flag.String("python", "/usr/bin/python3", "interpreter with NumPy; none if empty")
 	script := flag.String("script", "bench/lookahead/lookahead.py", "the NumPy side")
+	rows := flag.Int("rows", 0, "score a stream of so many triples instead")
 	flag.Parse()
 	p := draw(1, *d, *pool, *queries, *sources, *triples)
+	if *rows > 0 {
+		if err := p.scoreRows(*rows); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	if err := compare(p, *runs, *python, *script); err != nil {
 		log.Fatal(err)
 	}

@@ -12,15 +12,20 @@ import (
 type FS interface {
 	MkdirAll(path string, mode fs.FileMode) error
 	ReadDir(path string) ([]fs.DirEntry, error)
+	ReadFile(path string) ([]byte, error)
 	OpenFile(path string, flag int, mode fs.FileMode) (File, error)
+	CreateTemp(dir, pattern string) (File, error)
+	Rename(from, to string) error
 	Remove(path string) error
 }
 
 // File is an open file. Its methods are those of *os.File.
 type File interface {
 	io.ReaderAt
+	io.Writer
 	io.WriterAt
 	io.Closer
+	Name() string
 	Sync() error
 }
 
@@ -31,10 +36,16 @@ type machine struct{}
 
 func (machine) MkdirAll(path string, mode fs.FileMode) error { return os.MkdirAll(path, mode) }
 func (machine) ReadDir(path string) ([]fs.DirEntry, error)   { return os.ReadDir(path) }
+func (machine) ReadFile(path string) ([]byte, error)         { return os.ReadFile(path) }
+func (machine) Rename(from, to string) error                 { return os.Rename(from, to) }
 func (machine) Remove(path string) error                     { return os.Remove(path) }
 
 func (machine) OpenFile(path string, flag int, mode fs.FileMode) (File, error) {
 	return file(os.OpenFile(path, flag, mode))
+}
+
+func (machine) CreateTemp(dir, pattern string) (File, error) {
+	return file(os.CreateTemp(dir, pattern))
 }
 
 // file keeps a nil pointer from becoming an interface that is not nil.

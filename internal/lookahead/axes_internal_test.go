@@ -98,6 +98,7 @@ func TestAxes(t *testing.T) {
 		{"repeated documents", 400, 60, 9, 128, 8},
 		{"iterated", 600, 520, 600, 100, 100},
 		{"iterated, fewer documents than dimensions", 520, 601, 520, 100, 100},
+		{"decomposed as a whole, and large", 420, 370, 420, 128, 128},
 		{"two documents", 2, 3, 2, 128, 1},
 	} {
 		t.Run(c.why, func(t *testing.T) {

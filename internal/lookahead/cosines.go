@@ -75,13 +75,14 @@ func (s *Space) frozenScores(queries []int) func(to []float64, first, n int) {
 	if s.cosines.all != nil {
 		return func(to []float64, first, n int) {
 			for i, q := range queries {
-				copy(to[i*docBlock:][:n], s.cosines.all[q*s.stride+first:])
+				copy(to[i*docBlock:][:n], s.cosines.all[s.queries[q].row*s.stride+first:])
 			}
 		}
 	}
 	rows := make([]float64, len(queries)*s.d)
 	for i, q := range queries {
-		unitInto(rows[i*s.d:][:s.d], s.cosines.queries.vectors[q], s.cosines.queries.lengths[q])
+		at := s.queries[q].row
+		unitInto(rows[i*s.d:][:s.d], s.cosines.queries.vectors[at], s.cosines.queries.lengths[at])
 	}
 	var left syrk.Left64
 	left.Pack(rows, len(queries), s.d, s.d)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"example.com/eci/internal/syrk"
 )
@@ -13,7 +14,7 @@ const (
 	influenceSteps  = 4    // half steps to the state at which influence is taken
 	influenceShare  = 0.25 // of the ridge of a step
 	influenceOthers = 10   // nearest documents that are not relevant
-	scoreBlock      = 96   // triples of a batch that are scored together
+	scoreBlock      = 64   // triples of a batch that are scored together
 )
 
 // An Influence tells, for any triple, how much learning from it would help the
@@ -136,63 +137,79 @@ func (in *Influence) Score(ctx context.Context, dst []float64, batch Source) err
 	if err != nil {
 		return err
 	}
-	r := in.space.axes.r
-	ld := roundUp(2*r, syrk.Pad)
-	forms := make([][]float64, len(in.states)) // y z and d z of all vectors
-	for k := range forms {
-		forms[k] = make([]float64, roundUp(p.n, syrk.Pad)*ld)
-	}
-	blocks := chunks(p.n, rowBlock)
-	err = each(ctx, len(in.states)*blocks, func(i int) {
-		k, first := i/blocks, i%blocks*rowBlock
-		syrk.Multiply64(forms[k][first*ld:], ld, &p.left, first, min(rowBlock, p.n-first), &in.states[k].forms, 0, 2*r, 0)
-	})
-	if err != nil {
-		return err
-	}
-	quadratics := in.quadratics(p, forms, ld)
 	return each(ctx, chunks(len(dst), scoreBlock), func(b int) {
-		for i := b * scoreBlock; i < min((b+1)*scoreBlock, len(dst)); i++ {
-			dst[i] = 0
-			for k := range in.states {
-				if in.disjoint || in.space.fold(p.rows[i].group) != k {
-					dst[i] += in.score(p, &p.rows[i], forms[k], ld, quadratics[k])
-				}
-			}
-		}
+		first := b * scoreBlock
+		last := min(first+scoreBlock, len(dst))
+		in.scoreRows(dst[first:last], p, p.rows[first:last])
 	})
+}
+
+// scoring is the working memory of one block of triples.
+type scoring struct {
+	number     map[int]int // of the block's distinct vectors
+	z, forms   []float64   // of each: its coordinates, and y z beside d z
+	left       syrk.Left64
+	quadratics []quadratic
 }
 
 // A quadratic is zᵀyz and the inverse length of one vector at one state.
 type quadratic struct{ y, inverse float64 }
 
-func (in *Influence) quadratics(p *prepared, forms [][]float64, ld int) [][]quadratic {
+var scorings = sync.Pool{New: func() any { return &scoring{number: map[int]int{}} }}
+
+// scoreRows writes the influence of some triples.
+func (in *Influence) scoreRows(dst []float64, p *prepared, rows []row) {
 	r := in.space.axes.r
-	all := make([][]quadratic, len(forms))
-	for k := range forms {
-		all[k] = make([]quadratic, p.n)
-		for i := range all[k] {
-			z, form := p.z[i*r:][:r], forms[k][i*ld:]
-			all[k][i].y = dot(z, form[:r])
-			if square := 1 + dot(z, form[r:2*r]); square > shortest {
-				all[k][i].inverse = 1 / math.Sqrt(square)
+	ld := roundUp(2*r, syrk.Pad)
+	m := scorings.Get().(*scoring)
+	defer scorings.Put(m)
+	clear(m.number)
+	m.z = m.z[:0]
+	for i := range rows {
+		for _, v := range [3]int{rows[i].q, rows[i].p, rows[i].n} {
+			if _, ok := m.number[v]; !ok {
+				m.number[v] = len(m.number)
+				m.z = append(m.z, p.z[v*r:][:r]...)
 			}
 		}
 	}
-	return all
+	n := len(m.number)
+	m.left.Pack(m.z, n, r, r)
+	m.forms = grown(m.forms, roundUp(n, syrk.Pad)*ld)
+	clear(dst)
+	for k := range in.states {
+		clear(m.forms)
+		m.quadratics = m.quadratics[:0]
+		syrk.Multiply64(m.forms, ld, &m.left, 0, n, &in.states[k].forms, 0, 2*r, 0)
+		for i := range n {
+			z, form := m.z[i*r:][:r], m.forms[i*ld:][:2*r]
+			of := quadratic{y: dot(z, form[:r])}
+			if square := 1 + dot(z, form[r:]); square > shortest {
+				of.inverse = 1 / math.Sqrt(square)
+			}
+			m.quadratics = append(m.quadratics, of)
+		}
+		for i := range rows {
+			if in.disjoint || in.space.fold(rows[i].group) != k {
+				dst[i] += in.score(m, &rows[i], r, ld)
+			}
+		}
+	}
 }
 
 // score returns ω <Γ, Y> at one state.
-func (in *Influence) score(p *prepared, w *row, forms []float64, ld int, of []quadratic) float64 {
-	r := in.space.axes.r
-	q := forms[w.q*ld:][:2*r]
-	zp, zn := p.z[w.p*r:][:r], p.z[w.n*r:][:r]
-	lq, lp, ln := of[w.q].inverse, of[w.p].inverse, of[w.n].inverse
-	plus := (w.plus + dot(q[r:], zp)) * lq * lp
-	minus := (w.minus + dot(q[r:], zn)) * lq * ln
+func (in *Influence) score(m *scoring, w *row, r, ld int) float64 {
+	numberQ, numberP, numberN := m.number[w.q], m.number[w.p], m.number[w.n]
+	form := m.forms[numberQ*ld:][:2*r]
+	p, n := m.z[numberP*r:][:r], m.z[numberN*r:][:r]
+	ofQ, ofP, ofN := m.quadratics[numberQ], m.quadratics[numberP], m.quadratics[numberN]
+	plus := (w.plus + dot(form[r:], p)) * ofQ.inverse * ofP.inverse
+	minus := (w.minus + dot(form[r:], n)) * ofQ.inverse * ofN.inverse
 	omega := sigmoid(-(plus - minus) / in.space.settings.MarginScale)
-	return omega * (2*lq*(dot(q[:r], zp)*lp-dot(q[:r], zn)*ln) - (plus-minus)*of[w.q].y*lq*lq -
-		plus*of[w.p].y*lp*lp + minus*of[w.n].y*ln*ln)
+	return omega * (2*ofQ.inverse*(dot(form[:r], p)*ofP.inverse-dot(form[:r], n)*ofN.inverse) -
+		(plus-minus)*ofQ.y*ofQ.inverse*ofQ.inverse -
+		plus*ofP.y*ofP.inverse*ofP.inverse +
+		minus*ofN.y*ofN.inverse*ofN.inverse)
 }
 
 // validation returns the validation gradient of every walker's queries, at its
@@ -238,7 +255,7 @@ func (s *Space) gradient(v *view, queries []int, nearest [][]ranked) []float64 {
 	half := newOuterSum(r)
 	moved, zd, sum := make([]float64, r), make([]float64, r), make([]float64, r)
 	for _, q := range queries {
-		zq := s.zq[q*r:][:r]
+		zq := s.zq[s.queries[q].row*r:][:r]
 		for k := range moved {
 			moved[k] = dot(v.d[k*r:][:r], zq)
 		}

@@ -191,7 +191,7 @@ func (s *Space) differences(v *view, queries []int, to *syrk.Left64) {
 	ld := roundUp(r, syrk.Pad)
 	rows := make([]float64, len(queries)*r)
 	for i, q := range queries {
-		copy(rows[i*r:], s.zq[q*r:][:r])
+		copy(rows[i*r:], s.zq[s.queries[q].row*r:][:r])
 	}
 	to.Pack(rows, len(queries), r, r)
 	c := make([]float64, roundUp(len(queries), syrk.Pad)*ld)

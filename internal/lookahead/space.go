@@ -31,13 +31,14 @@ type Space struct {
 
 	evaluated, leftOut []int
 	queries            []query   // those that are evaluated
-	zq                 []float64 // their coordinates in the axes, a row of r each
-	frozen             []float64 // nDCG of the evaluated queries
+	frozen             []float64 // their nDCG before any step
+	zq                 []float64 // coordinates in the axes, a row of r each
 	cosines            cosines
 }
 
 // A query is an evaluated query.
 type query struct {
+	row               int // of its coordinates and cosines
 	group             int
 	relevant, ignored []int     // sorted
 	cosines           []float64 // with the relevant documents, frozen
@@ -122,6 +123,7 @@ func (s *Space) label(queries []Query) error {
 		for rank := range min(s.settings.Cutoff, len(q.relevant)) {
 			q.ideal += discount(rank)
 		}
+		q.row = len(s.evaluated)
 		s.evaluated = append(s.evaluated, i)
 		s.queries = append(s.queries, q)
 	}
@@ -151,6 +153,44 @@ func (s *Space) place(ctx context.Context, pool [][]float32, lengths []float64) 
 		}
 	}
 	return nil
+}
+
+// Subset returns the space of some of its queries, by their indexes in the call
+// of [NewSpace]. It shares memory with s. It returns an error when an index occurs
+// twice or is none of s's, or when none of the queries is evaluated.
+func (s *Space) Subset(queries []int) (*Space, error) {
+	to := *s
+	to.evaluated, to.leftOut, to.queries, to.frozen = nil, nil, nil, nil
+	position := map[int]int{}
+	for q, index := range s.evaluated {
+		position[index] = q
+	}
+	for _, index := range slices.Sorted(slices.Values(queries)) {
+		q, ok := position[index]
+		if delete(position, index); ok {
+			to.evaluated = append(to.evaluated, index)
+			to.queries = append(to.queries, s.queries[q])
+			to.frozen = append(to.frozen, s.frozen[q])
+		} else if slices.Contains(s.leftOut, index) && !slices.Contains(to.leftOut, index) {
+			to.leftOut = append(to.leftOut, index)
+		} else {
+			return nil, fmt.Errorf("lookahead: query %d is unknown or occurs twice", index)
+		}
+	}
+	if len(to.queries) == 0 {
+		return nil, errors.New("lookahead: no query has a relevant document in the pool")
+	}
+	return &to, nil
+}
+
+// WithSteps returns the space for walks of another number of half steps. It
+// shares memory with s.
+func (s *Space) WithSteps(steps int) (*Space, error) {
+	to := *s
+	to.settings.Steps = steps
+	var err error
+	to.settings, err = to.settings.resolve()
+	return &to, err
 }
 
 // Evaluated returns the indexes of the queries that are looked at: those with a

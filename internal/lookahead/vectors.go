@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync"
 
 	"example.com/eci/internal/syrk"
 )
@@ -54,6 +55,14 @@ func norm(kind string, i int, x []float32, d int) (float64, error) {
 	return math.Sqrt(sum), nil
 }
 
+// projection is the working memory of one block of vectors.
+type projection struct {
+	rows, z []float64
+	left    syrk.Left64
+}
+
+var projections = sync.Pool{New: func() any { return new(projection) }}
+
 // project returns the coordinates of unit vectors in the axes, a row of r for
 // each index.
 func (a *axes) project(ctx context.Context, vectors [][]float32, lengths []float64, indexes []int) ([]float64, error) {
@@ -61,19 +70,28 @@ func (a *axes) project(ctx context.Context, vectors [][]float32, lengths []float
 	z := make([]float64, len(indexes)*a.r)
 	err := each(ctx, chunks(len(indexes), rowBlock), func(b int) {
 		part := indexes[b*rowBlock : min((b+1)*rowBlock, len(indexes))]
-		rows := make([]float64, len(part)*a.d)
+		m := projections.Get().(*projection)
+		defer projections.Put(m)
+		m.rows, m.z = grown(m.rows, rowBlock*a.d), grown(m.z, rowBlock*ld)
+		clear(m.z)
 		for i, index := range part {
-			unitInto(rows[i*a.d:][:a.d], vectors[index], lengths[index])
+			unitInto(m.rows[i*a.d:][:a.d], vectors[index], lengths[index])
 		}
-		var left syrk.Left64
-		left.Pack(rows, len(part), a.d, a.d)
-		c := make([]float64, roundUp(len(part), syrk.Pad)*ld)
-		syrk.Multiply64(c, ld, &left, 0, len(part), &a.right, 0, a.r, 0)
+		m.left.Pack(m.rows, len(part), a.d, a.d)
+		syrk.Multiply64(m.z, ld, &m.left, 0, len(part), &a.right, 0, a.r, 0)
 		for i := range part {
-			copy(z[(b*rowBlock+i)*a.r:][:a.r], c[i*ld:])
+			copy(z[(b*rowBlock+i)*a.r:][:a.r], m.z[i*ld:])
 		}
 	})
 	return z, err
+}
+
+// grown returns n elements, those of x where it has as many.
+func grown(x []float64, n int) []float64 {
+	if cap(x) < n {
+		return make([]float64, n)
+	}
+	return x[:n]
 }
 
 // dot returns the sum of products of two slices of one length, in a fixed order.
