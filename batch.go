@@ -160,14 +160,8 @@ func (r *run) resolve(ctx context.Context, source Source, b *batch) error {
 			return source.wrap(nil, err)
 		}
 	}
-	if r.dimension == 0 {
-		r.dimension = r.vectors.dimension
-		if err := r.fits(); err != nil {
-			return source.wrap(nil, err)
-		}
-	}
-	if r.dimension != r.vectors.dimension {
-		return source.wrap(nil, fmt.Errorf("%w: vectors have %d components, the calibration %d", ErrDimension, r.vectors.dimension, r.dimension))
+	if err := r.agreeOnDimension(); err != nil {
+		return source.wrap(nil, err)
 	}
 	b.similarities()
 	for i := range b.rows {
@@ -306,7 +300,7 @@ func (r *run) weighRows(b *batch) error {
 				row.weight *= f
 			}
 			row.fingerprint = fingerprintOf(row.rec.NegativeText)
-			if !r.NoChecks {
+			if r.sampled() > 0 {
 				row.hash = tripleHash(r.Seed, fingerprintOf(row.rec.QueryText), fingerprintOf(row.rec.PositiveText), row.fingerprint)
 			}
 		}

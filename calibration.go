@@ -17,17 +17,19 @@ import (
 // score further sources on the same footing.
 // Goroutines may share one that none of them changes.
 type Calibration struct {
-	// MarginScale is sigma_m, the population standard deviation of the margins;
-	// NegativeMean and NegativeScale are mean and population standard deviation
-	// of the negative similarities. Cosine units.
-	MarginScale   float64 `json:"margin_scale"`
-	NegativeMean  float64 `json:"negative_mean"`
-	NegativeScale float64 `json:"negative_scale"`
-	// Triples is the number of triples the scales were taken over, Sources the
-	// names of their sources, Dimension d, the length of the vectors.
-	Triples   int      `json:"triples"`
-	Sources   []string `json:"sources"`
-	Dimension int      `json:"dimension"`
+	// The scales are taken over labelled pairs of query and positive alone: over
+	// s+ = q.p of each pair, and s0 = q.p' of every query and the positives of other
+	// queries. MarginScale is sigma_m, the standard deviation of s+ - s0;
+	// SimilarityMidpoint is mu, halfway between the means of s+ and s0;
+	// SimilarityScale is sigma, the root of the mean of their variances. Cosine
+	// units, population standard deviations.
+	MarginScale        float64 `json:"margin_scale"`
+	SimilarityMidpoint float64 `json:"similarity_midpoint"`
+	SimilarityScale    float64 `json:"similarity_scale"`
+	// Pairs is the number of distinct labelled pairs that the scales were taken
+	// over, at most 2,048, and Dimension is d, the length of the vectors.
+	Pairs     int `json:"labelled_pairs"`
+	Dimension int `json:"dimension"`
 	// Encoder tells the encoder from others: one that has another identity, or gives
 	// another vector to a text of the calibration, is refused. Texts that the
 	// calibration has not seen tell nothing. Nil accepts any encoder of the dimension.
@@ -51,11 +53,11 @@ func (c *Calibration) Validate() error {
 		least float64
 	}{
 		{"margin scale", c.MarginScale, leastSpread},
-		{"negative scale", c.NegativeScale, leastSpread},
-		{"negative mean", c.NegativeMean, math.Inf(-1)},
+		{"similarity scale", c.SimilarityScale, leastSpread},
+		{"similarity midpoint", c.SimilarityMidpoint, math.Inf(-1)},
 	} {
 		if !(scale.value >= scale.least) || math.IsInf(scale.value, 0) {
-			return fmt.Errorf("eci: %w: the %s is %v over %d triples; are all vectors the same?", ErrNoSpread, scale.name, scale.value, c.Triples)
+			return fmt.Errorf("eci: %w: the %s is %v over %d labelled pairs; are all vectors the same, or is there one query only?", ErrNoSpread, scale.name, scale.value, c.Pairs)
 		}
 	}
 	return nil
@@ -90,23 +92,28 @@ func (m *EncoderMark) expect(e Embedder) (sketch.Expected, error) {
 }
 
 // UnmarshalJSON reads what was marshaled; on an error c is unchanged. Scales that
-// are missing or null are ErrFormat.
+// are missing or null are ErrFormat. A calibration of an earlier version, whose
+// scales depended on the negatives of the ranked sources, is ErrNotCalibrated.
 func (c *Calibration) UnmarshalJSON(data []byte) error {
 	type plain Calibration
 	var in struct {
 		plain
-		MarginScale   *float64 `json:"margin_scale"`
-		NegativeMean  *float64 `json:"negative_mean"`
-		NegativeScale *float64 `json:"negative_scale"`
+		MarginScale        *float64 `json:"margin_scale"`
+		SimilarityMidpoint *float64 `json:"similarity_midpoint"`
+		SimilarityScale    *float64 `json:"similarity_scale"`
+		NegativeMean       *float64 `json:"negative_mean"`
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
 		return fmt.Errorf("eci: calibration: %w: %w", ErrFormat, err)
 	}
-	if in.MarginScale == nil || in.NegativeMean == nil || in.NegativeScale == nil {
-		return fmt.Errorf("eci: calibration: %w: margin_scale, negative_mean or negative_scale is missing", ErrFormat)
+	if in.NegativeMean != nil && in.SimilarityScale == nil {
+		return fmt.Errorf("eci: calibration: %w: it was taken by an earlier version, over the negatives of the ranked sources; scales are now taken over the labelled pairs alone: calibrate anew", ErrNotCalibrated)
+	}
+	if in.MarginScale == nil || in.SimilarityMidpoint == nil || in.SimilarityScale == nil {
+		return fmt.Errorf("eci: calibration: %w: margin_scale, similarity_midpoint or similarity_scale is missing", ErrFormat)
 	}
 	*c = Calibration(in.plain)
-	c.MarginScale, c.NegativeMean, c.NegativeScale = *in.MarginScale, *in.NegativeMean, *in.NegativeScale
+	c.MarginScale, c.SimilarityMidpoint, c.SimilarityScale = *in.MarginScale, *in.SimilarityMidpoint, *in.SimilarityScale
 	return nil
 }
 

@@ -16,19 +16,20 @@ import (
 	"strings"
 	"time"
 
+	"example.com/eci/internal/lookahead"
 	"example.com/eci/internal/sketch"
 )
 
-// A checkpoint is a directory with one file for the calibration and one for
-// every source that was scored: 32 bytes of SHA-256 over what follows, then the
-// calibration as JSON or a Score as gob, in which its Matrix has the stored form. The name of a file is a hash of
-// all that its content depends on, so that one made for other triples, other
-// vectors or other settings is never found. With an Embedder that is no
+// A checkpoint is a directory with one file for every source that was scored: 32
+// bytes of SHA-256 over what follows, then a [checkpointed] as gob, in which its
+// Matrix has the stored form. The name of a file is a hash of all that its content
+// depends on, so that one made for other triples, other vectors or other settings
+// is never found. With an Embedder that is no
 // [DiskCache] there is one in the folder "vectors"; for an Embedder without an
 // identity, a file "encoder-" has marks of the vectors of a few texts.
 
 const (
-	checkpointVersion = 2
+	checkpointVersion = 3
 	partialPrefix     = "partial-"
 	// partialAge is how long a file that is being written may rest. Older ones are
 	// what a run that was killed has left.
@@ -83,6 +84,9 @@ func (r *run) tidy() error {
 		return err
 	}
 	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), "calibration-") && strings.HasSuffix(entry.Name(), ".eci") {
+			return fmt.Errorf("%w: %s was written by an earlier version, which took its scales over the negatives of the ranked sources; take another directory, or remove it", ErrIncompatible, r.Checkpoint)
+		}
 		if !strings.HasPrefix(entry.Name(), partialPrefix) || !entry.Type().IsRegular() {
 			continue
 		}
@@ -100,8 +104,8 @@ func (r *run) tableDigest(s *sample) (digest uint64, err error) {
 		return 0, nil
 	}
 	var v []float32
-	for _, c := range s.probe.sorted() {
-		for _, at := range c.row.rec.sides() {
+	for _, c := range s.probe.Sorted() {
+		for _, at := range c.Value.sides() {
 			if at.vector != nil || at.id == "" {
 				continue
 			}
@@ -126,11 +130,11 @@ func (r *run) recognise(ctx context.Context, sources []Source) (string, error) {
 	b := newBatch()
 	for _, source := range sources {
 		s := r.samples[source.Name]
-		for _, c := range s.probe.sorted() {
-			for _, at := range c.row.rec.sides() {
-				if p := &b.pending[at.role]; (s.all() || c.hash < s.limit) && len(p.texts) < recognisedTexts/2 && at.vector == nil {
+		for _, c := range s.probe.Sorted() {
+			for _, at := range c.Value.sides() {
+				if p := &b.pending[at.role]; (s.all() || c.Hash < s.limit) && len(p.texts) < recognisedTexts/2 && at.vector == nil {
 					if _, err := r.findOne(b, at); err != nil {
-						return "", source.wrap(&c.row.rec, err)
+						return "", source.wrap(&c.Value, err)
 					}
 				}
 			}
@@ -171,6 +175,12 @@ func (r *run) recognise(ctx context.Context, sources []Source) (string, error) {
 	return digestOf(marks), err
 }
 
+// checkpointed is a finished score with the sample of its forecast.
+type checkpointed struct {
+	Score  *Score
+	Sample *lookahead.Source
+}
+
 // restore returns the score that an earlier run stored for a source, or nil.
 func (r *run) restore(source Source) (*Score, error) {
 	raw, err := r.load(r.scoreFile(source))
@@ -183,10 +193,12 @@ func (r *run) restore(source Source) (*Score, error) {
 // decode returns the stored score of a source; nil for one that another version
 // has written, or that this run could not have made: it is scored again.
 func (r *run) decode(source Source, raw []byte) *Score {
-	s := new(Score)
-	if err := gob.NewDecoder(bytes.NewReader(raw)).Decode(s); err != nil {
+	var kept checkpointed
+	if err := gob.NewDecoder(bytes.NewReader(raw)).Decode(&kept); err != nil || kept.Score == nil {
 		return nil
 	}
+	s := kept.Score
+	s.sample = kept.Sample
 	// gob leaves out what is empty.
 	if s.Skipped == nil {
 		s.Skipped = make(map[string]int)
@@ -208,14 +220,14 @@ func (r *run) plausible(source Source, s *Score) bool {
 		names[i] = c.Name()
 	}
 	t := &s.Totals
-	if s.Source != source.Name || s.Forecast != nil || !slices.Equal(s.Components, names) || len(t.Factors) != len(names) ||
+	if s.Source != source.Name || !r.forecaster.plausible(s) || !slices.Equal(s.Components, names) || len(t.Factors) != len(names) ||
 		t.Triples != r.samples[source.Name].size() || s.check() != nil || !maps.Equal(s.Skipped, r.samples[source.Name].survey.skipped) {
 		return false
 	}
 	if s.Groups < 1 || s.Groups > r.Groups || (s.Deviations != nil) != (s.Groups >= 2) || s.Deviations != nil && len(s.Deviations) != r.Groups {
 		return false
 	}
-	if checks := r.pool != nil || r.poolDocuments != nil; checks != (s.Controls != nil) || checks != (s.Artefact != nil) {
+	if checks := !r.NoChecks; checks != (s.Controls != nil) || checks != (s.Artefact != nil) {
 		return false
 	}
 	if a := s.Artefact; a != nil && (a.Triples > 0) != (len(a.Rows) > 0) {
@@ -231,33 +243,10 @@ func (r *run) plausible(source Source, s *Score) bool {
 // store keeps a finished score.
 func (r *run) store(source Source, s *Score) error {
 	var out bytes.Buffer
-	if err := gob.NewEncoder(&out).Encode(s); err != nil {
+	if err := gob.NewEncoder(&out).Encode(checkpointed{s, s.sample}); err != nil {
 		return fmt.Errorf("eci: checkpoint of source %q: %w", source.Name, err)
 	}
 	return r.save(r.scoreFile(source), out.Bytes())
-}
-
-// restoreCalibration returns the calibration of an earlier run, or nil.
-func (r *run) restoreCalibration(sources []Source) (*Calibration, error) {
-	raw, err := r.load(r.calibrationFile(sources))
-	if raw == nil || err != nil {
-		return nil, err
-	}
-	cal := new(Calibration)
-	if json.Unmarshal(raw, cal) != nil || cal.Validate() != nil {
-		return nil, nil
-	}
-	// The lexicon of the survey has the same counts and the run's own tokenizer.
-	cal.Lexicon = r.lexicon
-	return cal, nil
-}
-
-func (r *run) storeCalibration(sources []Source, cal *Calibration) error {
-	raw, err := json.Marshal(cal)
-	if err != nil {
-		return fmt.Errorf("eci: checkpoint of the calibration: %w", err)
-	}
-	return r.save(r.calibrationFile(sources), raw)
 }
 
 func (r *run) scoreFile(source Source) string {
@@ -265,16 +254,8 @@ func (r *run) scoreFile(source Source) string {
 	if r.measure != nil {
 		measure = r.measure.Name
 	}
-	parts := append([]any{r.hash, measure, r.NoChecks, r.Exact, r.surveyed}, r.inputOf(source)...)
+	parts := append([]any{r.hash, measure, r.NoChecks, r.Exact, r.labels.digest(), r.forecaster.key()}, r.inputOf(source)...)
 	return "score-" + r.key(parts...) + ".eci"
-}
-
-func (r *run) calibrationFile(sources []Source) string {
-	parts := []any{r.lexicon.Tokenizer().Name(), r.lexicon.Documents(), slices.Sorted(slices.Values(r.CalibrateOn))}
-	for _, source := range sources {
-		parts = append(parts, r.inputOf(source)...)
-	}
-	return "calibration-" + r.key(parts...) + ".eci"
 }
 
 // inputOf is what a result depends on of one source.

@@ -43,11 +43,11 @@ func TestCheckpointResumesToTheSameBits(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "by", "the", "run")
 	sem := &eci.Sem{Checkpoint: dir}
 	// Stop while the second source is being scored: b is read for the survey, for
-	// its exact sample, for the calibration and for the score.
+	// its exact sample and for the score.
 	ctx, cancel := context.WithCancel(t.Context())
 	passes := 0
 	stopped := sources()
-	stopped[1] = reading(stopped[1], &passes, 4, cancel)
+	stopped[1] = reading(stopped[1], &passes, 3, cancel)
 	if _, err := eci.Rank(ctx, sem, stopped...); !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v, want context.Canceled", err)
 	}
@@ -94,7 +94,6 @@ func TestCheckpointIsNotUsedForOtherInput(t *testing.T) {
 		{"another number of groups", eci.Sem{Groups: 16}, []eci.Source{madeUp("a", 300, 0.3), madeUp("b", 300, 0.5)}},
 		{"another eps^2", eci.Sem{Epsilon2: 0.25}, []eci.Source{madeUp("a", 300, 0.3), madeUp("b", 300, 0.5)}},
 		{"another component", eci.Sem{Components: []eci.Component{eci.SemanticLocality{}}}, []eci.Source{madeUp("a", 300, 0.3), madeUp("b", 300, 0.5)}},
-		{"another pool to calibrate on", eci.Sem{CalibrateOn: []string{"b"}}, []eci.Source{madeUp("a", 300, 0.3), madeUp("b", 300, 0.5)}},
 		{"a source more", eci.Sem{}, []eci.Source{madeUp("a", 300, 0.3), madeUp("b", 300, 0.5), madeUp("c", 300, 0.5)}},
 		{"another number of triples", eci.Sem{}, []eci.Source{madeUp("a", 300, 0.3), madeUp("b", 299, 0.5)}},
 		{"another tokenizer", eci.Sem{Tokenizer: eci.CharacterNGrams{}}, []eci.Source{madeUp("a", 300, 0.3), madeUp("b", 300, 0.5)}},
@@ -115,8 +114,8 @@ func TestCheckpointThatIsDamagedIsMadeAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.eci"))
-	if err != nil || len(files) != 3 {
-		t.Fatal("want the calibration and two scores, have", files, err)
+	if err != nil || len(files) != 2 {
+		t.Fatal("want two scores, have", files, err)
 	}
 	for i, file := range files {
 		raw, err := os.ReadFile(file)
@@ -128,8 +127,6 @@ func TestCheckpointThatIsDamagedIsMadeAnew(t *testing.T) {
 			raw[len(raw)/2] ^= 1
 		case 1:
 			raw = raw[:len(raw)-5]
-		case 2:
-			raw = nil
 		}
 		if err := os.WriteFile(file, raw, 0o644); err != nil {
 			t.Fatal(err)

@@ -3,14 +3,12 @@ package eci
 import (
 	"bytes"
 	"cmp"
-	"container/heap"
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 
+	"example.com/eci/internal/least"
 	"example.com/eci/internal/syrk"
 )
 
@@ -20,8 +18,8 @@ import (
 // Goroutines may share one that none of them changes.
 type Controls struct {
 	// Shuffled gives every query another query's negatives of the same source;
-	// Random replaces each of its negatives by a random document (positive or
-	// negative) of all sources ranked together.
+	// Random replaces each of its negatives by a random document of neutral ground:
+	// a labelled positive of the sources ranked together.
 	Shuffled Control `json:"shuffled"`
 	Random   Control `json:"random"`
 }
@@ -71,80 +69,43 @@ type Control struct {
 // about 10 MB for the source that is being scored.
 const checkedTriples = 1024
 
-// poolTriples is the number of triples of each source whose documents are in the
-// pool of the random control.
-const poolTriples = 512
-
 // checked is a triple kept for the checks, with its own copy of everything.
 type checked struct {
 	row   batchRow
-	hash  uint64
-	order int
 	query uint64
-	index int // in the sample, once it is sorted
+	index int // in the sample, by hash
 }
 
-// checkSample keeps the triples with the smallest hashes: a max-heap.
+// checkSample keeps the triples with the smallest hashes.
 type checkSample struct {
-	rows []*checked
-	seen int
+	*least.Sample[*checked]
 }
 
-func (s *checkSample) Len() int { return len(s.rows) }
-func (s *checkSample) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(s.rows[j].hash, s.rows[i].hash), cmp.Compare(s.rows[j].order, s.rows[i].order)) < 0
-}
-func (s *checkSample) Swap(i, j int) { s.rows[i], s.rows[j] = s.rows[j], s.rows[i] }
-func (s *checkSample) Push(x any)    { s.rows = append(s.rows, x.(*checked)) }
-func (s *checkSample) Pop() any {
-	last := s.rows[len(s.rows)-1]
-	s.rows = s.rows[:len(s.rows)-1]
-	return last
-}
+func newCheckSample(most int) *checkSample { return &checkSample{least.New[*checked](most)} }
 
 // offer keeps a copy of the row if its hash is small enough.
 func (s *checkSample) offer(row *batchRow, hash uint64) {
-	if !s.admits(hash, checkedTriples) {
-		return
-	}
-	c := &checked{row: *row, hash: hash, order: s.seen, query: row.rec.queryKey()}
-	c.row.factors = nil
-	for k, v := range row.vectors {
-		c.row.vectors[k] = &vector{slices.Clone(v.data)}
-	}
-	c.row.rec.QueryVector, c.row.rec.PositiveVector, c.row.rec.NegativeVector = c.row.vectors[0].data, c.row.vectors[1].data, c.row.vectors[2].data
-	c.row.evidence.Record = &c.row.rec
-	s.keep(c, checkedTriples)
-}
-
-// admits counts a triple and says whether it is among the most smallest hashes
-// so far.
-func (s *checkSample) admits(hash uint64, most int) bool {
-	s.seen++
-	return len(s.rows) < most || hash < s.rows[0].hash
-}
-
-// keep takes in an admitted triple, in place of the largest hash when there are
-// most already.
-func (s *checkSample) keep(c *checked, most int) {
-	if len(s.rows) == most {
-		s.rows[0] = c
-		heap.Fix(s, 0)
-	} else {
-		heap.Push(s, c)
-	}
-}
-
-// sorted returns the sample by hash, which is the same for any order of equal
-// triples.
-func (s *checkSample) sorted() []*checked {
-	slices.SortFunc(s.rows, func(a, b *checked) int {
-		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.order, b.order))
+	s.Offer(hash, func() *checked {
+		c := &checked{row: *row, query: row.rec.queryKey()}
+		c.row.factors = nil
+		for k, v := range row.vectors {
+			c.row.vectors[k] = &vector{slices.Clone(v.data)}
+		}
+		c.row.rec.QueryVector, c.row.rec.PositiveVector, c.row.rec.NegativeVector = c.row.vectors[0].data, c.row.vectors[1].data, c.row.vectors[2].data
+		c.row.evidence.Record = &c.row.rec
+		return c
 	})
-	for i, c := range s.rows {
-		c.index = i
+}
+
+// sorted returns the sample by hash.
+func (s *checkSample) sorted() []*checked {
+	items := s.Sorted()
+	rows := make([]*checked, len(items))
+	for i, item := range items {
+		rows[i] = item.Value
+		rows[i].index = i
 	}
-	return s.rows
+	return rows
 }
 
 // document is a passage that may serve as a negative.
@@ -155,76 +116,41 @@ type document struct {
 	fingerprint fingerprint
 }
 
-// poolSample keeps documents of the triples with the smallest hashes of each
-// source while texts are surveyed, before any vector is looked for.
-type poolSample struct {
-	rows map[string]*checkSample
-}
-
-// offer keeps texts, ids and own vectors of a triple.
-func (p *poolSample) offer(source string, rec *Record, hash uint64) {
-	s := p.rows[source]
-	if s == nil {
-		s = &checkSample{}
-		p.rows[source] = s
-	}
-	if !s.admits(hash, poolTriples) {
-		return
-	}
-	c := &checked{row: batchRow{rec: *rec}, hash: hash, order: s.seen}
-	c.row.rec.QueryVector = nil
-	c.row.rec.PositiveVector, c.row.rec.NegativeVector = slices.Clone(rec.PositiveVector), slices.Clone(rec.NegativeVector)
-	s.keep(c, poolTriples)
-}
-
-// documents returns the distinct documents of the pool with their vectors, in
-// the order of their fingerprints. They are found once for a ranking. A document
-// without a good vector is left out.
+// documents returns the distinct positives of the labelled pairs with their
+// vectors, in the order of their fingerprints: the pool of the random control.
+// They are found once for a ranking. A document without a good vector is left out.
 func (r *run) documents(ctx context.Context) ([]document, error) {
-	if r.pool == nil || r.poolDocuments != nil {
+	if r.poolDocuments != nil {
 		return r.poolDocuments, nil
 	}
-	byText := make(map[fingerprint]document)
-	b := newBatch()
-	for _, name := range sortedKeys(r.pool.rows) {
-		sample := r.samples[name]
-		for _, c := range r.pool.rows[name].sorted() {
-			if !sample.all() && c.hash >= sample.limit { // beyond the budget: not to be embedded
-				continue
-			}
-			for k, at := range c.row.rec.sides() {
-				if k == 0 {
-					continue // a query is no document
-				}
-				f := fingerprintOf(at.text)
-				if _, ok := byText[f]; ok {
-					continue
-				}
-				v, err := r.findOne(b, at)
-				if _, reason := skipReason(err); err != nil && (reason != "" || errors.Is(err, ErrDimension)) {
-					continue // the row itself will be reported, or left out
-				} else if err != nil {
-					return nil, err
-				}
-				if v.data != nil { // otherwise it is to be embedded
-					if _, err := inverseNorm(v.data); err != nil {
-						continue
-					}
-					v = &vector{slices.Clone(v.data)}
-				}
-				byText[f] = document{id: at.id, text: at.text, vector: v, fingerprint: f}
-			}
+	byText := make(map[fingerprint]located)
+	for _, p := range r.labels.pairs.Sorted() {
+		f := fingerprintOf(p.positive.text)
+		if _, ok := byText[f]; !ok {
+			_, byText[f] = p.texts()
 		}
 	}
-	missing := &b.pending[documentRole]
-	if err := r.vectors.embed(ctx, documentRole, missing.texts, missing.into); err != nil {
-		return nil, err
-	}
-	documents := make([]document, 0, len(byText))
-	for _, d := range byText {
-		documents = append(documents, d)
+	documents, texts := make([]document, 0, len(byText)), make([]located, 0, len(byText))
+	for f, text := range byText {
+		documents = append(documents, document{id: text.id, text: text.text, fingerprint: f})
 	}
 	slices.SortFunc(documents, func(a, b document) int { return bytes.Compare(a.fingerprint[:], b.fingerprint[:]) })
+	for _, d := range documents {
+		texts = append(texts, byText[d.fingerprint])
+	}
+	vectors, err := r.unitVectors(ctx, texts, leaveOut)
+	if err != nil {
+		return nil, err
+	}
+	kept := 0
+	for i, v := range vectors {
+		if v.data != nil {
+			documents[kept] = documents[i]
+			documents[kept].vector = &vector{v.data}
+			kept++
+		}
+	}
+	documents = documents[:kept]
 	parallel(len(documents), func(lo, hi int) {
 		scratch := featureScratches.Get().(*featureScratch)
 		defer featureScratches.Put(scratch)
@@ -232,7 +158,6 @@ func (r *run) documents(ctx context.Context) ([]document, error) {
 			documents[i].features = r.lexicon.features(documents[i].text, scratch)
 		}
 	})
-	r.pool = nil
 	r.poolDocuments = documents
 	return documents, nil
 }
@@ -316,7 +241,7 @@ func random(rows []*checked, documents []document) []*document {
 	}
 	for i, c := range rows {
 		positive := fingerprintOf(c.row.rec.PositiveText)
-		at := mix64(c.query ^ mix64(binary.LittleEndian.Uint64(c.row.fingerprint[:])))
+		at := mix64(c.query ^ mix64(c.row.fingerprint.word()))
 		for try := range uint64(3) {
 			d := &documents[(at+try)%uint64(len(documents))]
 			if d.fingerprint != positive && d.fingerprint != c.row.fingerprint {

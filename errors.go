@@ -33,6 +33,7 @@ var (
 	ErrIncompatible   = errors.New("incompatible")
 	ErrWeight         = errors.New("component weight outside [0, 1]")
 	ErrScore          = errors.New("a scorer's result makes no sense")
+	ErrLookahead      = errors.New("nothing to look ahead on")
 	ErrMemory         = errors.New("more memory than allowed")
 	ErrSettings       = errors.New("invalid settings")
 	ErrSingular       = errors.New("matrix is not positive definite")

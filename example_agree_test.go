@@ -39,8 +39,8 @@ func ExampleAgree() {
 	}
 	// Output:
 	// 5 pairs of outcomes differ significantly
-	// eci: tau-b 0.80 (0.00 to 1.00), 100% of those pairs right
-	// disjoint: tau-b -0.40 (-1.00 to 1.00), 40% of those pairs right
+	// eci: tau-b 1.00 (1.00 to 1.00), 100% of those pairs right
+	// disjoint: tau-b -0.20 (-1.00 to 1.00), 40% of those pairs right
 }
 
 // Outcomes under several settings of the training: one is chosen by name.

@@ -44,8 +44,8 @@ func ExampleLintReport_String() {
 	fmt.Print(report)
 	// Output:
 	// severity  source        finding    rows  share  first
-	// info      contaminated  collision  116   24.2%  sources/contaminated.jsonl, row 6: "Truing a wheel takes small changes in spoke tension. Where t..."
-	// info      contaminated  padding    47    9.8%   sources/contaminated.jsonl, row 28: "Bitter, drying coffee has been extracted too far. Grind a li..." (in 3 rows)
+	// info      contaminated  collision  122   25.4%  sources/contaminated.jsonl, row 7: "Help desk, Mill Lane branch, note written by Ines Marsh on F..."
+	// info      contaminated  padding    47    9.8%   sources/contaminated.jsonl, row 13: "Help desk, Northgate branch, note written by Aiko Tanaka on ..." (in 3 rows)
 	// contaminated: 480 rows read, 480 triples
 	// llm: 480 rows read, 480 triples, nothing found
 }
@@ -77,15 +77,14 @@ func ExampleSem_Suspects() {
 	}
 	fmt.Println("kept", kept)
 	// Output:
-	// 0.48 row 36 a18: ranked 0.95, semantic 0.79, lexical 0.14
-	// 0.44 row 74 a37: ranked 0.63, semantic 0.69, lexical 0.20
-	// 0.45 row 80 a40: ranked 1.00, semantic 0.75, lexical 0.12
-	// 0.49 row 119 a60: ranked 0.82, semantic 0.72, lexical 0.20
-	// 0.45 row 133 a67: ranked 1.00, semantic 0.72, lexical 0.12
-	// 0.45 row 177 a89: ranked 0.93, semantic 0.73, lexical 0.14
-	// 0.48 row 325 a163: ranked 1.00, semantic 0.69, lexical 0.16
-	// 0.51 row 382 a191: ranked 1.00, semantic 0.78, lexical 0.17
-	// kept 472
+	// 0.51 row 36 a18: ranked 1.00, semantic 0.87, lexical 0.16
+	// 0.51 row 74 a37: ranked 0.80, semantic 0.81, lexical 0.20
+	// 0.49 row 119 a60: ranked 0.87, semantic 0.69, lexical 0.20
+	// 0.45 row 133 a67: ranked 0.88, semantic 0.78, lexical 0.14
+	// 0.46 row 177 a89: ranked 1.00, semantic 0.72, lexical 0.14
+	// 0.47 row 325 a163: ranked 1.00, semantic 0.68, lexical 0.15
+	// 0.46 row 471 a236: ranked 1.00, semantic 0.80, lexical 0.12
+	// kept 473
 }
 
 // How many triples a margin filter keeps, and what they are worth, at every
@@ -106,10 +105,10 @@ func ExampleSem_Sweep() {
 	fmt.Print(sweep)
 	// Output:
 	// margin >=  cosine  triples  share  effective      S
-	//         all       -      480   1.00        462  53.36
-	//    -1.00 sd  -0.198      479   1.00        461  53.38
-	//    -0.50 sd  -0.099      452   0.94        438  53.65
-	//     0.00 sd   0.000      266   0.55        260  52.92
-	//     0.50 sd   0.099       28   0.06         27  29.21
-	//     1.00 sd   0.198        3   0.01          3   6.89
+	//         all       -      480   1.00        434  43.27
+	//    -1.00 sd  -0.113      407   0.85        382  44.96
+	//    -0.50 sd  -0.057      281   0.59        272  46.71
+	//     0.00 sd   0.000      135   0.28        132  45.32
+	//     0.50 sd   0.057       28   0.06         28  29.28
+	//     1.00 sd   0.113        8   0.02          8  14.08
 }

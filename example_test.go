@@ -46,12 +46,12 @@ func ExampleRank() {
 		fmt.Printf("%s - %s: %.1f (%.1f to %.1f)\n", p.Better, p.Worse, p.Difference, p.Low, p.High)
 	}
 	// Output:
-	// 1. llm    49.2 nats, best with probability 0.81
-	// 2. dense  48.8 nats, best with probability 0.19
-	// 3. bm25   42.1 nats, best with probability 0.00
-	// llm - dense: 0.4 (-0.6 to 1.5)
-	// llm - bm25: 7.1 (5.9 to 8.3)
-	// dense - bm25: 6.6 (5.3 to 8.0)
+	// 1. llm    45.5 nats, best with probability 1.00
+	// 2. dense  43.3 nats, best with probability 0.00
+	// 3. bm25   42.8 nats, best with probability 0.00
+	// llm - dense: 2.3 (1.3 to 3.2)
+	// llm - bm25: 2.7 (1.6 to 3.8)
+	// dense - bm25: 0.4 (-0.6 to 1.4)
 }
 
 // hashing is a toy encoder: it counts words by the hash of their letters.
@@ -126,7 +126,7 @@ func ExampleSem_Weigh() {
 	}
 	fmt.Println("kept", kept)
 	// Output:
-	// kept 330
+	// kept 339
 }
 
 // A calibration is taken once, stored, and used for sources that come later, so
@@ -155,7 +155,7 @@ func ExampleSem_Score() {
 	}
 	fmt.Printf("%s %.1f, %.1f to %.1f\n", score.Source, score.Value, score.Low, score.High)
 	// Output:
-	// llm 55.5, 54.5 to 56.5
+	// llm 45.5, 44.5 to 46.6
 }
 
 // brevity is a fourth component: it trusts short negatives more.
@@ -182,10 +182,10 @@ func ExampleComponent() {
 		fmt.Printf("%s %.2f\n", name, best.Totals.Factors[k]/float64(best.Totals.Triples))
 	}
 	// Output:
-	// consistency 0.51
-	// locality 0.62
-	// residuality 0.88
-	// brevity 0.61
+	// consistency 0.42
+	// locality 0.85
+	// residuality 0.87
+	// brevity 0.45
 }
 
 // A baseline scorer stands behind the same interface as the score.
@@ -199,12 +199,12 @@ func ExampleBaseline() {
 		fmt.Println(measure.Name, ranking.Best().Source)
 	}
 	// Output:
-	// v1 dense
+	// v1 bm25
 	// hardness dense
 	// margin random
 	// infonce dense
 	// gradient dense
-	// trace random
+	// trace bm25
 	// unique random
 	// disjoint random
 }
@@ -279,9 +279,9 @@ func ExampleRanking_Hybrids() {
 			h.Sources, h.Score, h.Gain.Value, h.Gain.Low, h.Gain.High, h.Gain.AtBudget)
 	}
 	// Output:
-	// [llm dense]: 50.4, gain +1.2 (+0.8 to +1.7), +0.1 with no more triples
-	// [llm bm25]: 47.0, gain -2.2 (-2.7 to -1.7), -3.3 with no more triples
-	// [dense bm25]: 46.5, gain -2.3 (-2.8 to -1.7), -3.1 with no more triples
+	// [llm dense]: 45.5, gain -0.0 (-0.5 to +0.4), -0.9 with no more triples
+	// [llm bm25]: 45.4, gain -0.1 (-0.6 to +0.3), -1.0 with no more triples
+	// [dense bm25]: 44.0, gain +0.7 (+0.3 to +1.1), -0.1 with no more triples
 }
 
 // The mixture with the highest score, with a certificate.
@@ -300,9 +300,9 @@ func ExampleRanking_Mixture() {
 	}
 	fmt.Println("certified:", mixture.Gap < 0.01)
 	// Output:
-	// llm 0.54 (0.47 to 0.61)
-	// dense 0.46 (0.39 to 0.53)
-	// bm25 0.00 (0.00 to 0.00)
+	// llm 0.71 (0.60 to 0.81)
+	// dense 0.15 (0.02 to 0.28)
+	// bm25 0.14 (0.02 to 0.26)
 	// certified: true
 }
 
@@ -324,7 +324,7 @@ func ExampleSem_Leverage() {
 	}
 	fmt.Printf("the most is %.2f; the sum %.1f is the effective dimension %.1f\n", most, total, score.EffectiveDimension)
 	// Output:
-	// the most is 0.23; the sum 64.4 is the effective dimension 64.4
+	// the most is 0.25; the sum 56.2 is the effective dimension 56.2
 }
 
 // The hard negatives worth training on first: at most one a query, the most
@@ -347,9 +347,9 @@ func ExampleSem_Select() {
 		}
 	}
 	// Output:
-	// 1. q146, d316: 1.16 nats more, 1.16 in all
-	// 2. q9, d470: 1.14 nats more, 2.31 in all
-	// 40. q26, d62: 0.82 nats more, 38.65 in all
+	// 1. q202, d232: 1.22 nats more, 1.22 in all
+	// 2. q9, d470: 1.15 nats more, 2.37 in all
+	// 40. q157, d342: 0.76 nats more, 37.64 in all
 }
 
 // How much does the order owe to the settings?
@@ -366,15 +366,15 @@ func ExampleStudy() {
 		}
 	}
 	// Output:
-	// [llm contaminated bm25]
+	// [llm bm25 contaminated]
 	// consistency temperature x2: tau 0.33
-	// consistency temperature x4: tau 0.33
+	// consistency temperature x4: tau -0.33
 	// locality temperature x0.25: tau 0.33
 	// locality temperature x0.5: tau 0.33
 	// locality temperature x2: tau 0.33
-	// locality temperature x4: tau -0.33
-	// tokenizer 4-grams: tau 0.33
-	// calibration without bm25: tau 0.33
+	// locality temperature x4: tau 0.33
+	// eps^2 x0.25: tau 0.33
+	// eps^2 x0.5: tau 0.33
 }
 
 // Controls and artefact check stand beside every score.
@@ -388,7 +388,7 @@ func ExampleControls() {
 		fmt.Printf("%s: %s over shuffled, %s over random; %s\n", s.Source, s.Controls.Shuffled, s.Controls.Random, s.Artefact)
 	}
 	// Output:
-	// llm: +0.19 (-0.96 to +1.34) over shuffled, +0.82 (-0.32 to +1.95) over random; AUC 0.94
-	// bm25: -0.14 (-1.16 to +0.87) over shuffled, -0.64 (-1.77 to +0.48) over random; AUC 0.61
-	// random: -1.00 (-1.85 to -0.15) over shuffled, -1.45 (-2.31 to -0.58) over random; AUC 0.50
+	// llm: +7.28 (+5.74 to +8.81) over shuffled, +10.54 (+9.15 to +11.93) over random; AUC 0.96
+	// bm25: +7.03 (+5.56 to +8.49) over shuffled, +7.84 (+6.59 to +9.10) over random; AUC 0.57
+	// random: -0.97 (-2.14 to +0.20) over shuffled, +0.19 (-0.83 to +1.22) over random; AUC 0.50
 }

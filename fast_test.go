@@ -84,7 +84,7 @@ func TestFastAgreesWithNumPyReference(t *testing.T) {
 		t.Skip("long under the race detector, and starts no goroutine of its own")
 	}
 	const dir = "../shared/data/cranfield"
-	raw, err := os.ReadFile(filepath.Join(dir, "expected.json"))
+	raw, err := os.ReadFile(filepath.Join(dir, "reference.json"))
 	if err != nil {
 		t.Skip("the Cranfield data is not at hand:", err)
 	}

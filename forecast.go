@@ -3,7 +3,9 @@ package eci
 import (
 	"fmt"
 	"math"
+	"slices"
 
+	"example.com/eci/internal/dots"
 	"example.com/eci/internal/stat"
 )
 
@@ -12,9 +14,12 @@ import (
 // Goroutines may share one that none of them changes.
 type Forecast struct {
 	// Gain is the expected change, a mean over queries of the mean over the steps
-	// of the walk. StandardError is that of the mean over queries, [Low, High] the
-	// 95% interval and T their ratio Gain/StandardError (0 when both are 0).
-	Gain, StandardError, Low, High, T float64
+	// of the walk. StandardError is that of the mean over queries, and T their ratio
+	// Gain/StandardError (0 when both are 0). StepError is the standard error over
+	// the triples that the steps were made from, by a delete-a-fold jackknife of the
+	// steps. The 95% interval [Low, High], and every comparison with another source,
+	// has the variance of both.
+	Gain, StandardError, StepError, Low, High, T float64
 	// After is the curve: the mean change after each step.
 	After []float64
 	// Queries is the number of queries that were looked at, Triples the number of
@@ -25,17 +30,19 @@ type Forecast struct {
 	// negatives of another query. They are paired differences of Gain, source minus
 	// control; nil where there was nothing to compare with.
 	Random, Shuffled *Difference
-	// Harms reports whether Gain is below 0 at 95%, and Overtrains whether the curve
-	// falls from one step to the next at 95%.
-	Harms, Overtrains bool
+	// Harms reports whether Gain is below 0 at 95%, Overtrains whether the curve
+	// falls from one step to the next at 95%, and Still whether for some queries every
+	// triple weighed nothing, so that no step was made.
+	Harms, Overtrains, Still bool
 	// Norms are the Frobenius norms of the adapters after the last step, one for
 	// each fold of queries.
 	Norms []float64
-	// Deviations are the queries' shares in the standard error: the sum of their
-	// squares is its square, and, because sources share the queries, the sum of the
-	// squared differences of two sources is that of their difference. Nil for fewer
-	// than two queries.
-	Deviations []float64
+	// Deviations are the queries' shares in StandardError, and StepDeviations the
+	// folds' shares in StepError: the sum of their squares is the square of the error,
+	// and, because sources share queries and folds, the sum of the squared differences
+	// of two sources is that of their difference. Deviations is nil for fewer than two
+	// queries; then there is no interval.
+	Deviations, StepDeviations []float64
 }
 
 // Difference is a difference of two figures with its standard error and 95%
@@ -54,36 +61,39 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%+.3f (%+.3f to %+.3f)", d.Value, d.Low, d.High)
 }
 
-// newForecast takes the changes of every query after each step: gains[x] has one
-// for each step.
-func newForecast(gains [][]float64, triples int) *Forecast {
+// newForecast takes the changes of every query after each step, gains[x] having one
+// for each step, and the deviations of the steps.
+func newForecast(gains [][]float64, steps []float64, triples int) *Forecast {
 	f := &Forecast{Queries: len(gains), Triples: triples}
 	if len(gains) == 0 {
 		return f
 	}
-	steps := len(gains[0])
 	mean := make([]float64, len(gains))
-	f.After = make([]float64, steps)
+	f.After = make([]float64, len(gains[0]))
 	for x, after := range gains {
 		for k, g := range after {
-			mean[x] += g / float64(steps)
+			mean[x] += g / float64(len(after))
 			f.After[k] += g / float64(len(gains))
 		}
 	}
 	f.Gain, f.Deviations = meanWithDeviations(mean)
-	d := differenceOf(f.Gain, f.Deviations, nil)
-	f.StandardError, f.Low, f.High = d.StandardError, d.Low, d.High
+	if f.Deviations != nil {
+		f.StepDeviations = steps
+	}
+	f.StandardError, f.StepError = norm(f.Deviations), norm(f.StepDeviations)
+	d := differenceOf(f.Gain, f.shares(), nil, f.freedom())
+	f.Low, f.High = d.Low, d.High
 	if f.StandardError > 0 {
 		f.T = f.Gain / f.StandardError
 	}
 	f.Harms = f.Deviations != nil && f.High < 0
-	for k := 1; k < steps; k++ {
+	for k := 1; k < len(f.After); k++ {
 		step := make([]float64, len(gains))
 		for x, after := range gains {
 			step[x] = after[k] - after[k-1]
 		}
 		change, deviations := meanWithDeviations(step)
-		if fall := differenceOf(change, deviations, nil); deviations != nil && fall.High < 0 {
+		if fall := differenceOf(change, deviations, nil, len(gains)-1); deviations != nil && fall.High < 0 {
 			f.Overtrains = true
 		}
 	}
@@ -107,10 +117,31 @@ func meanWithDeviations(x []float64) (mean float64, deviations []float64) {
 	return mean, deviations
 }
 
+// shares are the deviations of queries and steps, one after the other.
+func (f *Forecast) shares() []float64 {
+	if f.Deviations == nil {
+		return nil
+	}
+	return slices.Concat(f.Deviations, f.StepDeviations)
+}
+
+// freedom is the number of degrees of freedom of the variance of queries and steps
+// together, after Satterthwaite (1946).
+func (f *Forecast) freedom() int {
+	queries, steps := f.StandardError*f.StandardError, f.StepError*f.StepError
+	n, m := float64(len(f.Deviations)-1), float64(len(f.StepDeviations)-1)
+	if steps == 0 || m < 1 {
+		return len(f.Deviations) - 1
+	}
+	return int((queries + steps) * (queries + steps) / (queries*queries/n + steps*steps/m))
+}
+
+func norm(x []float64) float64 { return math.Sqrt(dots.Inner(x, x)) }
+
 // differenceOf is a difference of two figures with deviations over the same
-// queries; b is nil for a figure by itself. Without deviations there is no
-// interval.
-func differenceOf(value float64, a, b []float64) Difference {
+// queries and steps; b is nil for a figure by itself. Without deviations there is
+// no interval.
+func differenceOf(value float64, a, b []float64, freedom int) Difference {
 	d := Difference{Value: value}
 	if a == nil {
 		return d
@@ -119,26 +150,28 @@ func differenceOf(value float64, a, b []float64) Difference {
 		b = make([]float64, len(a))
 	}
 	d.StandardError = stat.PairedError(a, b)
-	d.Low, d.High, d.Probability = stat.DifferenceInterval(value, d.StandardError, len(a)-1)
+	d.Low, d.High, d.Probability = stat.DifferenceInterval(value, d.StandardError, freedom)
 	return d
 }
 
-// over is the paired difference of two forecasts for the same queries.
-func (f *Forecast) over(other *Forecast) *Difference {
-	if f == nil || other == nil || f.Queries == 0 || f.Queries != other.Queries {
+// Over returns the paired difference of two forecasts for the same queries, that of
+// f minus the other's, or nil if they are for different numbers of queries.
+func (f *Forecast) Over(other *Forecast) *Difference {
+	if f == nil || other == nil || len(f.Deviations) != len(other.Deviations) || len(f.StepDeviations) != len(other.StepDeviations) {
 		return nil
 	}
-	d := differenceOf(f.Gain-other.Gain, f.Deviations, other.Deviations)
+	d := differenceOf(f.Gain-other.Gain, f.shares(), other.shares(), min(f.freedom(), other.freedom()))
 	return &d
 }
 
-// control is the stronger of the two controls: the smaller difference, or nil.
+// control is the comparison that decides whether mining was worth it: with random
+// documents, or else with another query's negatives; nil without either.
 func (f *Forecast) control() (name string, d *Difference) {
-	if f == nil || f.Random == nil && f.Shuffled == nil {
+	switch {
+	case f == nil:
 		return "", nil
+	case f.Random != nil:
+		return "random", f.Random
 	}
-	if f.Random == nil || f.Shuffled != nil && f.Shuffled.Value < f.Random.Value {
-		return "shuffled", f.Shuffled
-	}
-	return "random", f.Random
+	return "shuffled", f.Shuffled
 }

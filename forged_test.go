@@ -3,9 +3,11 @@ package eci
 import (
 	"bytes"
 	"encoding/gob"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,7 +35,7 @@ func keptRun(t testing.TB) (*run, []Source) {
 func encoded(t testing.TB, s *Score) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if err := gob.NewEncoder(&out).Encode(s); err != nil {
+	if err := gob.NewEncoder(&out).Encode(checkpointed{s, s.sample}); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -70,10 +72,11 @@ func TestForgedScoresAreMadeAnew(t *testing.T) {
 		"sums of which nothing finite is made": func(s *Score) { s.Totals.Weight = 1e300 },
 		"a forecast":                           func(s *Score) { s.Forecast = &Forecast{} },
 	} {
-		s := new(Score)
-		if err := gob.NewDecoder(bytes.NewReader(encoded(t, whole))).Decode(s); err != nil {
+		var kept checkpointed
+		if err := gob.NewDecoder(bytes.NewReader(encoded(t, whole))).Decode(&kept); err != nil {
 			t.Fatal(err)
 		}
+		s := kept.Score
 		forge(s)
 		if err := r.save(r.scoreFile(sources[0]), encoded(t, s)); err != nil {
 			t.Fatal(err)
@@ -87,20 +90,16 @@ func TestForgedScoresAreMadeAnew(t *testing.T) {
 	}
 }
 
-// TestForgedCalibrationsAreMadeAnew.
-func TestForgedCalibrationsAreMadeAnew(t *testing.T) {
-	r, sources := keptRun(t)
-	for _, stored := range []string{``, `{}`, `null`, `3`, `{"lexicon":{}}`,
-		`{"margin_scale":0.1,"negative_mean":0,"negative_scale":0,"dimension":3,"lexicon":{"tokenizer":"words","documents":1}}`,
-		`{"margin_scale":0.1,"negative_mean":0,"negative_scale":0.1,"dimension":-3,"lexicon":{"tokenizer":"words","documents":1}}`,
-		`{"margin_scale":0.1,"negative_mean":0,"negative_scale":0.1,"dimension":3}`,
-		`{"margin_scale":0.1,"negative_mean":0,"negative_scale":0.1,"dimension":3,"encoder":{"vectors":[{"text":3}]},"lexicon":{"tokenizer":"words","documents":1}}`} {
-		if err := r.save(r.calibrationFile(sources), []byte(stored)); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := r.restoreCalibration(sources); got != nil || err != nil {
-			t.Errorf("%s: restored %+v, %v", stored, got, err)
-		}
+// TestCheckpointOfAnEarlierVersionIsRefused: such versions took the scales over the
+// ranked negatives and kept them beside the scores.
+func TestCheckpointOfAnEarlierVersionIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "calibration-0123.eci"), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Rank(t.Context(), &Sem{Checkpoint: dir}, withVectors(&hashEncoder{components: 3}, textSources(24))...)
+	if !errors.Is(err, ErrIncompatible) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "earlier version") {
+		t.Error(err)
 	}
 }
 
@@ -109,7 +108,7 @@ func TestFilesOfAnotherVersionAreLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	sources := withVectors(&hashEncoder{components: 3}, textSources(24))
 	want := bitsOf(t, &Sem{}, sources...)
-	for name, content := range map[string]string{"score-0123.eci": "old", "encoder-.eci": "", "calibration-x.eci": "{}", "partial-": "x", "readme": "mine"} {
+	for name, content := range map[string]string{"score-0123.eci": "old", "encoder-.eci": "", "partial-": "x", "readme": "mine"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

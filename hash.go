@@ -26,6 +26,9 @@ func fnv1a(h uint64, s string) uint64 {
 // probability below 10^-15.
 type fingerprint [14]byte
 
+// word is the first 8 bytes.
+func (f fingerprint) word() uint64 { return binary.LittleEndian.Uint64(f[:]) }
+
 func fingerprintOf(text string) (f fingerprint) {
 	// SHA-256 only reads its input, so the string's bytes need no copy.
 	sum := sha256.Sum256(unsafe.Slice(unsafe.StringData(text), len(text)))
@@ -39,7 +42,7 @@ func fingerprintOf(text string) (f fingerprint) {
 func tripleHash(seed uint64, q, p, n fingerprint) uint64 {
 	h := seed
 	for _, f := range [...]fingerprint{q, p, n} {
-		h = mix64(h ^ binary.LittleEndian.Uint64(f[:]))
+		h = mix64(h ^ f.word())
 	}
 	return h
 }

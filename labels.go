@@ -1,10 +1,15 @@
 package eci
 
 import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
 	"math"
 	"slices"
 
 	"example.com/eci/internal/least"
+	"example.com/eci/internal/sketch"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 )
@@ -15,15 +20,25 @@ const mostPairs = 2048
 // labels are what the labelled pairs of all sources tell: neutral ground, on
 // which no source's negatives stand.
 type labels struct {
-	seed  uint64
-	pairs *least.Distinct[labelledPair]
+	seed    uint64
+	pairs   *least.Distinct[labelledPair]
+	queries *least.Distinct[labelledQuery] // nil unless they are followed
+	offered int
 }
 
-// labelledPair is a query with one of its positives. It has its own copies of
-// vectors that came with the triple.
+// labelledPair is a query with one of its positives, and where it was first read.
+// It has its own copies of vectors that came with the triple.
 type labelledPair struct {
 	key             uint64 // of the query
 	query, positive side
+	at              origin
+}
+
+// origin is where a text was first read.
+type origin struct {
+	source, file string
+	row          int
+	order        int // of the pairs offered
 }
 
 func newLabels(seed uint64) *labels {
@@ -32,14 +47,163 @@ func newLabels(seed uint64) *labels {
 
 // offer takes in the labelled pair of a triple. query and positive are the
 // fingerprints of its texts.
-func (l *labels) offer(rec *Record, query, positive fingerprint) {
+func (l *labels) offer(source string, rec *Record, query, positive fingerprint) {
+	l.offered++
+	l.offerQuery(source, rec, positive)
 	l.pairs.Offer(tripleHash(l.seed, query, positive, fingerprint{}), func() labelledPair {
 		sides := rec.sides()
 		for k := range sides {
 			sides[k].vector = slices.Clone(sides[k].vector)
 		}
-		return labelledPair{key: rec.queryKey(), query: sides[0], positive: sides[1]}
+		return labelledPair{
+			key: rec.queryKey(), query: sides[0], positive: sides[1],
+			at: origin{source, rec.File, rec.Row, l.offered},
+		}
 	})
+}
+
+// located is a text with the row it was read in.
+type located struct {
+	side
+	name string // of the side
+	at   origin
+}
+
+// texts are the query and the positive of a pair.
+func (p *labelledPair) texts() (query, positive located) {
+	return located{p.query, sideNames[0], p.at}, located{p.positive, sideNames[1], p.at}
+}
+
+// wrap says where an error arose.
+func (l located) wrap(err error) error {
+	return &RowError{Source: l.at.source, File: l.at.file, Row: l.at.row, Err: fmt.Errorf("%s: %w", l.name, err)}
+}
+
+// leaveOut has [run.unitVectors] leave out texts without a good vector: theirs
+// stay empty.
+const leaveOut = true
+
+// unitVectors finds the vectors of texts, in their order: their own, those of the
+// tables, or the embedder's.
+func (r *run) unitVectors(ctx context.Context, texts []located, lenient bool) ([]unitVector, error) {
+	b := newBatch()
+	found, reading := make([]*vector, len(texts)), make([]int, len(texts))
+	for i := range reading {
+		reading[i] = i
+	}
+	// In the order of reading, so that an error is that of the first row with one.
+	slices.SortStableFunc(reading, func(a, b int) int { return cmp.Compare(texts[a].at.order, texts[b].at.order) })
+	for _, i := range reading {
+		v, err := r.findOne(b, texts[i].side)
+		if err != nil && !(lenient && usual(err)) {
+			return nil, texts[i].wrap(err)
+		}
+		found[i] = v
+	}
+	if err := r.embedPending(ctx, b); err != nil {
+		return nil, err
+	}
+	vectors := make([]unitVector, len(texts))
+	for _, i := range reading {
+		v := found[i]
+		if v == nil {
+			continue
+		}
+		inverse, err := inverseNorm(v.data)
+		switch {
+		case err == nil:
+			// Vectors of a batch's arena live as long as it: these are kept longer.
+			vectors[i] = unitVector{slices.Clone(v.data), inverse}
+		case !lenient:
+			return nil, texts[i].wrap(err)
+		}
+	}
+	return vectors, r.agreeOnDimension()
+}
+
+// embedPending embeds the texts of labelled pairs: first a batch, if the dimension
+// is not known yet, to see whether its matrices fit into memory.
+func (r *run) embedPending(ctx context.Context, b *batch) error {
+	for k := range b.pending {
+		p := &b.pending[k]
+		for _, part := range [...][2]int{{0, min(r.BatchSize, len(p.texts))}, {min(r.BatchSize, len(p.texts)), len(p.texts)}} {
+			err := r.vectors.embed(ctx, role(k), p.texts[part[0]:part[1]], p.into[part[0]:part[1]])
+			if err != nil {
+				return fmt.Errorf("eci: the labelled pairs: %w", err)
+			}
+			if err := r.agreeOnDimension(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// usual reports whether an error is one of a single vector.
+func usual(err error) bool {
+	_, reason := skipReason(err)
+	return reason != "" || errors.Is(err, ErrDimension)
+}
+
+// agreeOnDimension takes over the dimension of the vectors met, or compares it
+// with that of the calibration.
+func (r *run) agreeOnDimension() error {
+	if r.dimension == 0 && r.vectors.dimension > 0 {
+		r.dimension = r.vectors.dimension
+		if err := r.fits(); err != nil {
+			return err
+		}
+	}
+	if r.dimension != r.vectors.dimension && r.vectors.dimension != 0 {
+		return fmt.Errorf("%w: vectors have %d components, the calibration %d", ErrDimension, r.vectors.dimension, r.dimension)
+	}
+	return nil
+}
+
+// calibrate takes the scales over the labelled pairs of the run's band of
+// queries. The document frequencies are those of the survey.
+func (r *run) calibrate(ctx context.Context) error {
+	cal := &Calibration{Lexicon: r.lexicon, Encoder: &EncoderMark{Identity: identityOf(r.Embedder)}}
+	var texts []located
+	var keys []uint64
+	for _, p := range r.labels.pairs.Sorted() {
+		if r.band.holdsKey(p.key) {
+			query, positive := p.texts()
+			texts, keys = append(texts, query, positive), append(keys, p.key)
+		}
+	}
+	vectors, err := r.unitVectors(ctx, texts, !leaveOut)
+	if err != nil {
+		return err
+	}
+	seen := sketch.Sample{Size: encoderMarks}
+	queries, positives := make([]unitVector, len(keys)), make([]unitVector, len(keys))
+	for i := range keys {
+		queries[i], positives[i] = vectors[2*i], vectors[2*i+1]
+	}
+	for i, text := range texts {
+		seen.Offer(text.role == queryRole, text.text, vectors[i].data)
+	}
+	scales := scalesOf(queries, positives, keys)
+	cal.MarginScale, cal.SimilarityMidpoint, cal.SimilarityScale = scales.margin, scales.midpoint, scales.spread
+	cal.Encoder.Vectors = seen.Marks()
+	cal.Pairs, cal.Dimension = len(keys), r.dimension
+	if err := cal.Validate(); err != nil {
+		return err
+	}
+	if r.Progress != nil {
+		r.Progress(Progress{Stage: "calibrate", Triples: len(keys), Total: len(keys)})
+	}
+	return r.freeze(cal)
+}
+
+// digest tells labelled pairs apart.
+func (l *labels) digest() (digest uint64) {
+	for _, p := range l.pairs.Sorted() {
+		q, d := fingerprintOf(p.query.text), fingerprintOf(p.positive.text)
+		digest = mix64(digest ^ tripleHash(l.seed, q, d, fingerprint{}))
+	}
+	return digest
 }
 
 // scales are what a calibration takes from labelled pairs.

@@ -134,7 +134,7 @@ func takeBaseline(ctx context.Context, sem *Sem, sources []Source) (*minerBaseli
 	}
 	// Nine digits are the same on machines whose last bits differ.
 	rounded := *sem.Calibration
-	for _, x := range []*float64{&rounded.MarginScale, &rounded.NegativeMean, &rounded.NegativeScale} {
+	for _, x := range []*float64{&rounded.MarginScale, &rounded.SimilarityMidpoint, &rounded.SimilarityScale} {
 		*x, _ = strconv.ParseFloat(strconv.FormatFloat(*x, 'e', 8, 64), 64)
 	}
 	hash, err := rounded.Hash(components)

@@ -238,7 +238,7 @@ func (m *MinerTest) prepare(ctx context.Context, t TB, sources []Source) (*Sem, 
 			t.Fatalf("%s: %v", t.Name(), err)
 			return nil, 0, false
 		}
-		sem.Calibration, sem.CalibrateOn = calibration, nil
+		sem.Calibration = calibration
 	}
 	return &sem, confidence, true
 }

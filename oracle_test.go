@@ -15,51 +15,64 @@ func relative(got, want, tolerance float64) bool {
 	return math.Abs(got-want) <= tolerance*math.Abs(want)
 }
 
-// expectation is the part of expected.json, written by an independent float64
+// expectation is the part of reference.json, written by an independent float64
 // NumPy reference of the method, that the tests compare.
 type expectation struct {
 	Calibration struct {
-		MarginScale   float64 `json:"margin_scale"`
-		NegativeMean  float64 `json:"negative_mean"`
-		NegativeScale float64 `json:"negative_scale"`
+		MarginScale        float64 `json:"margin_scale"`
+		SimilarityMidpoint float64 `json:"similarity_midpoint"`
+		SimilarityScale    float64 `json:"similarity_scale"`
 	} `json:"calibration"`
+	Pairs     int                       `json:"labelled_pairs"`
 	Documents int                       `json:"idf_documents"`
 	Scores    map[string]map[string]any `json:"scores"`
 }
 
-func TestRankAgreesWithNumPyReference(t *testing.T) {
+// openShared opens the sources and vectors of a collection of real data beside
+// the repository, and reads its reference; it skips where they are absent.
+func openShared(t *testing.T, name string, reference any) (*eci.VectorFiles, []eci.Source) {
+	t.Helper()
 	if eci.UnderRace {
 		t.Skip("long under the race detector, and starts no goroutine of its own")
 	}
-	const dir = "../shared/data/cranfield"
-	raw, err := os.ReadFile(filepath.Join(dir, "expected.json"))
+	dir := filepath.Join("../shared/data", name)
+	raw, err := os.ReadFile(filepath.Join(dir, "reference.json"))
 	if err != nil {
-		t.Skip("the Cranfield data is not at hand:", err)
+		t.Skip("the data is not at hand:", err)
 	}
-	var want expectation
-	if err := json.Unmarshal(raw, &want); err != nil {
+	if err := json.Unmarshal(raw, reference); err != nil {
 		t.Fatal(err)
 	}
 	vectors, err := eci.OpenVectors(filepath.Join(dir, "use"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer vectors.Close()
-	files, err := filepath.Glob(filepath.Join(dir, "sources", "*.jsonl"))
-	if err != nil || len(files) != 9 {
+	t.Cleanup(func() { vectors.Close() })
+	files, err := filepath.Glob(filepath.Join(dir, "sources", "*.jsonl*"))
+	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
 	}
-	var sources []eci.Source
-	for _, f := range files {
-		sources = append(sources, eci.JSONL(f))
-	}
-	ranking, err := eci.Rank(t.Context(), &eci.Sem{Vectors: vectors}, sources...)
+	sources, err := (&eci.Files{}).Sources(files...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	compareWithReference(t, ranking, want)
-	for _, source := range sources {
-		compareFirst(t, &eci.Sem{Vectors: vectors, Calibration: ranking.Calibration}, source, want.Scores[source.Name]["first3"])
+	return vectors, sources
+}
+
+func TestRankAgreesWithNumPyReference(t *testing.T) {
+	for _, name := range []string{"cranfield", "pubmedqa"} {
+		t.Run(name, func(t *testing.T) {
+			var want expectation
+			vectors, sources := openShared(t, name, &want)
+			ranking, err := eci.Rank(t.Context(), &eci.Sem{Vectors: vectors}, sources...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareWithReference(t, ranking, want)
+			for _, source := range sources {
+				compareFirst(t, &eci.Sem{Vectors: vectors, Calibration: ranking.Calibration}, source, want.Scores[source.Name]["first3"])
+			}
+		})
 	}
 }
 
@@ -95,13 +108,16 @@ func compareWithReference(t *testing.T, ranking *eci.Ranking, want expectation) 
 	if got := c.Lexicon.Documents(); got != want.Documents {
 		t.Errorf("idf documents %d, reference %d", got, want.Documents)
 	}
+	if c.Pairs != want.Pairs {
+		t.Errorf("%d labelled pairs, reference %d", c.Pairs, want.Pairs)
+	}
 	for _, scale := range []struct {
 		name      string
 		got, want float64
 	}{
 		{"margin_scale", c.MarginScale, want.Calibration.MarginScale},
-		{"negative_mean", c.NegativeMean, want.Calibration.NegativeMean},
-		{"negative_scale", c.NegativeScale, want.Calibration.NegativeScale},
+		{"similarity_midpoint", c.SimilarityMidpoint, want.Calibration.SimilarityMidpoint},
+		{"similarity_scale", c.SimilarityScale, want.Calibration.SimilarityScale},
 	} {
 		if !relative(scale.got, scale.want, 1e-9) {
 			t.Errorf("%s = %v, reference %v", scale.name, scale.got, scale.want)

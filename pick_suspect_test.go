@@ -74,7 +74,7 @@ func TestSuspectsOfContaminated(t *testing.T) {
 		scores []float64
 		want   float64
 	}{
-		{"score", all.score, .79}, {"lexical", all.lexical, .78}, {"semantic", all.semantic, .81}, {"1 - c", all.doubt, .42},
+		{"score", all.score, .77}, {"lexical", all.lexical, .80}, {"semantic", all.semantic, .79}, {"1 - c", all.doubt, .29},
 	} {
 		if got := areaUnderCurve(test.scores, label); math.Abs(got-test.want) > 0.005 {
 			t.Errorf("%s: AUC %.3f, documented %.2f", test.sign, got, test.want)
@@ -89,11 +89,11 @@ func TestSuspectsOfContaminated(t *testing.T) {
 			}
 		}
 	}
-	if above != 22 || right != 20 {
-		t.Errorf("%d above 0.4, of which %d answer; documented are 22 and 20", above, right)
+	if above != 27 || right != 27 {
+		t.Errorf("%d above 0.4, of which %d answer; documented are 27 and 27", above, right)
 	}
 	answers, _ := take(named["contaminated"], true)
-	for name, want := range map[string]float64{"bm25": .89, "llm": .86, "random": .98} {
+	for name, want := range map[string]float64{"bm25": .87, "llm": .82, "random": .97} {
 		others, label := take(named[name], false)
 		for range answers.score {
 			label = append(label, true)
@@ -116,7 +116,7 @@ func TestSuspectsAgreeWithTwin(t *testing.T) {
 		sem := calibratedOn(t, nil, source)
 		documents := make(map[string]bool)
 		for _, r := range rows {
-			documents[r.PositiveText], documents[r.NegativeText] = true, true
+			documents[r.PositiveText] = true
 		}
 		set := func(text string) map[string]bool {
 			out := make(map[string]bool)
@@ -234,7 +234,7 @@ func TestSuspectThreshold(t *testing.T) {
 	}
 	// What is left is a source like any other.
 	score, err := sem.Score(t.Context(), sem.WithoutSuspects(t.Context(), sources[1], 0.4))
-	if err != nil || score.Totals.Triples != 458 {
+	if err != nil || score.Totals.Triples != 453 {
 		t.Errorf("%+v, %v", score, err)
 	}
 	for suspect := range sem.Suspects(t.Context(), sources[1], 0) {

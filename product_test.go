@@ -182,10 +182,6 @@ func TestEveryWayToVectorsInEveryMode(t *testing.T) {
 			}
 			return bitsOf(t, &sem, sources...)
 		}},
-		{"calibrated on one", func(t *testing.T, sem Sem, sources []Source) string {
-			sem.CalibrateOn = []string{"two"}
-			return bitsOf(t, &sem, sources...)
-		}},
 		{"small cache", func(t *testing.T, sem Sem, sources []Source) string {
 			sem.CacheBytes = 2000
 			return bitsOf(t, &sem, sources...)

@@ -23,12 +23,18 @@ type Ranking struct {
 	// Budget is the most triples scored of any source, Seed that of the sample.
 	Budget int
 	Seed   uint64
+	// Lookahead says what the forecasts rest on, and Verdict what to do; nil unless
+	// the scorer is a [Lookahead].
+	Lookahead *LookaheadReport
+	Verdict   *Verdict
 	// Race says how the race went, if it was one.
 	Race *RaceReport
 	// Embedded counts the texts that were sent to the Embedder.
 	Embedded int
 	// Notes say in plain words what a reader should know before acting.
 	Notes []string
+
+	forecaster *forecaster // of a Lookahead, for mixtures
 }
 
 // Ranked is one source in a ranking.
@@ -51,11 +57,12 @@ type Ranked struct {
 type Pair struct {
 	// Better is ranked above Worse.
 	Better, Worse string
-	// Difference is the difference of their scores, at least 0; StandardError and
-	// the 95% interval [Low, High] are those of the paired grouped jackknife, and
-	// Probability is that of Better being truly better. All three are 0 without
-	// intervals.
-	Difference, StandardError, Low, High, Probability float64
+	// Difference is the difference of their scores or gains, at least 0, and
+	// StandardError that of the paired grouped jackknife, or over the queries. For
+	// gains StepError is the paired error of the steps beside it; see [Forecast].
+	// [Low, High] is the 95% interval by both, and Probability that of Better being
+	// truly better. All are 0 without intervals.
+	Difference, StandardError, StepError, Low, High, Probability float64
 }
 
 // Rank scores every source with one scorer and compares them. It needs at least

@@ -22,7 +22,7 @@ type figure struct {
 // figure is the gain of a forecast, where there is one, else the score.
 func (s *Score) figure() figure {
 	if f := s.Forecast; f != nil {
-		return figure{f.Gain, f.StandardError, f.Deviations, f.Queries - 1}
+		return figure{f.Gain, math.Hypot(f.StandardError, f.StepError), f.shares(), f.freedom()}
 	}
 	return figure{s.Value, s.StandardError, s.Deviations, s.Groups - 1}
 }
@@ -33,8 +33,12 @@ func (r *Ranking) compare() {
 		for _, b := range r.Ranked[i+1:] {
 			p := Pair{Better: a.Source, Worse: b.Source, Difference: a.figure().value - b.figure().value}
 			if x, y := a.figure(), b.figure(); paired(x, y) {
-				p.StandardError = pairedError(a.Score, b.Score)
-				p.Low, p.High, p.Probability = stat.DifferenceInterval(p.Difference, p.StandardError, min(x.freedom, y.freedom))
+				both := pairedError(a.Score, b.Score)
+				p.Low, p.High, p.Probability = stat.DifferenceInterval(p.Difference, both, min(x.freedom, y.freedom))
+				p.StandardError = both
+				if f, g := a.Forecast, b.Forecast; f != nil && g != nil {
+					p.StandardError, p.StepError = stat.PairedError(f.Deviations, g.Deviations), stat.PairedError(f.StepDeviations, g.StepDeviations)
+				}
 			}
 			r.Pairs = append(r.Pairs, p)
 		}
@@ -50,10 +54,10 @@ func paired(a, b figure) bool {
 // pairedError is the standard error of the difference of two such scores.
 // Scores that a race took at different looks share only a part of their triples:
 // theirs counts as unpaired, which is never too small for positively correlated
-// sources.
+// sources. Forecasts of different looks are paired over the queries they share.
 func pairedError(a, b *Score) float64 {
 	x, y := a.figure(), b.figure()
-	if a.Dropped != b.Dropped && a.Dropped+b.Dropped > 0 && a.Totals.Triples != b.Totals.Triples {
+	if a.Forecast == nil && a.Dropped != b.Dropped && a.Dropped+b.Dropped > 0 && a.Totals.Triples != b.Totals.Triples {
 		return math.Hypot(x.standardError, y.standardError)
 	}
 	return stat.PairedError(x.deviations, y.deviations)

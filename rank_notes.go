@@ -33,12 +33,52 @@ func (r *Ranking) note() {
 			say("%s: %d rows left out: %s", s.Source, s.Skipped[reason], reason)
 		}
 	}
+	if r.Lookahead != nil {
+		r.lookaheadNotes(say)
+		return
+	}
 	r.checkNotes(say)
 	for _, name := range []string{"disjoint", "unique"} {
 		if best, ok := r.bestBy(name); ok && best != r.Best().Source {
 			say("baseline %q would choose %s, not %s", name, best, r.Best().Source)
 		}
 	}
+}
+
+// lookaheadNotes says what bears on the forecasts. What the verdict says is not
+// said again.
+func (r *Ranking) lookaheadNotes(say func(format string, args ...any)) {
+	for _, warning := range r.Verdict.Warnings {
+		say("%s", warning)
+	}
+	if r.Verdict.Action != ActionUnknown {
+		for _, doubt := range r.Lookahead.Doubts {
+			say("%s", doubt)
+		}
+	}
+	for _, note := range r.Lookahead.Notes {
+		say("%s", note)
+	}
+	var weak, blind []string
+	for _, s := range r.Ranked {
+		if s.Forecast.Still {
+			say("%s: every triple weighs nothing for some queries, so that no step was made for them", s.Source)
+		}
+		switch shuffled := s.Forecast.Shuffled; {
+		case s.Forecast.Harms:
+		case !s.beatsRandom():
+			weak = append(weak, s.Source)
+		case shuffled != nil && !(shuffled.Low > 0):
+			blind = append(blind, s.Source)
+		}
+	}
+	if weak != nil {
+		say("no better than random documents, as far as is shown: %s", strings.Join(weak, ", "))
+	}
+	if blind != nil {
+		say("another query's negatives may do as well: %s", strings.Join(blind, ", "))
+	}
+	r.artefactNotes(say)
 }
 
 // checkNotes reports sources that do not beat their controls, and artefacts.
@@ -52,6 +92,10 @@ func (r *Ranking) checkNotes(say func(format string, args ...any)) {
 	if weak != nil {
 		say("not better than negatives taken blindly: %s", strings.Join(weak, "; "))
 	}
+	r.artefactNotes(say)
+}
+
+func (r *Ranking) artefactNotes(say func(format string, args ...any)) {
 	for _, s := range r.Ranked {
 		if a := s.Artefact; a != nil && a.AUC > artefactAUC {
 			say("%s: its negatives can be told from positives without the query (AUC %.2f); a retriever may learn the writer, not the task. Easiest: %s", s.Source, a.AUC, a.Rows[0].place())

@@ -2,7 +2,6 @@ package eci
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -31,13 +30,17 @@ import (
 // triples read. The Ranking says where, in [Ranking.Race].
 // Goroutines may share it under the conditions of Sem.
 type Race struct {
-	// Sem is the method, with its vectors or Embedder.
+	// Sem is the method, with its vectors or Embedder, of a race by S.
 	Sem Sem
+	// Lookahead, if not nil, makes it a race by its forecasts, with its Sem: each
+	// look forecasts for the queries read so far, from the triples of those queries.
+	Lookahead *Lookahead
 	// ErrorRate is the probability of dropping the best source, in (0, 0.5]; 0
 	// means 0.05.
 	ErrorRate float64
-	// Indifference is a difference in nats that does not matter, at least 0: a
-	// source is dropped when it cannot be better than the leader by more.
+	// Indifference is a difference that does not matter, at least 0, in nats or, by
+	// forecasts, in nDCG: a source is dropped when it cannot be better than the leader
+	// by more.
 	Indifference float64
 	// Looks are the shares of queries at which sources may be dropped, ascending
 	// in (0, 1), the last being 1; nil means 1/8, 3/16, 1/4, 3/8, 1/2, 3/4, 1.
@@ -83,11 +86,19 @@ func (r *RaceReport) summary() []string {
 }
 
 // Name returns the score's name.
-func (r *Race) Name() string { return r.Sem.Name() }
+func (r *Race) Name() string {
+	if r.Lookahead != nil {
+		return r.Lookahead.Name()
+	}
+	return r.Sem.Name()
+}
 
 // Score scores one source on all its triples, as [Sem.Score] does: there is
 // nothing to race against.
 func (r *Race) Score(ctx context.Context, source Source) (*Score, error) {
+	if r.Lookahead != nil {
+		return r.Lookahead.Score(ctx, source)
+	}
 	return r.Sem.Score(ctx, source)
 }
 
@@ -103,10 +114,22 @@ func (r *Race) Prepare(ctx context.Context, sources ...Source) (Scorer, error) {
 	if err := race.check(); err != nil {
 		return nil, err
 	}
+	var ahead *Lookahead
+	if race.Lookahead != nil {
+		settings, err := race.Lookahead.resolve()
+		if err != nil {
+			return nil, err
+		}
+		ahead, race.Sem = &settings, settings.Sem
+	}
 	race.Sem.NoChecks = true // they would send texts of the whole budget to the encoder
 	base, err := newRun(&race.Sem, nil)
 	if err != nil {
 		return nil, err
+	}
+	if ahead != nil {
+		base.labels.followQueries()
+		base.walked = ahead.Triples
 	}
 	if err := checkSources(sources); err != nil {
 		return nil, err
@@ -120,7 +143,7 @@ func (r *Race) Prepare(ctx context.Context, sources ...Source) (Scorer, error) {
 		base.close()
 		return nil, err
 	}
-	done := &raced{run: base, scores: make(map[string]*Score)}
+	done := &raced{run: base, ahead: ahead, scores: make(map[string]*Score)}
 	if err := done.race(ctx, &race, sources); err != nil {
 		done.close()
 		return nil, err
@@ -133,7 +156,7 @@ func (r *Race) check() error {
 		return fmt.Errorf("eci: race: %w: error rate %v is not in (0, 0.5]", ErrSettings, r.ErrorRate)
 	}
 	if !(r.Indifference >= 0) || math.IsInf(r.Indifference, 0) {
-		return fmt.Errorf("eci: race: %w: indifference %v nats is not finite and at least 0", ErrSettings, r.Indifference)
+		return fmt.Errorf("eci: race: %w: indifference %v is not finite and at least 0", ErrSettings, r.Indifference)
 	}
 	last := 0.0
 	for _, share := range r.Looks {
@@ -155,17 +178,16 @@ type band struct {
 	low, high uint64
 }
 
-func (b band) holds(rec *Record) bool {
+func (b band) holds(rec *Record) bool { return !b.on || b.holdsKey(rec.queryKey()) }
+
+// holdsKey tells the same of a query's key.
+func (b band) holdsKey(key uint64) bool {
 	if !b.on {
 		return true
 	}
-	h := b.hash(rec)
-	return h >= b.low && h < b.high
-}
-
-func (b band) hash(rec *Record) uint64 {
 	// The top bit is dropped, so that high can lie above all hashes.
-	return mix64(rec.queryKey()^mix64(b.seed)) >> 1
+	h := mix64(key^mix64(b.seed)) >> 1
+	return h >= b.low && h < b.high
 }
 
 // upTo is the hash below which a share of all queries lies.
@@ -179,6 +201,7 @@ func upTo(share float64) uint64 {
 // raced is a finished race; it hands out its scores.
 type raced struct {
 	*run
+	ahead  *Lookahead // resolved; nil for a race by S
 	report RaceReport
 	scores map[string]*Score
 }
@@ -216,12 +239,12 @@ func (r *raced) race(ctx context.Context, settings *Race, sources []Source) erro
 	for _, share := range settings.Looks {
 		r.band.low, r.band.high = r.band.high, upTo(share)
 		if r.calibration == nil {
-			// A band without queries cannot calibrate; the next one joins it.
-			if empty, err := r.first(ctx, sources); err != nil {
-				return err
-			} else if empty && share < 1 {
+			if !r.several() && share < 1 { // the next band joins this one
 				r.band.high = 0
 				continue
+			}
+			if err := r.calibrate(ctx); err != nil {
+				return err
 			}
 		}
 		triples := 0
@@ -237,6 +260,9 @@ func (r *raced) race(ctx context.Context, settings *Race, sources []Source) erro
 		}
 		look := RaceLook{Share: share, Triples: triples}
 		if triples > 0 {
+			if err := r.lookAhead(ctx); err != nil {
+				return err
+			}
 			for _, e := range running {
 				if err := r.look(ctx, e); err != nil {
 					return err
@@ -253,25 +279,25 @@ func (r *raced) race(ctx context.Context, settings *Race, sources []Source) erro
 	for _, e := range running {
 		r.finish(e, 0)
 	}
+	r.padForecasts()
 	r.report.Read = len(read)
 	return r.countTexts(ctx, sources)
 }
 
-// first calibrates on the first band; empty says that it holds no triples.
-func (r *raced) first(ctx context.Context, sources []Source) (empty bool, err error) {
-	found := false
-	for _, s := range sources {
-		if err := r.batches(ctx, s, r.reading(), func(b *batch) error {
-			found = found || len(b.rows) > 1
-			return errStopped
-		}); err != nil && !errors.Is(err, errStopped) {
-			return false, err
+// several reports whether the band has labelled pairs of two different queries,
+// the least to calibrate on.
+func (r *raced) several() bool {
+	first, found := uint64(0), false
+	for _, p := range r.labels.pairs.Sorted() {
+		switch {
+		case !r.band.holdsKey(p.key):
+		case found && p.key != first:
+			return true
+		default:
+			first, found = p.key, true
 		}
 	}
-	if !found {
-		return true, nil
-	}
-	return false, r.calibrate(ctx, sources)
+	return false
 }
 
 // look takes the score of what was read so far and projects it to the budget.
@@ -288,7 +314,52 @@ func (r *raced) look(ctx context.Context, e *entrant) (err error) {
 	if e.score.Deviations != nil && n < all {
 		e.projected += (e.score.Jackknife - e.score.Value) * (1 - float64(n)/float64(all))
 	}
+	if r.forecaster != nil {
+		return e.source.wrap(nil, r.inspect(ctx, e.score, e.sum.checks.sorted()))
+	}
 	return nil
+}
+
+// lookAhead readies the forecasts for the queries that were read so far.
+func (r *raced) lookAhead(ctx context.Context) (err error) {
+	if r.ahead == nil {
+		return nil
+	}
+	read := r.band
+	read.low = 0
+	var queries []*labelledQuery
+	for _, q := range r.labels.queries.Sorted() {
+		if read.holdsKey(q.key) {
+			queries = append(queries, q)
+		}
+	}
+	r.forecaster, err = newForecaster(ctx, r.run, *r.ahead, queries)
+	return err
+}
+
+// padForecasts makes forecasts of different looks comparable: queries are read in
+// the order in which they are listed, so those of an earlier look come first, and
+// the others have no share in its standard error.
+func (r *raced) padForecasts() {
+	most := 0
+	for _, s := range r.scores {
+		if s.Forecast != nil {
+			most = max(most, len(s.Forecast.Deviations))
+		}
+	}
+	for _, s := range r.scores {
+		if f := s.Forecast; f != nil && f.Deviations != nil {
+			f.Deviations = append(slices.Clip(f.Deviations), make([]float64, most-len(f.Deviations))...)
+		}
+	}
+}
+
+// standing is what an entrant is compared by.
+func (e *entrant) standing() float64 {
+	if f := e.score.Forecast; f != nil {
+		return f.Gain
+	}
+	return e.projected
 }
 
 func (e *entrant) triples() int {
@@ -304,14 +375,14 @@ func (e *entrant) triples() int {
 const fewestGroups = 8
 
 func (e *entrant) usable() bool {
-	return e.score != nil && e.score.Deviations != nil && e.score.Groups >= fewestGroups
+	return e.score != nil && e.score.figure().deviations != nil && e.score.Groups >= fewestGroups
 }
 
 // drop takes the sources out that cannot be best any more.
 func (r *raced) drop(running []*entrant, indifference float64) (left []*entrant, dropped []string) {
 	var leader *entrant
 	for _, e := range running {
-		if e.usable() && (leader == nil || e.projected > leader.projected || e.projected == leader.projected && e.source.Name < leader.source.Name) {
+		if e.usable() && (leader == nil || e.standing() > leader.standing() || e.standing() == leader.standing() && e.source.Name < leader.source.Name) {
 			leader = e
 		}
 	}
@@ -320,9 +391,9 @@ func (r *raced) drop(running []*entrant, indifference float64) (left []*entrant,
 			left = append(left, e)
 			continue
 		}
-		t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(min(e.score.Groups, leader.score.Groups) - 1)}
+		t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(min(e.score.figure().freedom, leader.score.figure().freedom))}
 		critical := t.Quantile(distuv.UnitNormal.CDF(r.report.Boundary))
-		if leader.projected-e.projected+indifference > critical*pairedError(leader.score, e.score) {
+		if leader.standing()-e.standing()+indifference > critical*pairedError(leader.score, e.score) {
 			dropped = append(dropped, e.source.Name)
 			r.finish(e, e.score.Totals.Triples)
 		} else {

@@ -4,56 +4,164 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"text/tabwriter"
 )
 
-// String returns the ranking as a table for people, with the notes below it.
+// column is one column of a ranking's table.
+type column struct {
+	name string
+	cell func(s *Ranked) string
+}
+
+// columns are those that the ranking has something to say in.
+func (r *Ranking) columns() []column {
+	first := r.Ranked[0]
+	columns := []column{
+		{"rank", func(s *Ranked) string { return fmt.Sprint(s.Rank) }},
+		{"source", func(s *Ranked) string { return s.Source }},
+	}
+	digits := 2
+	if r.Lookahead != nil {
+		digits = 3
+		columns = append(columns,
+			column{"gain", func(s *Ranked) string { return fmt.Sprintf("%+.3f", s.Forecast.Gain) }},
+			column{"95% interval", func(s *Ranked) string { return r.interval(s, "%+.3f to %+.3f") }},
+			column{"curve", func(s *Ranked) string { return s.Forecast.sparkline(r.highestGain()) }})
+	} else {
+		columns = append(columns,
+			column{r.Scorer, func(s *Ranked) string { return fmt.Sprintf("%.*f", digits, s.Value) }},
+			column{"95% interval", func(s *Ranked) string { return r.interval(s, "%.2f to %.2f") }})
+	}
+	columns = append(columns,
+		column{"P(best)", func(s *Ranked) string {
+			if s.figure().deviations == nil {
+				return "-"
+			}
+			return fmt.Sprintf("%.2f", s.BestProbability)
+		}},
+		column{"ranks", (*Ranked).ranks})
+	if first.Controls != nil && r.Lookahead != nil {
+		columns = append(columns, column{"over random", func(s *Ranked) string { return s.Forecast.Random.brief() }})
+	} else if first.Controls != nil {
+		columns = append(columns, column{"control", func(s *Ranked) string { return s.Controls.brief() }})
+	}
+	if first.Artefact != nil {
+		columns = append(columns, column{"artefact", func(s *Ranked) string { return s.Artefact.brief() }})
+	}
+	if r.Lookahead != nil {
+		columns = append(columns, column{new(Sem).Name(), func(s *Ranked) string { return fmt.Sprintf("%.2f", s.Value) }})
+	}
+	for k, name := range first.Components {
+		columns = append(columns, column{name, func(s *Ranked) string { return fmt.Sprintf("%.2f", s.Totals.mean(s.Totals.Factors[k])) }})
+	}
+	for _, name := range []string{"unique", "disjoint"} {
+		columns = append(columns, column{name, func(s *Ranked) string { return fmt.Sprintf("%.2f", s.Baselines[name]) }})
+	}
+	return columns
+}
+
+// interval is the 95% interval of what the source is ranked by, or "-".
+func (r *Ranking) interval(s *Ranked, format string) string {
+	if s.figure().deviations == nil {
+		return "-"
+	}
+	if f := s.Forecast; f != nil {
+		return fmt.Sprintf(format, f.Low, f.High)
+	}
+	return fmt.Sprintf(format, s.Low, s.High)
+}
+
+// ranks is the interval of the rank.
+func (s *Ranked) ranks() string {
+	if s.RankHigh > s.RankLow {
+		return fmt.Sprintf("%d-%d", s.RankLow, s.RankHigh)
+	}
+	return fmt.Sprint(s.RankLow)
+}
+
+// highestGain is the largest change after any step of any source, at least the
+// smallest that is worth a picture.
+func (r *Ranking) highestGain() float64 {
+	highest := 0.01
+	for _, s := range r.Ranked {
+		for _, g := range s.Forecast.After {
+			highest = max(highest, math.Abs(g))
+		}
+	}
+	return highest
+}
+
+// sparkline draws the curve in as many characters as it has steps: bars up from
+// the line for gains, down from it for losses, against the highest of all.
+func (f *Forecast) sparkline(highest float64) string {
+	up, down := []rune("▁▂▃▄▅▆▇█"), []rune("▔▔▀▀▀▀██")
+	line := make([]rune, len(f.After))
+	for k, g := range f.After {
+		height := min(int(math.Abs(g)/highest*8), 7)
+		if line[k] = up[height]; g < 0 {
+			line[k] = down[height]
+		}
+	}
+	return string(line)
+}
+
+// brief is the difference, with a mark where it is not shown to be above 0.
+func (d *Difference) brief() string {
+	if d == nil {
+		return "-"
+	}
+	if d.Low > 0 {
+		return fmt.Sprintf("%+.3f", d.Value)
+	}
+	return fmt.Sprintf("%+.3f?", d.Value)
+}
+
+// String returns the ranking as a table for people: the verdict first, where there
+// is one, and the notes after it.
 func (r *Ranking) String() string {
 	if len(r.Ranked) == 0 {
 		return "no sources\n"
 	}
 	var out strings.Builder
-	if first := r.Ranked[0]; first.Totals.Triples > 0 {
-		fmt.Fprintf(&out, "%d triples of each source", r.Budget)
-		if first.Matrix != nil {
-			fmt.Fprintf(&out, ", %d dimensions", first.Matrix.config.Dimension)
-		}
-		out.WriteString("\n")
+	if r.Verdict != nil {
+		out.WriteString(r.Verdict.Sentence + "\n")
 	}
+	out.WriteString(r.basis())
 	t := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(t, "rank\t source\t"+r.Scorer+"\t95% interval\tP(best)\tranks\t")
-	checks := r.Ranked[0].Controls != nil
-	if checks {
-		fmt.Fprint(t, "control\tartefact\t")
+	columns := r.columns()
+	for _, c := range columns {
+		fmt.Fprint(t, c.name, "\t")
 	}
-	for _, name := range r.Ranked[0].Components {
-		fmt.Fprint(t, name, "\t")
-	}
-	fmt.Fprintln(t, "unique\tdisjoint\t")
-	for _, s := range r.Ranked {
-		interval, best := "-", "-"
-		if s.Groups >= 2 {
-			interval, best = fmt.Sprintf("%.2f to %.2f", s.Low, s.High), fmt.Sprintf("%.2f", s.BestProbability)
+	fmt.Fprintln(t)
+	for i := range r.Ranked {
+		for _, c := range columns {
+			fmt.Fprint(t, c.cell(&r.Ranked[i]), "\t")
 		}
-		ranks := fmt.Sprint(s.RankLow)
-		if s.RankHigh > s.RankLow {
-			ranks = fmt.Sprintf("%d-%d", s.RankLow, s.RankHigh)
-		}
-		fmt.Fprintf(t, "%d\t%s\t%.2f\t%s\t%s\t%s\t", s.Rank, s.Source, s.Value, interval, best, ranks)
-		if checks {
-			fmt.Fprintf(t, "%s\t%s\t", s.Controls.brief(), s.Artefact.brief())
-		}
-		for _, f := range s.Totals.Factors {
-			fmt.Fprintf(t, "%.2f\t", s.Totals.mean(f))
-		}
-		fmt.Fprintf(t, "%.2f\t%.2f\t\n", s.Baselines["unique"], s.Baselines["disjoint"])
+		fmt.Fprintln(t)
 	}
 	t.Flush()
 	for _, note := range r.Notes {
 		out.WriteString("note: " + note + "\n")
 	}
 	return out.String()
+}
+
+// basis says in one line what the ranking rests on.
+func (r *Ranking) basis() string {
+	first := r.Ranked[0]
+	if first.Totals.Triples == 0 {
+		return ""
+	}
+	line := fmt.Sprintf("%d triples of each source", r.Budget)
+	if first.Matrix != nil {
+		line += fmt.Sprintf(", %d dimensions", first.Matrix.config.Dimension)
+	}
+	if l := r.Lookahead; l != nil {
+		line += fmt.Sprintf("; gain in %s over %.3f, %d queries in %d documents", l.Metric, l.Frozen, l.Queries, l.Pool)
+	}
+	return line + "\n"
 }
 
 // brief is the lead over the stronger control.
@@ -122,6 +230,9 @@ func (r *Ranking) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.Verdict != nil {
+		o.field("verdict", r.Verdict)
+	}
 	o.field("scorer", r.Scorer)
 	o.field("ranking", names)
 	o.field("budget", r.Budget)
@@ -133,6 +244,9 @@ func (r *Ranking) MarshalJSON() ([]byte, error) {
 		o.field("idf_documents", c.Lexicon.Documents())
 	}
 	o.field("embedded_texts", r.Embedded)
+	if r.Lookahead != nil {
+		o.field("lookahead", r.Lookahead)
+	}
 	if r.Race != nil {
 		o.field("race", r.Race)
 	}
@@ -176,6 +290,9 @@ func (s *Score) UnmarshalJSON([]byte) error {
 func (s *Score) fields(o *object) {
 	t := s.Totals
 	o.field("source", s.Source)
+	if f := s.Forecast; f != nil {
+		f.fields(o)
+	}
 	o.field("score", s.Value)
 	if s.Groups >= 2 {
 		o.field("standard_error", s.StandardError)
@@ -211,6 +328,29 @@ func (s *Score) fields(o *object) {
 	o.field("skipped", s.Skipped)
 }
 
+// fields writes the forecast beside the score of its source.
+func (f *Forecast) fields(o *object) {
+	o.field("gain", f.Gain)
+	if f.Deviations != nil {
+		o.field("gain_standard_error", f.StandardError)
+		o.field("gain_step_error", f.StepError)
+		o.field("gain_interval", [2]float64{f.Low, f.High})
+		o.field("gain_t", f.T)
+	}
+	o.field("gain_after", f.After)
+	o.field("gain_queries", f.Queries)
+	o.field("gain_triples", f.Triples)
+	if f.Random != nil {
+		o.field("gain_over_random", f.Random)
+	}
+	if f.Shuffled != nil {
+		o.field("gain_over_shuffled", f.Shuffled)
+	}
+	o.field("harms", f.Harms)
+	o.field("overtrains", f.Overtrains)
+	o.field("adapter_norms", f.Norms)
+}
+
 // MarshalJSON writes the pair.
 func (p Pair) MarshalJSON() ([]byte, error) {
 	var o object
@@ -218,6 +358,9 @@ func (p Pair) MarshalJSON() ([]byte, error) {
 	o.field("worse", p.Worse)
 	o.field("difference", p.Difference)
 	o.field("standard_error", p.StandardError)
+	if p.StepError > 0 {
+		o.field("step_error", p.StepError)
+	}
 	o.field("interval", [2]float64{p.Low, p.High})
 	o.field("probability", p.Probability)
 	return o.done()
@@ -229,12 +372,13 @@ func (p *Pair) UnmarshalJSON(data []byte) error {
 		Better, Worse string
 		Difference    float64
 		StandardError float64 `json:"standard_error"`
+		StepError     float64 `json:"step_error"`
 		Interval      [2]float64
 		Probability   float64
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
 		return fmt.Errorf("eci: pair: %w: %w", ErrFormat, err)
 	}
-	*p = Pair{in.Better, in.Worse, in.Difference, in.StandardError, in.Interval[0], in.Interval[1], in.Probability}
+	*p = Pair{in.Better, in.Worse, in.Difference, in.StandardError, in.StepError, in.Interval[0], in.Interval[1], in.Probability}
 	return nil
 }

@@ -25,7 +25,6 @@ func TestEverySettingIsRefusedByItsName(t *testing.T) {
 		"CacheBytes":                 {{CacheBytes: -1}},
 		"MemoryBytes":                {{MemoryBytes: -1}},
 		"Skip":                       {{Skip: 16}, {Skip: SkipMalformed | 128}},
-		`CalibrateOn names "absent"`: {{CalibrateOn: []string{"one", "absent"}}},
 		`"consistency": Temperature`: {one(TargetConsistency{-1}), one(TargetConsistency{nan}), one(TargetConsistency{inf})},
 		`"locality": Temperature`:    {one(SemanticLocality{-1}), one(SemanticLocality{nan}), one(SemanticLocality{inf})},
 		`"residuality": Floor`:       {one(LexicalResidual{-0.1}), one(LexicalResidual{1}), one(LexicalResidual{nan})},
@@ -39,11 +38,10 @@ func TestEverySettingIsRefusedByItsName(t *testing.T) {
 			_, calls["Rank"] = Rank(t.Context(), &sem, source)
 			_, calls["Baseline"] = Rank(t.Context(), &Baseline{Sem: sem, Measure: Measures()[0]}, source)
 			_, calls["Calibrate"] = sem.Calibrate(t.Context(), source)
-			if says != `CalibrateOn names "absent"` { // which these do not use
-				_, calls["Race"] = Rank(t.Context(), &Race{Sem: sem}, source)
-				_, calls["Score"] = sem.Score(t.Context(), source)
-				calls["Weigh"] = sem.weighing(t.Context(), source)
-			}
+			_, calls["Race"] = Rank(t.Context(), &Race{Sem: sem}, source)
+			_, calls["Lookahead"] = Rank(t.Context(), &Lookahead{Sem: sem}, source)
+			_, calls["Score"] = sem.Score(t.Context(), source)
+			calls["Weigh"] = sem.weighing(t.Context(), source)
 			for name, err := range calls {
 				overridden := says == "Budget" && name == "Weigh" // of all triples
 				if !overridden && (!errors.Is(err, ErrSettings) || !strings.Contains(err.Error(), says)) || read {
@@ -244,7 +242,7 @@ func TestJSONIsReadBackOrRefused(t *testing.T) {
 	if diff := cmp.Diff(string(marshal(ranking.Calibration)), string(marshal(&calibration))); diff != "" {
 		t.Error(diff)
 	}
-	for _, stored := range []string{`{}`, `{"margin_scale":0.1,"negative_mean":null,"negative_scale":0.1}`, `{"margin_scale":0.1,"negative_scale":0.1,"dimension":4}`, `3`} {
+	for _, stored := range []string{`{}`, `{"margin_scale":0.1,"similarity_midpoint":null,"similarity_scale":0.1}`, `{"margin_scale":0.1,"similarity_scale":0.1,"dimension":4}`, `3`} {
 		if err := json.Unmarshal([]byte(stored), new(Calibration)); err == nil {
 			t.Error(stored, "was read as a calibration")
 		}
@@ -282,13 +280,18 @@ func TestRecordJSON(t *testing.T) {
 // TestNoIntervalIsNotANarrowOne: with the queries in one group there is none, of
 // the score or of the controls.
 func TestNoIntervalIsNotANarrowOne(t *testing.T) {
+	sources := withVectors(&hashEncoder{components: 4}, textSources(40))
+	calibration, err := new(Sem).Calibrate(t.Context(), sources...)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var rows []*Record
-	for triple := range withVectors(&hashEncoder{components: 4}, textSources(40))[0].Triples {
+	for triple := range sources[0].Triples {
 		r := *triple.(*Record)
 		r.QueryID = "one"
 		rows = append(rows, &r)
 	}
-	ranking, err := Rank(t.Context(), &Sem{}, SourceOf("a", rows))
+	ranking, err := Rank(t.Context(), &Sem{Calibration: calibration}, SourceOf("a", rows))
 	if err != nil {
 		t.Fatal(err)
 	}

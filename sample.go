@@ -1,11 +1,12 @@
 package eci
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
 	"slices"
+
+	"example.com/eci/internal/least"
 )
 
 // sample says which triples of a source are in the budget: those with the
@@ -18,8 +19,8 @@ type sample struct {
 	histogram []uint32
 	digest    uint64 // of the texts and ids, in order
 	survey    *reading
-	tables    uint64       // with a checkpoint: digest of vectors of the probe
-	probe     *checkSample // with a checkpoint: triples whose vectors stand for all
+	tables    uint64                // with a checkpoint: digest of vectors of the probe
+	probe     *least.Sample[Record] // with a checkpoint: triples whose vectors stand for all
 }
 
 // histogramBits sets the memory of a survey, 4 bytes << bits for each source,
@@ -71,19 +72,17 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 	}
 	smallest := math.MaxInt
 	for _, source := range sources {
-		s := &sample{histogram: make([]uint32, 1<<histogramBits), survey: r.reading(), probe: &checkSample{}}
+		s := &sample{histogram: make([]uint32, 1<<histogramBits), survey: r.reading(), probe: least.New[Record](probeTriples)}
 		r.samples[source.Name] = s
 		err := source.each(ctx, s.survey, nil, func(rec *Record) error {
-			p, n := fingerprintOf(rec.PositiveText), fingerprintOf(rec.NegativeText)
-			if err := cmp.Or(count(rec.PositiveText, p), count(rec.NegativeText, n)); err != nil {
+			q, p := fingerprintOf(rec.QueryText), fingerprintOf(rec.PositiveText)
+			if err := count(rec.PositiveText, p); err != nil {
 				return err
 			}
-			h := tripleHash(r.Seed, fingerprintOf(rec.QueryText), p, n)
-			if r.pool != nil {
-				r.pool.offer(source.Name, rec, h)
-			}
-			if r.Checkpoint != "" && s.probe.admits(h, probeTriples) {
-				s.probe.keep(&checked{row: batchRow{rec: *rec}, hash: h, order: s.probe.seen}, probeTriples)
+			h := tripleHash(r.Seed, q, p, fingerprintOf(rec.NegativeText))
+			r.labels.offer(source.Name, rec, q, p)
+			if r.Checkpoint != "" {
+				s.probe.Offer(h, func() Record { return *rec })
 			}
 			s.histogram[h>>(64-histogramBits)]++
 			for _, id := range [...]string{rec.QueryID, rec.PositiveID, rec.NegativeID} {
@@ -120,9 +119,6 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 			}
 		}
 		s.histogram = nil
-		if r.pool != nil {
-			r.surveyed += mix64(fnv1a(s.digest^uint64(s.size()), source.Name))
-		}
 	}
 	if r.dimension > 0 { // of the calibration
 		if err := r.fits(); err != nil {

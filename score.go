@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/lookahead"
 	"example.com/eci/internal/stat"
 )
 
@@ -64,6 +65,8 @@ type Score struct {
 	// has no interval, no paired difference and no probability of being the best.
 	// [NewScore] fills them.
 	Deviations []float64
+
+	sample *lookahead.Source // that the forecast walked on
 }
 
 // NewScore returns the score of a source with all that the delete-a-group
@@ -163,8 +166,8 @@ func newAccumulator(r *run, source Source) *accumulator {
 	for g := range a.totals {
 		a.totals[g].Factors = make([]float64, len(r.Components))
 	}
-	if !r.NoChecks && !r.band.on {
-		a.checks = &checkSample{}
+	if n := r.sampled(); n > 0 {
+		a.checks = newCheckSample(n)
 	}
 	s := r.samples[source.Name]
 	a.exact = r.Exact || !r.fast && (s == nil || s.size() <= exactTriples || r.dimension < exactDimension)
@@ -240,8 +243,11 @@ func (a *accumulator) addRow(g int, row *batchRow, scratch []float64) {
 
 // Name returns the name of the score.
 func (r *run) Name() string {
-	if r.measure != nil {
+	switch {
+	case r.measure != nil:
 		return r.measure.Name
+	case r.forecaster != nil:
+		return new(Lookahead).Name()
 	}
 	return r.Sem.Name()
 }
@@ -249,6 +255,9 @@ func (r *run) Name() string {
 // Annotate says what the scores were taken under.
 func (r *run) Annotate(ranking *Ranking) {
 	ranking.Calibration, ranking.Seed, ranking.Embedded = r.calibration, r.Seed, r.vectors.sent()
+	if r.forecaster != nil {
+		r.forecaster.annotate(ranking)
+	}
 }
 
 // Score scores one surveyed source.
@@ -268,7 +277,7 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 	}
 	s, err := a.score(ctx, source, pass.skipped)
 	if err == nil && a.checks != nil {
-		err = source.wrap(nil, r.check(ctx, s, a.checks.sorted()))
+		err = source.wrap(nil, r.inspect(ctx, s, a.checks.sorted()))
 	}
 	if err == nil && r.Checkpoint != "" {
 		err = r.store(source, s)
@@ -277,6 +286,28 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// sampled is the number of triples of a source that are kept for checks and
+// forecast.
+func (r *run) sampled() int {
+	if r.NoChecks {
+		return r.walked
+	}
+	return max(r.walked, checkedTriples)
+}
+
+// inspect takes checks and forecast from the triples that were kept.
+func (r *run) inspect(ctx context.Context, s *Score, rows []*checked) (err error) {
+	if !r.NoChecks {
+		if err := r.check(ctx, s, rows[:min(len(rows), checkedTriples)]); err != nil {
+			return err
+		}
+	}
+	if r.forecaster != nil {
+		s.Forecast, s.sample, err = r.forecaster.forecast(ctx, rows[:min(len(rows), r.walked)], !r.NoChecks)
+	}
+	return err
 }
 
 // check fills controls and artefact check.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"math"
-	"slices"
 
 	"example.com/eci/internal/disk"
 	"example.com/eci/internal/sketch"
@@ -36,8 +35,6 @@ type Sem struct {
 	// Calibration is frozen: when set it is used as it is; nil means that Rank
 	// takes one over the budgeted triples of all sources.
 	Calibration *Calibration
-	// CalibrateOn names the sources to calibrate on; nil means all.
-	CalibrateOn []string
 
 	// Budget is the number of triples scored of every source: 0 means the
 	// smallest source's count, Unlimited all of them. Which triples are in depends
@@ -102,7 +99,8 @@ const Unlimited = -1
 // Progress says how far a run is.
 // It is a value, which goroutines may share.
 type Progress struct {
-	// Stage is "survey", "calibrate" or "score".
+	// Stage is "survey", "calibrate", of which Triples counts labelled pairs of all
+	// sources, or "score".
 	Stage  string
 	Source string
 	// Triples is the number of triples of this source done in this stage, Total
@@ -163,9 +161,6 @@ func (r *run) prepare(ctx context.Context, sources []Source) error {
 	if err := checkSources(sources); err != nil {
 		return err
 	}
-	if err := r.checkNames(sources); err != nil {
-		return err
-	}
 	if r.Sem.Calibration != nil {
 		if err := r.useCalibration(); err != nil {
 			return err
@@ -175,16 +170,16 @@ func (r *run) prepare(ctx context.Context, sources []Source) error {
 		return err
 	}
 	if r.Sem.Calibration == nil {
-		if err := r.calibrate(ctx, sources); err != nil {
+		if err := r.calibrate(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Calibrate takes the scales over the budgeted triples of the sources named in
-// CalibrateOn (all of them by default), and the document frequencies over all
-// sources, unless Lexicon is set. Any Calibration already there is not used.
+// Calibrate takes the scales over the labelled pairs of all sources, and the
+// document frequencies over their distinct positives, unless Lexicon is set. No
+// negative takes part. Any Calibration already there is not used.
 func (s *Sem) Calibrate(ctx context.Context, sources ...Source) (*Calibration, error) {
 	fresh := *s
 	fresh.Calibration = nil
@@ -259,19 +254,19 @@ var errStopped = errors.New("stopped")
 // sources. It scores with S, or with a measure of a baseline.
 type run struct {
 	Sem
-	measure     *Measure
-	lexicon     *Lexicon
-	calibration *Calibration
-	hash        string
-	dimension   int
-	samples     map[string]*sample
-	band        band // of queries, when a race reads a part
-	vectors     *vectorSource
-	features    *cache[*features]
-	// The pool of the random control: as surveyed, and once its vectors are known.
-	pool          *poolSample
-	poolDocuments []document
-	surveyed      uint64          // digest of all sources, on which the pool depends
+	measure       *Measure
+	lexicon       *Lexicon
+	calibration   *Calibration
+	hash          string
+	dimension     int
+	samples       map[string]*sample
+	band          band // of queries, when a race reads a part
+	vectors       *vectorSource
+	features      *cache[*features]
+	labels        *labels
+	walked        int             // triples of a source kept for forecasts; 0 without
+	forecaster    *forecaster     // nil without
+	poolDocuments []document      // of the random control, once they are needed
 	expected      sketch.Expected // of a frozen calibration, not yet met
 	encoder       string          // with a checkpoint: which Embedder it is
 }
@@ -295,11 +290,8 @@ func newRun(s *Sem, measure *Measure) (*run, error) {
 	}
 	r.vectors = newVectorSource(&r.Sem)
 	r.features = newCache[*features](32 << 20)
-	if measure == nil && !r.NoChecks {
-		r.pool = &poolSample{rows: make(map[string]*checkSample)}
-	} else {
-		r.NoChecks = true
-	}
+	r.labels = newLabels(r.Seed)
+	r.NoChecks = r.NoChecks || measure != nil
 	return r, nil
 }
 
@@ -351,16 +343,6 @@ func (s *Sem) resolve() error {
 type validator interface{ Validate() error }
 
 func positive(x float64) bool { return x > 0 && !math.IsInf(x, 0) }
-
-// checkNames refuses names to calibrate on that are no sources.
-func (r *run) checkNames(sources []Source) error {
-	for _, name := range r.CalibrateOn {
-		if !slices.ContainsFunc(sources, func(s Source) bool { return s.Name == name }) {
-			return fmt.Errorf("eci: %w: CalibrateOn names %q, which is not among the sources", ErrSettings, name)
-		}
-	}
-	return nil
-}
 
 // spareSquares is the number of d x d arrays that jackknife, controls and artefact
 // check take beside the sums of the groups.
@@ -418,66 +400,6 @@ func (r *run) freeze(cal *Calibration) error {
 	}
 	r.calibration, r.hash = cal, hash
 	return nil
-}
-
-// calibrate takes scales over the budgeted triples of the named sources, unless
-// a checkpoint holds them.
-func (r *run) calibrate(ctx context.Context, sources []Source) error {
-	if r.Checkpoint == "" || r.band.on {
-		cal, err := r.scales(ctx, sources)
-		if err != nil {
-			return err
-		}
-		return r.freeze(cal)
-	}
-	cal, err := r.restoreCalibration(sources)
-	if err == nil && cal == nil {
-		if cal, err = r.scales(ctx, sources); err == nil {
-			err = r.storeCalibration(sources, cal)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	r.dimension = cal.Dimension
-	return r.freeze(cal)
-}
-
-func (r *run) scales(ctx context.Context, sources []Source) (*Calibration, error) {
-	named := make(map[string]bool)
-	for _, name := range r.CalibrateOn {
-		named[name] = true
-	}
-	var margin, negative spread
-	cal := &Calibration{Lexicon: r.lexicon, Encoder: &EncoderMark{Identity: identityOf(r.Embedder)}}
-	seen := sketch.Sample{Size: encoderMarks}
-	for _, source := range sources {
-		if len(r.CalibrateOn) > 0 && !named[source.Name] {
-			continue
-		}
-		cal.Sources = append(cal.Sources, source.Name)
-		err := r.batches(ctx, source, r.reading(), func(b *batch) error {
-			for i := range b.rows {
-				e := &b.rows[i].evidence
-				margin.add(e.Margin)
-				negative.add(e.NegativeSimilarity)
-			}
-			for i := range b.rows {
-				rec := &b.rows[i].rec
-				seen.Offer(true, rec.QueryText, rec.QueryVector)
-				seen.Offer(false, rec.PositiveText, rec.PositiveVector)
-			}
-			r.progress("calibrate", source, b.done)
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	cal.MarginScale, cal.NegativeMean, cal.NegativeScale = margin.deviation(), negative.mean, negative.deviation()
-	cal.Encoder.Vectors = seen.Marks()
-	cal.Triples, cal.Dimension = int(margin.n), r.dimension
-	return cal, cal.Validate()
 }
 
 func (r *run) progress(stage string, source Source, done int) {

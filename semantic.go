@@ -76,11 +76,11 @@ func (c SemanticLocality) Settings() string { return "T=" + formatFloat(orOne(c.
 // Validate refuses a temperature that is negative or not finite.
 func (c SemanticLocality) Validate() error { return checkTemperature(c.Temperature) }
 
-// Weight returns g from e.NegativeSimilarity and the calibration's NegativeMean
-// and NegativeScale.
+// Weight returns g from e.NegativeSimilarity and the calibration's SimilarityMidpoint
+// and SimilarityScale.
 func (c SemanticLocality) Weight(e *Evidence) float64 {
 	cal := e.Calibration
-	return sigmoid((e.NegativeSimilarity - cal.NegativeMean) / (orOne(c.Temperature) * cal.NegativeScale))
+	return sigmoid((e.NegativeSimilarity - cal.SimilarityMidpoint) / (orOne(c.Temperature) * cal.SimilarityScale))
 }
 
 // sigmoid is 1/(1+exp(-x)), written so that exp never overflows.

@@ -10,7 +10,7 @@ import (
 // TestComponentsByHand: each weight from evidence that was written down, with
 // values of the logistic function from its table: sigmoid(1) = 0.731058578630005.
 func TestComponentsByHand(t *testing.T) {
-	cal := &eci.Calibration{MarginScale: 0.2, NegativeMean: 0.5, NegativeScale: 0.1}
+	cal := &eci.Calibration{MarginScale: 0.2, SimilarityMidpoint: 0.5, SimilarityScale: 0.1}
 	for _, test := range []struct {
 		reason    string
 		component eci.Component
@@ -39,7 +39,7 @@ func TestComponentsByHand(t *testing.T) {
 
 // TestComponentsStayInRange: for any finite evidence, even absurd one.
 func TestComponentsStayInRange(t *testing.T) {
-	cal := &eci.Calibration{MarginScale: 1e-9, NegativeMean: -1, NegativeScale: 1e-9}
+	cal := &eci.Calibration{MarginScale: 1e-9, SimilarityMidpoint: -1, SimilarityScale: 1e-9}
 	for _, x := range []float64{-2, -1, -1e-300, 0, 1e-300, 1, 2} {
 		e := &eci.Evidence{Margin: x, NegativeSimilarity: x, Coverage: max(0, min(x, 1)), Overlap: 0, Calibration: cal}
 		for _, c := range []eci.Component{eci.TargetConsistency{}, eci.TargetConsistency{Temperature: 1e-6}, eci.SemanticLocality{}, eci.SemanticLocality{Temperature: 1e6}, eci.LexicalResidual{}} {

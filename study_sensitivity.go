@@ -38,7 +38,7 @@ type Sensitivity struct {
 // Goroutines may share one that none of them changes.
 type Variant struct {
 	// Setting is what was changed: "triples", "consistency temperature", "locality
-	// temperature", "eps^2", "tokenizer", "idf corpus", "calibration" or "encoder".
+	// temperature", "eps^2", "tokenizer", "idf corpus" or "encoder".
 	Setting string `json:"setting"`
 	// Value is what it was changed to.
 	Value string `json:"value"`
@@ -74,8 +74,7 @@ type variation struct {
 //   - 10, 25 and 50 percent of the triples
 //   - a quarter, half, twice and four times each temperature and eps^2
 //   - the other tokenizer
-//   - IDF weights over the positives alone, and over each of Lexicons
-//   - calibration without each source in turn
+//   - IDF weights over each of Lexicons
 //   - the second encoder
 //
 // Run embeds each distinct text once for all of them, within Sem.CacheBytes. It
@@ -119,11 +118,7 @@ func (s *Study) Run(ctx context.Context, sources ...Source) (*Sensitivity, error
 	}
 	out.Order = out.Default.order()
 	base.Components = first.Components
-	variations, err := s.variations(ctx, base, out.Default, sources)
-	if err != nil {
-		return nil, err
-	}
-	for _, v := range variations {
+	for _, v := range s.variations(base, out.Default) {
 		sem := base
 		sem.Components = slices.Clone(base.Components)
 		v.change(&sem)
@@ -139,7 +134,7 @@ func (s *Study) Run(ctx context.Context, sources ...Source) (*Sensitivity, error
 	return out, nil
 }
 
-func (s *Study) variations(ctx context.Context, base Sem, ranking *Ranking, sources []Source) ([]variation, error) {
+func (s *Study) variations(base Sem, ranking *Ranking) []variation {
 	var all []variation
 	add := func(setting, value string, change func(s *Sem)) {
 		all = append(all, variation{setting, value, change})
@@ -176,50 +171,13 @@ func (s *Study) variations(ctx context.Context, base Sem, ranking *Ranking, sour
 		}
 		add("tokenizer", other.Name(), func(s *Sem) { s.Tokenizer = other })
 	}
-	positives, err := countPositives(ctx, base, sources)
-	if err != nil {
-		return nil, err
-	}
-	add("idf corpus", "positives", func(s *Sem) { s.Lexicon = positives })
 	for _, name := range sortedKeys(s.Lexicons) {
 		add("idf corpus", name, func(sem *Sem) { sem.Lexicon = s.Lexicons[name] })
-	}
-	for _, left := range sources {
-		var others []string
-		for _, source := range sources {
-			if source.Name != left.Name {
-				others = append(others, source.Name)
-			}
-		}
-		add("calibration", "without "+left.Name, func(s *Sem) { s.CalibrateOn = others })
 	}
 	if s.Second.Vectors != nil || s.Second.Embedder != nil {
 		add("encoder", "second", func(sem *Sem) { sem.Vectors, sem.Embedder = s.Second.Vectors, s.Second.Embedder })
 	}
-	return all, nil
-}
-
-// countPositives counts document frequencies over the distinct positives.
-func countPositives(ctx context.Context, base Sem, sources []Source) (*Lexicon, error) {
-	tokenizer := base.Tokenizer
-	if tokenizer == nil && base.Lexicon != nil {
-		tokenizer = base.Lexicon.Tokenizer()
-	}
-	lexicon, seen := NewLexicon(tokenizer), make(map[fingerprint]struct{})
-	for _, source := range sources {
-		err := source.each(ctx, newReading(base.Skip), nil, func(rec *Record) error {
-			f := fingerprintOf(rec.PositiveText)
-			if _, ok := seen[f]; !ok {
-				seen[f] = struct{}{}
-				lexicon.Add(rec.PositiveText)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return lexicon, nil
+	return all
 }
 
 func (r *Ranking) order() []string {

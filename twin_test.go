@@ -1,12 +1,15 @@
 package eci_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,7 +40,7 @@ func twin(sources map[string][]*eci.Record, groups int) map[string]twinScore {
 	documents := make(map[string]bool)
 	for _, rows := range sources {
 		for _, r := range rows {
-			documents[r.PositiveText], documents[r.NegativeText] = true, true
+			documents[r.PositiveText] = true
 		}
 	}
 	df := make(map[string]float64)
@@ -74,12 +77,29 @@ func twin(sources map[string][]*eci.Record, groups int) map[string]twinScore {
 	}
 	sigmoid := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
-	var margins, negatives []float64
-	for _, rows := range sources {
-		for _, r := range rows {
-			q, p, n := unit(r.QueryVector), unit(r.PositiveVector), unit(r.NegativeVector)
-			margins = append(margins, inner(q, p)-inner(q, n))
-			negatives = append(negatives, inner(q, n))
+	// Neutral ground: the distinct labelled pairs, in the order of reading.
+	type pair struct {
+		key  string
+		q, p []float64
+	}
+	var pairs []pair
+	met := make(map[[2]string]bool)
+	for _, name := range slices.Sorted(maps.Keys(sources)) {
+		for _, r := range sources[name] {
+			if texts := [2]string{r.QueryText, r.PositiveText}; !met[texts] {
+				met[texts] = true
+				pairs = append(pairs, pair{cmp.Or(r.QueryID, r.QueryText), unit(r.QueryVector), unit(r.PositiveVector)})
+			}
+		}
+	}
+	var margins, own, strange []float64
+	for _, a := range pairs {
+		own = append(own, inner(a.q, a.p))
+		for _, b := range pairs {
+			if a.key != b.key {
+				strange = append(strange, inner(a.q, b.p))
+				margins = append(margins, inner(a.q, a.p)-inner(a.q, b.p))
+			}
 		}
 	}
 	moments := func(x []float64) (mean, sd float64) {
@@ -92,7 +112,9 @@ func twin(sources map[string][]*eci.Record, groups int) map[string]twinScore {
 		return mean, math.Sqrt(sd)
 	}
 	_, marginScale := moments(margins)
-	mu, sigma := moments(negatives)
+	ownMean, ownDeviation := moments(own)
+	strangeMean, strangeDeviation := moments(strange)
+	mu, sigma := (ownMean+strangeMean)/2, math.Sqrt((ownDeviation*ownDeviation+strangeDeviation*strangeDeviation)/2)
 
 	out := make(map[string]twinScore)
 	for name, rows := range sources {

@@ -43,8 +43,17 @@ func verdict(ranked []Ranked, unit string, doubts []string) *Verdict {
 		return nil
 	}
 	v := &Verdict{}
+	var harmful []string
 	for _, s := range ranked {
-		v.warn(s, unit)
+		if s.Forecast.Harms {
+			harmful = append(harmful, fmt.Sprintf("%s %s", s.Source, s.Forecast.interval()))
+		}
+	}
+	if harmful != nil {
+		v.Warnings = append(v.Warnings, fmt.Sprintf("would harm: %s. That is for a loss over the explicit negatives; in-batch negatives soften differences and can turn harm into a smaller gain", strings.Join(harmful, ", ")))
+	}
+	for _, s := range ranked {
+		v.warn(s)
 	}
 	best := ranked[0]
 	f := best.Forecast
@@ -85,12 +94,12 @@ var controlNames = map[string]string{"random": "random documents", "shuffled": "
 func advised(ranked []Ranked) (chosen *Ranked, equals []string) {
 	for i := range ranked {
 		s := &ranked[i]
-		if !(s.Forecast.Low > 0) || s.flagged() || !s.beatsControls() {
+		if !(s.Forecast.Low > 0) || s.flagged() || !s.beatsRandom() {
 			continue
 		}
 		if chosen == nil {
 			chosen = s
-		} else if d := chosen.Forecast.over(s.Forecast); d == nil || !(d.Low > 0) {
+		} else if d := chosen.Forecast.Over(s.Forecast); d == nil || !(d.Low > 0) {
 			equals = append(equals, s.Source)
 		}
 	}
@@ -100,15 +109,12 @@ func advised(ranked []Ranked) (chosen *Ranked, equals []string) {
 // flagged reports whether the source's negatives can be told without the query.
 func (s *Ranked) flagged() bool { return s.Artefact != nil && s.Artefact.AUC > artefactAUC }
 
-// beatsControls reports whether the source is better than every control at 95%.
-// Without controls there is nothing to beat.
-func (s *Ranked) beatsControls() bool {
-	for _, d := range []*Difference{s.Forecast.Random, s.Forecast.Shuffled} {
-		if d != nil && !(d.Low > 0) {
-			return false
-		}
-	}
-	return true
+// beatsRandom reports whether the source is better at 95% than negatives that cost
+// nothing: random documents, or, without a pool to draw them from, another query's
+// negatives. Without either there is nothing to beat.
+func (s *Ranked) beatsRandom() bool {
+	_, d := s.Forecast.control()
+	return d == nil || d.Low > 0
 }
 
 // why says for which reason a source that helps is not advised.
@@ -133,13 +139,10 @@ func recommend(chosen *Ranked, equals []string, unit string) string {
 		chosen.Source, f.interval(), unit, over, strings.Join(equals, ", "))
 }
 
-// warn adds what is to be known of one source.
-func (v *Verdict) warn(s Ranked, unit string) {
+// warn adds what is to be known of one source that helps.
+func (v *Verdict) warn(s Ranked) {
 	f := s.Forecast
-	if f.Harms {
-		v.Warnings = append(v.Warnings, fmt.Sprintf("%s would harm: %s %s. The forecast is for a loss over the explicit negatives; in-batch negatives soften differences and can turn harm into a smaller gain", s.Source, f.interval(), unit))
-	}
-	if f.Overtrains {
+	if f.Overtrains && !f.Harms {
 		v.Warnings = append(v.Warnings, fmt.Sprintf("%s overtrains (%s): stop early, look for false negatives", s.Source, f.curve()))
 	}
 }

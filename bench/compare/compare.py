@@ -154,7 +154,7 @@ def weighted_residuals(out, t, q, p, n, scales, extra=None):
         positive = np.einsum("ij,ij->i", x, y) * iq * ip
         negative = np.einsum("ij,ij->i", x, z) * iq * im
         margin = positive - negative
-        w = sigmoid(margin / scales["margin"]) * sigmoid((negative - scales["negative_mean"]) / scales["negative"])
+        w = sigmoid(margin / scales["margin"]) * sigmoid((negative - scales["midpoint"]) / scales["scale"])
         if extra is not None:
             w *= extra[rows]
         w = np.sqrt(w)
@@ -223,6 +223,9 @@ def steps(triples, pool):
 WORD = re.compile(r"[^\W_]+")
 
 
+PAIRS = 2048  # labelled pairs that the scales are taken over
+
+
 def fnv1a(text):
     h = 14695981039346656037
     for b in text.encode():
@@ -268,7 +271,7 @@ def rank(q):
                     rows.append((
                         query_ids[row["query_id"]], document_ids[row["positive_id"]], document_ids[row["negative_id"]],
                         fnv1a(row["query_id"]) % groups,
-                        tokens(row["query"], False), tokens(row["positive"], True), tokens(row["negative"], True),
+                        tokens(row["query"], False), tokens(row["positive"], True), tokens(row["negative"], False),
                     ))
             sources.append(rows)
         n_documents = len(counted)
@@ -282,23 +285,22 @@ def rank(q):
                 m = masses[found] = sum(idf.get(w, unseen) for w in found)
             return m
 
-        def similarities(rows):
-            positive, negative = [], []
-            for first in range(0, len(rows), BLOCK):
-                x, y, z = vectors(rows[first : first + BLOCK])
-                iq, ip, im = (1 / np.sqrt(np.einsum("ij,ij->i", v, v).astype(np.float64)) for v in (x, y, z))
-                positive.append(np.einsum("ij,ij->i", x, y) * iq * ip)
-                negative.append(np.einsum("ij,ij->i", x, z) * iq * im)
-            return np.concatenate(positive), np.concatenate(negative)
-
         def vectors(rows):
             index = np.array([row[:3] for row in rows])
             return queries[index[:, 0]], documents[index[:, 1]], documents[index[:, 2]]
 
-        pairs = [similarities(rows) for rows in sources]
-        negative = np.concatenate([n for _, n in pairs])
-        margin = np.concatenate([p for p, _ in pairs]) - negative
-        scales = {"margin": margin.std(), "negative_mean": negative.mean(), "negative": negative.std()}
+        # Neutral ground: the labelled pairs, every query against every positive.
+        labelled = list(dict.fromkeys(row[:2] for rows in sources for row in rows))[:PAIRS]
+        asked, given = np.array([p[0] for p in labelled]), np.array([p[1] for p in labelled])
+        x, y = (v.astype(np.float64) for v in (queries[asked], documents[given]))
+        cosines = (x / np.linalg.norm(x, axis=1, keepdims=True)) @ (y / np.linalg.norm(y, axis=1, keepdims=True)).T
+        strange, own = asked[:, None] != asked[None, :], np.diag(cosines)
+        margins, others = (own[:, None] - cosines)[strange], cosines[strange]
+        scales = {
+            "margin": margins.std(),
+            "midpoint": (own.mean() + others.mean()) / 2,
+            "scale": math.sqrt((own.var() + others.var()) / 2),
+        }
 
         best = 0.0
         for rows in sources:

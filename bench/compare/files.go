@@ -75,7 +75,9 @@ func (c *comparison) files() error {
 	if err != nil {
 		return err
 	}
-	if err := agree(contenders, out, 1e-5); err != nil {
+	// The two sides take their scales over 2,048 of the labelled pairs each, but not
+	// over the same ones.
+	if err := agree(contenders, out, 0.02); err != nil {
 		return err
 	}
 	var rows [][]string

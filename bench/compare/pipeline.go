@@ -78,7 +78,7 @@ func residual(dst, x, y, z []float32, s scales) {
 	ix, iy, iz := 1/math.Sqrt(xx), 1/math.Sqrt(yy), 1/math.Sqrt(zz)
 	positive, negative := xy*ix*iy, xz*ix*iz
 	margin := positive - negative
-	w := math.Sqrt(sigmoid(margin/s.Margin) * sigmoid((negative-s.NegativeMean)/s.Negative))
+	w := math.Sqrt(sigmoid(margin/s.Margin) * sigmoid((negative-s.Midpoint)/s.Scale))
 	dots.Residual(dst, x, y, z, w*margin*ix, w*iy, w*iz)
 }
 
@@ -115,8 +115,8 @@ func (s *session) score(q request) (reply, error) {
 	lexicon.Add("none")
 	sem := &eci.Sem{
 		Components: []eci.Component{eci.TargetConsistency{}, eci.SemanticLocality{}},
-		Calibration: &eci.Calibration{MarginScale: q.Scales.Margin, NegativeMean: q.Scales.NegativeMean, NegativeScale: q.Scales.Negative,
-			Triples: q.Pool, Dimension: d, Lexicon: lexicon},
+		Calibration: &eci.Calibration{MarginScale: q.Scales.Margin, SimilarityMidpoint: q.Scales.Midpoint, SimilarityScale: q.Scales.Scale,
+			Pairs: q.Pool, Dimension: d, Lexicon: lexicon},
 		Epsilon2: q.Epsilon2, Groups: q.Groups, NoChecks: true,
 	}
 	source := eci.SourceSeq("generated", func(yield func(vectorTriple, error) bool) {
@@ -233,7 +233,7 @@ func (c *comparison) writePool(d, pool int) (scales, error) {
 	}
 	_, margin := moments(margins)
 	mean, negative := moments(negatives)
-	return scales{Margin: margin, NegativeMean: mean, Negative: negative}, nil
+	return scales{Margin: margin, Midpoint: mean, Scale: negative}, nil
 }
 
 func moments(x []float64) (mean, deviation float64) {

@@ -38,9 +38,9 @@ type request struct {
 
 // scales are a frozen calibration.
 type scales struct {
-	Margin       float64 `json:"margin"`
-	NegativeMean float64 `json:"negative_mean"`
-	Negative     float64 `json:"negative"`
+	Margin   float64 `json:"margin"`
+	Midpoint float64 `json:"midpoint"`
+	Scale    float64 `json:"scale"`
 }
 
 // reply holds the time of the work alone, without reading the generated data, in

@@ -32,7 +32,6 @@ type inputs struct {
 	consistency, near float64
 	checkpoint        string
 	skip              []string
-	calibrateOn       []string
 	epsilon2, floor   float64
 }
 
@@ -67,7 +66,6 @@ func (in *inputs) scoring(flags *pflag.FlagSet) {
 	flags.Float64Var(&in.near, "locality-temperature", 1, "temperature of semantic locality, in units of its scale")
 	flags.Float64Var(&in.floor, "residuality-floor", 0, "least lexical residuality, in [0, 1)")
 	flags.Float64Var(&in.epsilon2, "epsilon2", 0.5, "distortion of the coding rate")
-	flags.StringSliceVar(&in.calibrateOn, "calibrate-on", nil, "names of the sources to calibrate on (default all)")
 	flags.StringVar(&in.checkpoint, "checkpoint", "", "`directory` in which finished parts are kept, so that a stopped run goes on")
 }
 
@@ -228,7 +226,7 @@ func (in *inputs) settings(sem *eci.Sem) error {
 		return usage("--epsilon2 and temperatures must be above 0")
 	}
 	sem.Budget, sem.Seed, sem.Groups, sem.Exact = in.budget, in.seed, in.groups, in.exact
-	sem.Epsilon2, sem.Checkpoint, sem.CalibrateOn = in.epsilon2, in.checkpoint, in.calibrateOn
+	sem.Epsilon2, sem.Checkpoint = in.epsilon2, in.checkpoint
 	sem.Components = []eci.Component{
 		eci.TargetConsistency{Temperature: in.consistency},
 		eci.SemanticLocality{Temperature: in.near},

@@ -4,15 +4,19 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 
 	"example.com/eci"
 	"example.com/eci/cmd/eci/report"
+	"example.com/eci/testdata/demo"
 	"github.com/spf13/cobra"
 )
 
 type rankFlags struct {
 	inputs
+	by          string
+	pool        string
+	walked      int
+	cutoff      int
 	race        bool
 	html        string
 	requireBest string
@@ -24,16 +28,26 @@ func (a *app) rank() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rank [flags] SOURCE...",
 		Short: "Rank sources of hard negatives, with intervals",
-		Long: `Rank scores every source on the same number of triples and prints them best
-first: score in nats, 95% interval, probability of being the best, the lead over
-negatives taken blindly, and whether negatives can be told without the query.`,
+		Long: `Rank forecasts what training on each source would do to retrieval and prints the
+sources best first, with the verdict above them: expected change of nDCG@10, 95%
+interval, the change after each of three steps, probability of being the best, the
+lead over random documents, whether negatives can be told without the query, and
+the information of the triples in nats, all on the same number of triples.
+
+Queries are searched in the documents of --pool, a corpus or a file of ids whose
+vectors are at hand, or else in the labelled positives.`,
 		Example: `  eci rank --demo
   eci rank --vectors vectors bm25.jsonl dense.jsonl llm.jsonl
+  eci rank --vectors vectors --pool corpus.jsonl --qrels qrels.tsv bm25.jsonl dense.jsonl
   eci rank --demo --html report.html
   eci rank --demo --require-best llm --confidence 0.95 --quiet >/dev/null && echo train on llm`,
 		RunE: func(c *cobra.Command, files []string) error { return a.runRank(c, &f, files) },
 	}
 	f.register(c)
+	c.Flags().StringVar(&f.by, "by", byLookahead, "what to rank by: lookahead, or eci for the information alone")
+	c.Flags().StringVar(&f.pool, "pool", "", "`file` of the documents that queries are searched in: a corpus, or ids one a line")
+	c.Flags().IntVar(&f.walked, "lookahead-triples", 512, "triples of each source that the forecast walks on; 0 for all")
+	c.Flags().IntVar(&f.cutoff, "cutoff", 10, "k of nDCG@k")
 	c.Flags().BoolVar(&f.race, "race", false, "read growing samples and drop sources that can no longer be the best")
 	c.Flags().StringVar(&f.html, "html", "", "write a report as one HTML page to this `file`")
 	c.Flags().StringVar(&f.requireBest, "require-best", "", "fail with exit code 3 unless this source is the best")
@@ -51,12 +65,12 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 		return err
 	}
 	defer o.Close()
-	var scorer eci.Scorer = o.sem
 	m := a.meter()
 	defer m.stop()
 	o.sem.Progress = m.report()
-	if f.race {
-		scorer = &eci.Race{Sem: *o.sem}
+	scorer, err := f.scorer(o)
+	if err != nil {
+		return err
 	}
 	ranking, err := eci.Rank(ctx, scorer, o.sources...)
 	if err != nil {
@@ -83,6 +97,57 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 		return err
 	}
 	return f.check(ranking)
+}
+
+// The words of --by.
+const (
+	byLookahead = "lookahead"
+	byECI       = "eci"
+)
+
+// scorer is what the flags say to rank by.
+func (f *rankFlags) scorer(o *opened) (eci.Scorer, error) {
+	switch {
+	case f.by != byLookahead && f.by != byECI:
+		return nil, usage("--by %s: it is lookahead or eci", f.by)
+	case f.walked < 0:
+		return nil, usage("--lookahead-triples %d: it is a positive number, or 0 for all", f.walked)
+	case f.cutoff < 1:
+		return nil, usage("--cutoff %d: nDCG@k needs a k of 1 or more", f.cutoff)
+	case f.by == byECI && f.pool != "":
+		return nil, usage("--pool is for --by lookahead")
+	case f.by == byECI && f.race:
+		return &eci.Race{Sem: *o.sem}, nil
+	case f.by == byECI:
+		return o.sem, nil
+	}
+	ahead, err := f.lookahead(o)
+	if err != nil {
+		return nil, err
+	}
+	if f.race {
+		return &eci.Race{Lookahead: ahead}, nil
+	}
+	return ahead, nil
+}
+
+func (f *rankFlags) lookahead(o *opened) (*eci.Lookahead, error) {
+	files, pool := f.files, f.pool
+	if f.demo {
+		files, pool = eci.Files{FS: demo.Files, Qrels: "qrels.tsv"}, "corpus.jsonl"
+	}
+	ahead := &eci.Lookahead{Sem: *o.sem, Triples: f.walked, Cutoff: f.cutoff}
+	if f.walked == 0 {
+		ahead.Triples = eci.Unlimited
+	}
+	var err error
+	if ahead.Relevant, err = files.Relevant(); err != nil {
+		return nil, err
+	}
+	if pool != "" {
+		ahead.Pool = files.Documents(pool)
+	}
+	return ahead, nil
 }
 
 // rankWith ranks and shows how far it is.
@@ -119,28 +184,40 @@ func rankResult(r *eci.Ranking) result {
 	if first.Matrix != nil {
 		line += fmt.Sprintf(", %d dimensions", first.Matrix.Config().Dimension)
 	}
-	out.lead = []string{line}
-	s := sheet{header: []string{"rank", "source", r.Scorer, "low", "high", "P(best)", "ranks"}, best: true}
-	checks := first.Controls != nil
-	if checks {
-		s.header = append(s.header, "control", "artefact")
+	if l := r.Lookahead; l != nil {
+		line += fmt.Sprintf("; gain in %s over %.3f, %d queries in %d documents", l.Metric, l.Frozen, l.Queries, l.Pool)
 	}
-	s.header = append(s.header, first.Components...)
-	s.header = append(s.header, "unique", "disjoint")
+	if r.Verdict != nil {
+		out.lead = append(out.lead, r.Verdict.Sentence)
+	}
+	out.lead = append(out.lead, line)
+	s := sheet{header: rankHeader(r), best: true}
 	for _, x := range r.Ranked {
-		row := []any{x.Rank, x.Source, fixed(x.Value, 2), "", "", "", ranks(x)}
-		if x.Groups >= 2 { // otherwise there is no interval
-			row = []any{x.Rank, x.Source, fixed(x.Value, 2), fixed(x.Low, 2), fixed(x.High, 2), fixed(x.BestProbability, 2), ranks(x)}
-		}
-		if checks {
-			control, artefact := any(""), any("")
-			if x.Controls.Shuffled.Triples+x.Controls.Random.Triples > 0 {
-				control = number{lead(x.Controls), 2, true}
+		var row []any
+		switch f := x.Forecast; {
+		case f != nil:
+			row = []any{x.Rank, x.Source, number{f.Gain, 3, true}, number{f.Low, 3, true}, number{f.High, 3, true}}
+			if f.Deviations == nil {
+				row[3], row[4] = "", ""
 			}
+			for _, g := range f.After {
+				row = append(row, number{g, 3, true})
+			}
+			row = append(row, fixed(x.BestProbability, 2), ranks(x))
+		case x.Groups >= 2:
+			row = []any{x.Rank, x.Source, fixed(x.Value, 2), fixed(x.Low, 2), fixed(x.High, 2), fixed(x.BestProbability, 2), ranks(x)}
+		default: // there is no interval
+			row = []any{x.Rank, x.Source, fixed(x.Value, 2), "", "", "", ranks(x)}
+		}
+		if x.Controls != nil {
+			artefact := any("")
 			if x.Artefact.Triples > 0 {
 				artefact = fixed(x.Artefact.AUC, 2)
 			}
-			row = append(row, control, artefact)
+			row = append(row, leadOf(x), artefact)
+		}
+		if x.Forecast != nil {
+			row = append(row, fixed(x.Value, 2))
 		}
 		for _, f := range x.Totals.Factors {
 			row = append(row, fixed(f/float64(max(1, x.Totals.Triples)), 2))
@@ -152,6 +229,46 @@ func rankResult(r *eci.Ranking) result {
 		out.notes = append(out.notes, "note: "+n)
 	}
 	return out
+}
+
+// rankHeader names the columns of a ranking.
+func rankHeader(r *eci.Ranking) []string {
+	first := r.Ranked[0]
+	header := []string{"rank", "source"}
+	if r.Lookahead != nil {
+		header = append(header, "gain", "low", "high")
+		for k := range first.Forecast.After {
+			header = append(header, fmt.Sprint("step ", k+1))
+		}
+	} else {
+		header = append(header, r.Scorer, "low", "high")
+	}
+	header = append(header, "P(best)", "ranks")
+	switch {
+	case first.Controls != nil && r.Lookahead != nil:
+		header = append(header, "over random", "artefact")
+	case first.Controls != nil:
+		header = append(header, "control", "artefact")
+	}
+	if r.Lookahead != nil {
+		header = append(header, new(eci.Sem).Name())
+	}
+	header = append(header, first.Components...)
+	return append(header, "unique", "disjoint")
+}
+
+// leadOf is the lead over negatives that cost nothing.
+func leadOf(x eci.Ranked) any {
+	if x.Forecast == nil {
+		if x.Controls.Shuffled.Triples+x.Controls.Random.Triples == 0 {
+			return ""
+		}
+		return number{lead(x.Controls), 2, true}
+	}
+	if x.Forecast.Random == nil {
+		return ""
+	}
+	return number{x.Forecast.Random.Value, 3, true}
 }
 
 // lead is the lead over the stronger control.
@@ -182,9 +299,9 @@ func (f *rankFlags) describe(r *eci.Ranking) []report.Setting {
 	}
 	if c := r.Calibration; c != nil {
 		s = append(s,
-			report.Setting{Name: "calibrated on", Value: fmt.Sprintf("%s (%d triples)", strings.Join(c.Sources, ", "), c.Triples)},
+			report.Setting{Name: "calibrated on", Value: fmt.Sprintf("%d labelled pairs", c.Pairs)},
 			report.Setting{Name: "spread of margins σₘ", Value: fmt.Sprintf("%.4f", c.MarginScale)},
-			report.Setting{Name: "negative similarities μ ± σ", Value: fmt.Sprintf("%.4f ± %.4f", c.NegativeMean, c.NegativeScale)},
+			report.Setting{Name: "similarities μ ± σ", Value: fmt.Sprintf("%.4f ± %.4f", c.SimilarityMidpoint, c.SimilarityScale)},
 			report.Setting{Name: "documents behind the word weights", Value: fmt.Sprint(c.Lexicon.Documents())})
 	}
 	return s

@@ -2,11 +2,12 @@
 // would write it.
 //
 //	go run ./examples/rank
-//	go run ./examples/rank -vectors DIR [-json] SOURCE.jsonl...
+//	go run ./examples/rank -vectors DIR [-json] [-pool FILE] [-qrels FILE] SOURCE...
 //
 // The first ranks the five sources of the embedded demo. For the second, DIR
 // holds queries.npy, queries.ids, corpus.npy and corpus.ids; a source is named
-// after its file.
+// after its file. The pool is a corpus, or a file of ids: the documents that
+// queries are searched in. Without one these are the labelled positives.
 package main
 
 import (
@@ -23,35 +24,62 @@ import (
 	"example.com/eci/testdata/demo"
 )
 
+// options are the settings of the command line.
+type options struct {
+	vectors, pool, qrels string
+	triples              int
+	json                 bool
+}
+
 func main() {
-	vectors := flag.String("vectors", "", "`directory` with queries.npy, queries.ids, corpus.npy and corpus.ids")
-	asJSON := flag.Bool("json", false, "print JSON instead of a table")
+	var o options
+	flag.StringVar(&o.vectors, "vectors", "", "`directory` with queries.npy, queries.ids, corpus.npy and corpus.ids")
+	flag.StringVar(&o.pool, "pool", "", "`file` of the documents that queries are searched in: a corpus, or ids")
+	flag.StringVar(&o.qrels, "qrels", "", "`file` of relevance judgments beyond the triples' own")
+	flag.IntVar(&o.triples, "lookahead-triples", 512, "triples of each source that the forecast walks on; 0 for all")
+	flag.BoolVar(&o.json, "json", false, "print JSON instead of a table")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *vectors, *asJSON, flag.Args()); err != nil {
+	if err := run(ctx, o, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, dir string, asJSON bool, files []string) error {
-	vectors, sources, err := open(dir, files)
+func run(ctx context.Context, o options, paths []string) error {
+	vectors, sources, err := open(o.vectors, paths)
 	if err != nil {
 		return err
 	}
 	defer vectors.Close()
-	ranking, err := eci.Rank(ctx, &eci.Sem{Vectors: vectors}, sources...)
+	scorer := &eci.Lookahead{Sem: eci.Sem{Vectors: vectors}, Triples: o.triples}
+	if o.triples == 0 {
+		scorer.Triples = eci.Unlimited
+	}
+	files := eci.Files{Qrels: o.qrels}
+	if o.vectors == "" {
+		files = eci.Files{FS: demo.Files, Qrels: "qrels.tsv"}
+	}
+	if scorer.Relevant, err = files.Relevant(); err != nil {
+		return err
+	}
+	if o.pool != "" {
+		scorer.Pool = files.Documents(o.pool)
+	} else if o.vectors == "" {
+		scorer.Pool = files.Documents("corpus.jsonl")
+	}
+	ranking, err := eci.Rank(ctx, scorer, sources...)
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if o.json {
 		out := json.NewEncoder(os.Stdout)
 		out.SetIndent("", "  ")
 		return out.Encode(ranking)
 	}
 	fmt.Print(ranking)
-	if err := combine(ranking); err != nil {
+	if err := combine(ctx, ranking); err != nil {
 		return err
 	}
 	return lint(ctx, vectors, sources)
@@ -82,7 +110,7 @@ func lint(ctx context.Context, vectors eci.Vectors, sources []eci.Source) error 
 }
 
 // combine prints the best hybrid of two sources and the best mixture.
-func combine(ranking *eci.Ranking) error {
+func combine(ctx context.Context, ranking *eci.Ranking) error {
 	if len(ranking.Ranked) < 2 {
 		return nil
 	}
@@ -94,8 +122,27 @@ func combine(ranking *eci.Ranking) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("best hybrid:", hybrids[0])
-	fmt.Println("best mixture:", mixture)
+	hybrid, mixed := make(map[string]float64), make(map[string]float64)
+	for _, name := range hybrids[0].Sources {
+		hybrid[name] = 1
+	}
+	for _, w := range mixture.Weights {
+		mixed[w.Source] = w.Weight
+	}
+	if err := forecast(ctx, ranking, fmt.Sprint("hybrid richest in information: ", hybrids[0]), hybrid); err != nil {
+		return err
+	}
+	return forecast(ctx, ranking, fmt.Sprint("mixture richest in information: ", mixture), mixed)
+}
+
+// forecast prints what training on a mixture would do, beside the best source.
+func forecast(ctx context.Context, ranking *eci.Ranking, what string, shares map[string]float64) error {
+	f, err := ranking.ForecastMix(ctx, shares)
+	if err != nil {
+		return err
+	}
+	best := ranking.Best()
+	fmt.Printf("%s\n  forecast %+.3f %s, %s over %s\n", what, f.Gain, ranking.Lookahead.Metric, f.Over(best.Forecast), best.Source)
 	return nil
 }
 
@@ -111,9 +158,10 @@ func open(dir string, files []string) (*eci.VectorFiles, []eci.Source, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	var sources []eci.Source
-	for _, file := range files {
-		sources = append(sources, eci.JSONL(file))
+	sources, err := (&eci.Files{}).Sources(files...)
+	if err != nil {
+		vectors.Close()
+		return nil, nil, err
 	}
 	return vectors, sources, nil
 }

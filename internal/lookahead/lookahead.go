@@ -52,6 +52,9 @@ type Settings struct {
 	Folds int
 	// Steps is the number of half steps; 0 means 3.
 	Steps int
+	// StepQueries is the most queries on which the variance of the steps is taken;
+	// 0 means that it is not.
+	StepQueries int
 }
 
 // resolve sets the defaults and reports what is out of range.
@@ -123,6 +126,10 @@ type Result struct {
 	// StandardError is the standard deviation of the queries' mean gains, divided
 	// by the square root of their number; +Inf for a single query.
 	StandardError float64
+	// StepDeviations are the shares of the folds of triples in the error of the steps:
+	// the sum of their squares is the variance of Gain over the triples that the
+	// adapters were made from. Nil unless Settings.StepQueries is positive.
+	StepDeviations []float64
 	// Folds describes the walks, one for each fold, or a single one for a
 	// disjoint source.
 	Folds []Fold

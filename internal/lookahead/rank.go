@@ -103,10 +103,13 @@ type productMemory [queryBlock * docBlock]float64
 
 var products = sync.Pool{New: func() any { return new(productMemory) }}
 
+// skipped stands for a view where a query is not looked at.
+const skipped = -1
+
 // A ranking ranks the pool for evaluated queries.
 type ranking struct {
 	views  []*view
-	viewOf func(q int) int // the view that shows the pool to a query
+	viewOf func(q int) int // the view that shows the pool to a query, or skipped
 	// limit is how many of the best documents are found, without those that
 	// without gives for a query.
 	limit   func(q int) int
@@ -119,7 +122,9 @@ type ranking struct {
 func (s *Space) rank(ctx context.Context, k ranking) error {
 	of := make([][]int, len(k.views))
 	for q := range s.queries {
-		of[k.viewOf(q)] = append(of[k.viewOf(q)], q)
+		if view := k.viewOf(q); view != skipped {
+			of[view] = append(of[view], q)
+		}
 	}
 	type block struct {
 		view    *view

@@ -51,7 +51,10 @@ func (s *Space) Walk(ctx context.Context, source Source) (*Result, error) {
 		result.Folds = append(result.Folds, w.fold)
 	}
 	result.summarize(s.settings.Steps)
-	return result, nil
+	if s.settings.StepQueries > 0 {
+		result.StepDeviations, err = s.stepDeviations(ctx, p, source, s.settings.StepQueries)
+	}
+	return result, err
 }
 
 // views returns the pool as the walkers' adapters show it.

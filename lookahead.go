@@ -1,0 +1,150 @@
+package eci
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+)
+
+// Lookahead is the [Scorer] to rank by: it forecasts what training on a source
+// would do to retrieval. On a bounded sample of a source's triples it walks three
+// half Gauss-Newton steps of a small adapter, in closed form, and after each looks
+// how nDCG changes for queries that had no part in it. Nothing is trained, and no
+// text is embedded that S does not need, but for those of a Pool. See docs/method.md.
+//
+// A ranking by Lookahead has S and its parts beside every forecast: what a source
+// could teach, and whether that helps.
+//
+// The zero value with Sem.Embedder or Sem.Vectors is the documented default. A
+// Lookahead is not changed by use; goroutines may share it as they may its Sem.
+type Lookahead struct {
+	// Sem says how triples are read, weighed and budgeted, where vectors come from
+	// and what is kept in a checkpoint.
+	Sem Sem
+	// Pool are the documents that queries are searched in, in an order that breaks
+	// ties; it may be ranged over more than once. Of a larger one, the 4,096 of least
+	// hash are taken, and every relevant document. Nil means the labelled positives
+	// of the sources. The sources' negatives are never in the pool: generated
+	// passages in it would halve the agreement with training.
+	Pool iter.Seq2[Document, error]
+	// Relevant lists the ids of the documents known to answer a query, by the query's
+	// id (qrels), beyond the positives of the triples. Relevant documents that are
+	// in neither count as competitors, so give all that are known.
+	Relevant map[string][]string
+	// Triples is the number of triples of each source that are walked on, those of
+	// least hash: 0 means 512, Unlimited all of them. 2,048 tell no more.
+	Triples int
+	// Cutoff is the k of nDCG@k: 0 means 10.
+	Cutoff int
+	// Axes is the number of principal axes of the pool that the adapter acts in, at
+	// most 4,096: 0 means 128.
+	Axes int
+}
+
+// Document is a passage of a [Lookahead.Pool]. It needs an id or a text, and a
+// vector of its own or one that the id or the text leads to.
+// Goroutines may share one that none of them changes.
+type Document struct {
+	ID, Text string
+	Vector   []float32
+}
+
+// LookaheadReport says what the forecasts of a ranking rest on.
+// Goroutines may share one that none of them changes.
+type LookaheadReport struct {
+	// Metric is the unit of the forecasts, such as "nDCG@10".
+	Metric string `json:"metric"`
+	// Queries is the number of labelled queries that were looked at, Pool the number
+	// of documents they were searched in, Corpus whether a pool was given.
+	Queries int  `json:"queries"`
+	Pool    int  `json:"pool"`
+	Corpus  bool `json:"corpus"`
+	// Frozen is the mean of the metric before any step.
+	Frozen float64 `json:"frozen"`
+	// Axes is the number of axes in use, Triples the most triples of a source that
+	// were walked on.
+	Axes    int `json:"axes"`
+	Triples int `json:"triples"`
+	// Doubts are reasons for which the forecasts cannot be relied upon, Notes what
+	// else bears on them.
+	Doubts []string `json:"doubts,omitempty"`
+	Notes  []string `json:"notes,omitempty"`
+}
+
+const (
+	walkedTriples = 512
+	mostQueries   = 4096
+	mostDocuments = 4096
+	foldGroups    = 32 // a query's fold is its group of 32, modulo the folds
+	folds         = 5
+
+	// stepQueries is the number of queries that the variance of the steps is taken
+	// on; their own variation cancels in it.
+	stepQueries = 256
+
+	fewestQueries   = 50
+	fewestDocuments = 200
+	highestFrozen   = 0.95
+)
+
+// Name returns "lookahead".
+func (l *Lookahead) Name() string { return "lookahead" }
+
+// Score forecasts one source by itself. Its own labelled pairs are the ground of
+// the calibration, unless Sem has one, and of the pool, unless there is one.
+func (l *Lookahead) Score(ctx context.Context, source Source) (*Score, error) {
+	prepared, err := l.Prepare(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	return prepared.Score(ctx, source)
+}
+
+// Prepare surveys all sources and readies the pool and the labelled queries.
+func (l *Lookahead) Prepare(ctx context.Context, sources ...Source) (Scorer, error) {
+	settings, err := l.resolve()
+	if err != nil {
+		return nil, err
+	}
+	r, err := newRun(&l.Sem, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.labels.followQueries()
+	r.walked = settings.Triples
+	if err = r.prepare(ctx, sources); err == nil {
+		r.forecaster, err = newForecaster(ctx, r, settings, r.labels.queries.Sorted())
+	}
+	if err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// resolve sets the defaults.
+func (l *Lookahead) resolve() (Lookahead, error) {
+	s := *l
+	switch s.Triples {
+	case 0:
+		s.Triples = walkedTriples
+	case Unlimited:
+		s.Triples = math.MaxInt
+	}
+	if s.Cutoff == 0 {
+		s.Cutoff = 10
+	}
+	if s.Axes == 0 {
+		s.Axes = 128
+	}
+	switch {
+	case s.Triples < 1:
+		return s, fmt.Errorf("eci: lookahead: %w: %d triples; use a positive number, 0 for %d or Unlimited", ErrSettings, l.Triples, walkedTriples)
+	case s.Cutoff < 1 || s.Cutoff > 1<<20:
+		return s, fmt.Errorf("eci: lookahead: %w: a cutoff of %d; nDCG@k needs a k from 1 to %d", ErrSettings, l.Cutoff, 1<<20)
+	case s.Axes < 1 || s.Axes > 4096:
+		return s, fmt.Errorf("eci: lookahead: %w: %d axes are not in 1..4096", ErrSettings, l.Axes)
+	}
+	return s, nil
+}

@@ -1,0 +1,494 @@
+package eci
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/least"
+	"example.com/eci/internal/lookahead"
+	"example.com/eci/internal/sketch"
+)
+
+// forecaster is what the forecasts of all sources share: the pool, the queries and
+// the axes. It is not changed by forecasts.
+type forecaster struct {
+	settings  Lookahead
+	space     *lookahead.Space
+	documents []*document      // of the pool
+	relevant  map[uint64][]int // by key of the query: places in the pool
+	report    LookaheadReport
+	digest    uint64
+}
+
+// labelledQuery is a query with its distinct positives in the order of reading.
+type labelledQuery struct {
+	key       uint64
+	query     side
+	at        origin
+	seen      map[fingerprint]bool
+	positives []located
+}
+
+// followQueries has labels collect queries with all their positives, for
+// Lookahead.
+func (l *labels) followQueries() { l.queries = least.NewDistinct[labelledQuery](mostQueries) }
+
+// offerQuery takes in the pair of a triple, where its query is followed.
+func (l *labels) offerQuery(source string, rec *Record, positive fingerprint) {
+	if l.queries == nil {
+		return
+	}
+	key := rec.queryKey()
+	at := origin{source, rec.File, rec.Row, l.offered}
+	q := l.queries.Offer(mix64(key^mix64(l.seed)), func() labelledQuery {
+		side := rec.sides()[0]
+		side.vector = slices.Clone(side.vector)
+		return labelledQuery{key: key, query: side, at: at, seen: make(map[fingerprint]bool)}
+	})
+	if q == nil || q.seen[positive] {
+		return
+	}
+	q.seen[positive] = true
+	side := rec.sides()[1]
+	side.vector = slices.Clone(side.vector)
+	q.positives = append(q.positives, located{side, sideNames[1], at})
+}
+
+// newForecaster finds pool and queries with their vectors and prepares the space.
+func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*labelledQuery) (*forecaster, error) {
+	f := &forecaster{settings: settings, relevant: make(map[uint64][]int)}
+	p := newPool(queries, settings.Relevant)
+	if settings.Pool != nil {
+		if err := p.read(ctx, settings.Pool); err != nil {
+			return nil, err
+		}
+	}
+	texts := p.finish()
+	vectors, err := r.unitVectors(ctx, texts, !leaveOut)
+	if err != nil {
+		return nil, fmt.Errorf("eci: the pool of lookahead: %w", bareError{err})
+	}
+	asked := make([]located, len(queries))
+	for i, q := range queries {
+		asked[i] = located{q.query, sideNames[0], q.at}
+	}
+	of, err := r.unitVectors(ctx, asked, !leaveOut)
+	if err != nil {
+		return nil, err
+	}
+	pool := make([][]float32, len(texts))
+	for i, v := range vectors {
+		pool[i] = v.data
+		f.documents = append(f.documents, &document{id: texts[i].id, text: texts[i].text, vector: &vector{v.data}, fingerprint: texts[i].fingerprint()})
+	}
+	looked := make([]lookahead.Query, len(queries))
+	for i, q := range queries {
+		f.relevant[q.key] = p.relevantTo(q)
+		looked[i] = lookahead.Query{Vector: of[i].data, Group: int(q.key % foldGroups), Relevant: f.relevant[q.key]}
+	}
+	f.space, err = lookahead.NewSpace(ctx, pool, looked, lookahead.Settings{
+		MarginScale: r.calibration.MarginScale, Axes: settings.Axes, Cutoff: settings.Cutoff, Folds: folds, StepQueries: stepQueries,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("eci: %w: %w", ErrLookahead, err)
+	}
+	f.describe(r, queries, p)
+	f.digest = f.digestOf(texts, looked)
+	return f, nil
+}
+
+// fingerprint identifies the text of a document, or its id where it has no text.
+func (l located) fingerprint() fingerprint {
+	if l.text == "" {
+		return fingerprintOf("id\x00" + l.id)
+	}
+	return fingerprintOf(l.text)
+}
+
+// pool gathers the documents that queries are searched in.
+type pool struct {
+	corpus    bool
+	texts     []located
+	byID      map[string]int
+	byText    map[fingerprint]int
+	positives []located           // of all queries, distinct
+	relevant  map[string][]string // qrels
+	judged    map[string]bool     // ids that qrels of the followed queries name
+	kept      *least.Sample[located]
+	wanted    []least.Item[located] // relevant ones, beyond the sample
+	offered   int
+}
+
+func newPool(queries []*labelledQuery, relevant map[string][]string) *pool {
+	p := &pool{
+		byID: make(map[string]int), byText: make(map[fingerprint]int), relevant: relevant,
+		judged: make(map[string]bool), kept: least.New[located](mostDocuments),
+	}
+	seen := make(map[string]bool)
+	for _, q := range queries {
+		for _, d := range q.positives {
+			if name := d.identity(); !seen[name] {
+				seen[name] = true
+				p.positives = append(p.positives, d)
+			}
+		}
+		for _, id := range relevant[q.query.id] {
+			p.judged[id] = true
+		}
+	}
+	slices.SortFunc(p.positives, func(a, b located) int {
+		// Those without an id last, so that one with the text of another is found.
+		return cmp.Or(cmp.Compare(min(len(b.id), 1), min(len(a.id), 1)), cmp.Compare(a.identity(), b.identity()))
+	})
+	for _, d := range p.positives {
+		p.judged[d.id] = true
+	}
+	delete(p.judged, "")
+	return p
+}
+
+// identity is what tells documents apart and orders them: the id, or the text of a
+// document that has none.
+func (l located) identity() string { return cmp.Or(l.id, l.text) }
+
+// read takes in a corpus.
+func (p *pool) read(ctx context.Context, corpus func(yield func(Document, error) bool)) error {
+	p.corpus = true
+	row := 0
+	for d, err := range corpus {
+		row++
+		if err == nil && d.ID == "" && blank(d.Text) {
+			err = fmt.Errorf("%w: document %d has neither an id nor a text", ErrMissingField, row)
+		}
+		if err == nil {
+			err = ctxerr.Of(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("eci: the pool of lookahead: %w", bareError{err})
+		}
+		text := located{side{documentRole, d.ID, d.Text, d.Vector}, "document", origin{source: "the pool", row: row, order: row}}
+		if p.judged[d.ID] {
+			text.vector = slices.Clone(text.vector)
+			p.wanted = append(p.wanted, least.Item[located]{Order: row, Value: text})
+			continue
+		}
+		f := text.fingerprint()
+		p.kept.Offer(mix64(fnv1a(fnvOffset, string(f[:]))), func() located {
+			text.vector = slices.Clone(text.vector)
+			return text
+		})
+	}
+	p.offered = row
+	return nil
+}
+
+// finish puts the pool in its order: the corpus as given, and then the labelled
+// positives that are not in it, by id.
+func (p *pool) finish() []located {
+	inOrder := p.wanted
+	for _, item := range p.kept.Sorted() {
+		// Offer counts only what it is offered; the row is the place in the corpus.
+		item.Order = item.Value.at.order
+		inOrder = append(inOrder, item)
+	}
+	slices.SortFunc(inOrder, func(a, b least.Item[located]) int { return cmp.Compare(a.Order, b.Order) })
+	for _, item := range inOrder {
+		p.add(item.Value)
+	}
+	for _, d := range p.positives {
+		if _, ok := p.find(d.id, d.text); !ok {
+			p.add(d)
+		}
+	}
+	return p.texts
+}
+
+// add appends a document, unless one of its id is there.
+func (p *pool) add(d located) {
+	if d.id != "" {
+		if _, ok := p.byID[d.id]; ok {
+			return
+		}
+		p.byID[d.id] = len(p.texts)
+	}
+	if d.text != "" {
+		if f := fingerprintOf(d.text); d.id == "" {
+			if _, ok := p.byText[f]; ok {
+				return
+			}
+			p.byText[f] = len(p.texts)
+		} else if _, ok := p.byText[f]; !ok {
+			p.byText[f] = len(p.texts)
+		}
+	}
+	p.texts = append(p.texts, d)
+}
+
+// find returns the place of a document, by its id if it has one that is known,
+// else by its text.
+func (p *pool) find(id, text string) (int, bool) {
+	if id != "" {
+		if i, ok := p.byID[id]; ok {
+			return i, true
+		}
+		if !p.corpus {
+			return 0, false
+		}
+	}
+	if text == "" {
+		return 0, false
+	}
+	i, ok := p.byText[fingerprintOf(text)]
+	return i, ok
+}
+
+// relevantTo returns the places of the documents that answer a query, ascending.
+func (p *pool) relevantTo(q *labelledQuery) (places []int) {
+	for _, d := range q.positives {
+		if i, ok := p.find(d.id, d.text); ok {
+			places = append(places, i)
+		}
+	}
+	if q.query.id != "" {
+		for _, id := range p.relevant[q.query.id] {
+			if i, ok := p.byID[id]; ok {
+				places = append(places, i)
+			}
+		}
+	}
+	slices.Sort(places)
+	return slices.Compact(places)
+}
+
+// copies counts documents with the text of an earlier one.
+func (p *pool) copies() (n int) {
+	seen := make(map[fingerprint]bool)
+	for _, d := range p.texts {
+		if d.text == "" {
+			continue
+		}
+		f := fingerprintOf(d.text)
+		if seen[f] {
+			n++
+		}
+		seen[f] = true
+	}
+	return n
+}
+
+// describe fills the report: what the forecasts rest on, and what speaks against
+// relying on them.
+func (f *forecaster) describe(r *run, queries []*labelledQuery, p *pool) {
+	frozen := f.space.Frozen()
+	rep := &f.report
+	rep.Metric = fmt.Sprintf("nDCG@%d", f.settings.Cutoff)
+	rep.Queries, rep.Pool, rep.Corpus, rep.Axes = len(frozen), len(p.texts), p.corpus, f.space.Axes()
+	for _, x := range frozen {
+		rep.Frozen += x / float64(len(frozen))
+	}
+	doubt := func(format string, args ...any) { rep.Doubts = append(rep.Doubts, fmt.Sprintf(format, args...)) }
+	note := func(format string, args ...any) { rep.Notes = append(rep.Notes, fmt.Sprintf(format, args...)) }
+	if n := rep.Queries; n < fewestQueries {
+		doubt("%d labelled queries are too few to tell; %d are the least", n, fewestQueries)
+	}
+	if n := rep.Pool; n < fewestDocuments {
+		doubt("a pool of %d documents is too small to tell; %d are the least%s", n, fewestDocuments, f.corpusHint())
+	}
+	switch {
+	case rep.Frozen > highestFrozen:
+		doubt("the frozen encoder finds almost everything (%s %.2f), so there is nothing to gain; search in a larger pool", rep.Metric, rep.Frozen)
+	case rep.Frozen == 0:
+		doubt("the frozen encoder finds nothing (%s 0); do the vectors belong to these texts?", rep.Metric)
+	}
+	inFold := make(map[uint64]bool)
+	withoutID := 0
+	for _, q := range queries {
+		inFold[q.key%foldGroups%folds] = true
+		if q.query.id == "" {
+			withoutID++
+		}
+	}
+	if len(inFold) == 1 {
+		doubt("all queries are in one fold, so that no step was made without them")
+	}
+	if r.labels.queries.Full() {
+		note("%d labelled queries of least hash were looked at, of more", mostQueries)
+	}
+	if withoutID > 0 && len(f.settings.Relevant) > 0 {
+		note("%d queries have no id, so no judgment was found for them", withoutID)
+	}
+	if p.corpus && len(f.settings.Relevant) == 0 {
+		note("no judgments beyond the triples' own: relevant documents that nobody labelled count as competitors; give all that are known (Lookahead.Relevant, --qrels)")
+	}
+	if n := p.copies(); n > 0 {
+		note("%d documents of the pool have the text of another; an unlabelled copy of a relevant document counts as a competitor", n)
+	}
+	if n := len(f.space.LeftOut()); n > 0 {
+		note("%d queries have no relevant document in the pool and are left out", n)
+	}
+	if rep.Axes < f.settings.Axes {
+		note("the vectors span %d axes, fewer than %d", rep.Axes, f.settings.Axes)
+	}
+}
+
+func (f *forecaster) corpusHint() string {
+	if f.report.Corpus {
+		return ""
+	}
+	return "; give a corpus (Lookahead.Pool, --pool)"
+}
+
+// digestOf tells pools and queries apart.
+func (f *forecaster) digestOf(texts []located, queries []lookahead.Query) uint64 {
+	digest := mix64(uint64(f.settings.Triples) ^ mix64(uint64(f.settings.Cutoff)^mix64(uint64(f.settings.Axes))))
+	for i, text := range texts {
+		digest = mix64(fnv1a(digest, text.identity()) ^ uint64(sketch.Sums(f.documents[i].vector.data)))
+	}
+	for _, q := range queries {
+		digest = mix64(digest ^ uint64(sketch.Sums(q.Vector)))
+		for _, place := range q.Relevant {
+			digest = mix64(digest ^ uint64(place))
+		}
+	}
+	return digest
+}
+
+// forecast looks ahead from a source's sample, and from its controls.
+func (f *forecaster) forecast(ctx context.Context, rows []*checked, checks bool) (*Forecast, *lookahead.Source, error) {
+	own := sourceOf(rows, nil)
+	forecast, err := f.walk(ctx, own)
+	if err != nil || !checks {
+		return forecast, own, err
+	}
+	for _, control := range []struct {
+		into        **Difference
+		substitutes []*document
+	}{{&forecast.Shuffled, shuffled(rows)}, {&forecast.Random, f.random(rows)}} {
+		other := sourceOf(rows, control.substitutes)
+		if len(other.Triples)*2 < len(rows) {
+			continue // too little is left to compare with
+		}
+		against, err := f.walk(ctx, other)
+		if err != nil {
+			return nil, nil, err
+		}
+		*control.into = forecast.Over(against)
+	}
+	return forecast, own, nil
+}
+
+// walk is the forecast from triples.
+func (f *forecaster) walk(ctx context.Context, source *lookahead.Source) (*Forecast, error) {
+	result, err := f.space.Walk(ctx, *source)
+	if err != nil {
+		if cause := ctxerr.Of(ctx); cause != nil && !errors.Is(err, cause) {
+			err = cause
+		}
+		return nil, fmt.Errorf("%w: %w", ErrLookahead, err)
+	}
+	forecast := newForecast(result.Gains, result.StepDeviations, len(source.Triples))
+	for _, fold := range result.Folds {
+		forecast.Norms = append(forecast.Norms, fold.Norm)
+		if n := len(fold.Steps); n > 0 && fold.Triples > 0 && fold.Steps[0].Weightless == fold.Triples {
+			forecast.Still = true
+		}
+	}
+	return forecast, nil
+}
+
+// sourceOf lists the triples of rows, with other negatives where there are any:
+// a row without a substitute is then left out. Equal texts share a vector.
+func sourceOf(rows []*checked, substitutes []*document) *lookahead.Source {
+	source := &lookahead.Source{}
+	type key struct {
+		role role
+		text fingerprint
+	}
+	places := make(map[key]int)
+	place := func(r role, text fingerprint, v []float32) int {
+		i, ok := places[key{r, text}]
+		if !ok {
+			i = len(source.Vectors)
+			places[key{r, text}] = i
+			source.Vectors = append(source.Vectors, v)
+		}
+		return i
+	}
+	for i, c := range rows {
+		rec := &c.row.rec
+		negative, v := c.row.fingerprint, c.row.vectors[2].data
+		if substitutes != nil {
+			d := substitutes[i]
+			if d == nil {
+				continue
+			}
+			negative, v = d.fingerprint, d.vector.data
+		}
+		source.Triples = append(source.Triples, lookahead.Triple{
+			Query:    place(queryRole, fingerprintOf(rec.QueryText), c.row.vectors[0].data),
+			Positive: place(documentRole, fingerprintOf(rec.PositiveText), c.row.vectors[1].data),
+			Negative: place(documentRole, negative, v),
+			Group:    int(c.query % foldGroups),
+		})
+	}
+	return source
+}
+
+// random gives every row a document of the pool drawn by a hash of query and
+// negative that does not answer the query, as far as is known.
+func (f *forecaster) random(rows []*checked) []*document {
+	out := make([]*document, len(rows))
+	for i, c := range rows {
+		positive := fingerprintOf(c.row.rec.PositiveText)
+		at := mix64(c.query ^ mix64(c.row.fingerprint.word()))
+		for try := range uint64(8) {
+			place := int((at + try) % uint64(len(f.documents)))
+			d := f.documents[place]
+			_, relevant := slices.BinarySearch(f.relevant[c.query], place)
+			if !relevant && d.fingerprint != positive && d.fingerprint != c.row.fingerprint && (d.id == "" || d.id != c.row.rec.PositiveID) {
+				out[i] = d
+				break
+			}
+		}
+	}
+	return out
+}
+
+// annotate adds to a ranking what its forecasts rest on, and the verdict.
+func (f *forecaster) annotate(ranking *Ranking) {
+	report := f.report
+	for _, s := range ranking.Ranked {
+		if s.Forecast != nil {
+			report.Triples = max(report.Triples, s.Forecast.Triples)
+		}
+	}
+	ranking.Lookahead, ranking.forecaster = &report, f
+	ranking.Verdict = verdict(ranking.Ranked, report.Metric, report.Doubts)
+}
+
+// key is what a forecast depends on beside the source; 0 without a forecast.
+func (f *forecaster) key() uint64 {
+	if f == nil {
+		return 0
+	}
+	return f.digest
+}
+
+// plausible reports whether a stored score has the forecast that this run makes.
+func (f *forecaster) plausible(s *Score) bool {
+	if f == nil || s.Forecast == nil || s.sample == nil {
+		return f == nil && s.Forecast == nil && s.sample == nil
+	}
+	c := s.Forecast
+	n := len(s.sample.Vectors)
+	for _, t := range s.sample.Triples {
+		if min(t.Query, t.Positive, t.Negative) < 0 || max(t.Query, t.Positive, t.Negative) >= n || t.Group < 0 {
+			return false
+		}
+	}
+	return c.Queries == f.report.Queries && (c.Queries < 2 || len(c.Deviations) == c.Queries) && c.Triples == len(s.sample.Triples) && len(c.After) > 0
+}
