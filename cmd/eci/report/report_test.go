@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -90,10 +91,13 @@ func render(t testing.TB, data report.Data) []byte {
 	return b.Bytes()
 }
 
-// made are sources whose texts and names are given, with vectors at random.
+// made are sources whose texts and names are given, with vectors at random, one for
+// each text.
 func made(names []string, queries int, text func(source, row int) string) []eci.Source {
-	random := rand.New(rand.NewPCG(1, 2))
-	vector := func() []float32 {
+	vector := func(text string) []float32 {
+		h := fnv.New64a()
+		h.Write([]byte(text))
+		random := rand.New(rand.NewPCG(1, h.Sum64()))
 		v := make([]float32, 12)
 		for i := range v {
 			v[i] = float32(random.NormFloat64())
@@ -104,9 +108,11 @@ func made(names []string, queries int, text func(source, row int) string) []eci.
 	for s, name := range names {
 		var rows []*eci.Record
 		for i := range queries {
-			rows = append(rows, &eci.Record{
+			r := &eci.Record{
 				QueryText: fmt.Sprintf("query %d %s", i, text(s, 3*i)), PositiveText: fmt.Sprintf("positive %d %s", i, text(s, 3*i+1)), NegativeText: fmt.Sprintf("negative %d %d %s", s, i, text(s, 3*i+2)),
-				QueryVector: vector(), PositiveVector: vector(), NegativeVector: vector(), File: name + ".jsonl", Row: i + 1})
+				File: name + ".jsonl", Row: i + 1}
+			r.QueryVector, r.PositiveVector, r.NegativeVector = vector(r.QueryText), vector(r.PositiveText), vector(r.NegativeText)
+			rows = append(rows, r)
 		}
 		sources = append(sources, eci.SourceOf(name, rows))
 	}
