@@ -1,10 +1,8 @@
-package eci_test
+package fault
 
 import (
 	"errors"
 	"testing"
-
-	"example.com/eci"
 )
 
 // TestRowErrorSaysEachThingOnce: prefix, source and file stand once, whatever the
@@ -12,13 +10,13 @@ import (
 func TestRowErrorSaysEachThingOnce(t *testing.T) {
 	cause := errors.New("eci: a.jsonl: unreadable")
 	for _, test := range []struct {
-		err  eci.RowError
+		err  RowError
 		want string
 	}{
-		{eci.RowError{Err: cause}, "eci: a.jsonl: unreadable"},
-		{eci.RowError{File: "a.jsonl", Err: cause}, "eci: a.jsonl: unreadable"},
-		{eci.RowError{Source: "a", File: "a.jsonl", Row: 3, Err: cause}, `eci: source "a", a.jsonl, row 3: unreadable`},
-		{eci.RowError{Source: "a", Err: errors.New("empty")}, `eci: source "a": empty`},
+		{RowError{Err: cause}, "eci: a.jsonl: unreadable"},
+		{RowError{File: "a.jsonl", Err: cause}, "eci: a.jsonl: unreadable"},
+		{RowError{Source: "a", File: "a.jsonl", Row: 3, Err: cause}, `eci: source "a", a.jsonl, row 3: unreadable`},
+		{RowError{Source: "a", Err: errors.New("empty")}, `eci: source "a": empty`},
 	} {
 		if got := test.err.Error(); got != test.want {
 			t.Errorf("%q, want %q", got, test.want)
