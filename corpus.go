@@ -1,5 +1,7 @@
 package eci
 
+import "example.com/eci/internal/jsonrow"
+
 import (
 	"bytes"
 	"cmp"
@@ -90,28 +92,28 @@ func (f *Files) fits(s *stream, loaded int64) error {
 
 // scan calls fn with every id and text of the file, in order.
 func (t *textFile) scan(s *stream, fn func(id, text string, row int, offset int64) error) error {
-	lines := lineReader{r: s.Reader}
+	lines := jsonrow.Lines{R: s.Reader}
 	var reader textReader
 	for {
-		offset := lines.read
-		line, err := lines.next()
-		if err == io.EOF && lines.row > 1 {
+		offset := lines.End
+		line, err := lines.Next()
+		if err == io.EOF && lines.Row > 1 {
 			return nil
 		}
 		if err == io.EOF {
 			err = fmt.Errorf("%w: the file is empty", ErrFormat)
 		}
-		if err == nil && lines.row == 1 {
+		if err == nil && lines.Row == 1 {
 			err = t.layout.detect(line)
 		}
-		if err == nil && (lines.row > 1 || !t.layout.header) && len(bytes.TrimSpace(line)) > 0 {
+		if err == nil && (lines.Row > 1 || !t.layout.header) && len(bytes.TrimSpace(line)) > 0 {
 			var id, text string
 			if id, text, err = reader.parse(&t.layout, line); err == nil {
-				err = fn(id, text, lines.row, offset)
+				err = fn(id, text, lines.Row, offset)
 			}
 		}
 		if err != nil {
-			return &RowError{File: t.path, Row: lines.row, Err: err}
+			return &RowError{File: t.path, Row: lines.Row, Err: err}
 		}
 	}
 }
@@ -158,14 +160,14 @@ func (t *textFile) rowsAt(offsets ...int64) ([]int, error) {
 		return nil, err
 	}
 	defer s.Close()
-	lines, rows := lineReader{r: s.Reader}, make([]int, len(offsets))
+	lines, rows := jsonrow.Lines{R: s.Reader}, make([]int, len(offsets))
 	for i, offset := range offsets {
-		for lines.read <= offset {
-			if _, err := lines.next(); err != nil {
-				return nil, &RowError{File: t.path, Row: lines.row, Err: err}
+		for lines.End <= offset {
+			if _, err := lines.Next(); err != nil {
+				return nil, &RowError{File: t.path, Row: lines.Row, Err: err}
 			}
 		}
-		rows[i] = lines.row
+		rows[i] = lines.Row
 	}
 	return rows, nil
 }
@@ -175,7 +177,7 @@ type textReader struct {
 	file       *textFile
 	raw        fs.File
 	buffer     []byte
-	object     jsonObject
+	object     jsonrow.Object
 	cells      []string
 	cache      map[string]string
 	cacheBytes int
@@ -246,7 +248,7 @@ func (r *textReader) at(offset int64) (id, text string, err error) {
 		switch {
 		case end >= 0:
 			have += end - n
-		case err == nil && have < maxLine:
+		case err == nil && have < jsonrow.MaxLine:
 			r.buffer = append(r.buffer, make([]byte, len(r.buffer))...)
 			continue
 		case err != io.EOF:
@@ -254,7 +256,7 @@ func (r *textReader) at(offset int64) (id, text string, err error) {
 		}
 		line := bytes.TrimSuffix(r.buffer[:have], []byte("\r"))
 		if offset == 0 {
-			line = bytes.TrimPrefix(line, utf8BOM)
+			line = bytes.TrimPrefix(line, jsonrow.ByteOrderMark)
 		}
 		if id, text, err = r.parse(&r.file.layout, line); err != nil {
 			return "", "", &RowError{File: r.file.path, Err: fmt.Errorf("offset %d: %w; was the file changed meanwhile?", offset, err)}
@@ -299,24 +301,24 @@ func (r *textReader) parse(l *textLayout, line []byte) (id, text string, err err
 	if !l.json {
 		return r.parseColumns(l, line)
 	}
-	if err := r.object.parse(bytes.TrimSpace(line)); err != nil {
+	if err := r.object.Parse(bytes.TrimSpace(line)); err != nil {
 		return "", "", err
 	}
 	ids, texts := documentIDs, documentText
 	if l.query {
 		ids, texts = queryIDs, queryText
 	}
-	if id, err = idField(&r.object, ids...); err != nil {
+	if id, err = r.object.ID(ids...); err != nil {
 		return "", "", err
 	}
 	if id == "" {
-		return "", "", missing(&r.object, ids...)
+		return "", "", r.object.Missing(ids...)
 	}
-	if !hasValue(&r.object, texts) {
-		return "", "", missing(&r.object, texts...)
+	if !r.object.Has(texts) {
+		return "", "", r.object.Missing(texts...)
 	}
 	if l.query {
-		text, err = textField(&r.object, texts...)
+		text, err = r.object.Text(texts...)
 	} else {
 		text, err = titledText(&r.object)
 	}

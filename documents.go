@@ -1,5 +1,7 @@
 package eci
 
+import "example.com/eci/internal/jsonrow"
+
 import (
 	"bytes"
 	"errors"
@@ -32,9 +34,9 @@ func (f *Files) documents(path string, yield func(Document, error) bool) error {
 	if err != nil && err != io.EOF {
 		return &RowError{File: path, Err: err}
 	}
-	first, _, _ := bytes.Cut(bytes.TrimPrefix(head, []byte(utf8BOM)), []byte("\n"))
+	first, _, _ := bytes.Cut(bytes.TrimPrefix(head, []byte(jsonrow.ByteOrderMark)), []byte("\n"))
 	if strings.HasSuffix(path, ".ids") || !bytes.HasPrefix(bytes.TrimSpace(first), []byte("{")) && !bytes.Contains(first, []byte("\t")) {
-		return eachID(path, &lineReader{r: s.Reader}, yield)
+		return eachID(path, &jsonrow.Lines{R: s.Reader}, yield)
 	}
 	t := &textFile{files: f, path: path, kind: "document"}
 	return t.scan(s, func(id, text string, _ int, _ int64) error {
@@ -46,14 +48,14 @@ func (f *Files) documents(path string, yield func(Document, error) bool) error {
 }
 
 // eachID yields the ids of a file that has one a line; blank lines are passed over.
-func eachID(path string, lines *lineReader, yield func(Document, error) bool) error {
+func eachID(path string, lines *jsonrow.Lines, yield func(Document, error) bool) error {
 	for {
-		line, err := lines.next()
+		line, err := lines.Next()
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
-			return &RowError{File: path, Row: lines.row, Err: err}
+			return &RowError{File: path, Row: lines.Row, Err: err}
 		}
 		if id := string(bytes.TrimSpace(line)); id != "" && !yield(Document{ID: id}, nil) {
 			return errStopped

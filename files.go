@@ -1,5 +1,7 @@
 package eci
 
+import "example.com/eci/internal/jsonrow"
+
 import (
 	"bytes"
 	"cmp"
@@ -214,7 +216,7 @@ func (in *input) detect(s *stream) (row int, err error) {
 	if err != nil && err != io.EOF && len(head) == 0 {
 		return 1, err
 	}
-	text := bytes.TrimSpace(bytes.TrimPrefix(head, utf8BOM))
+	text := bytes.TrimSpace(bytes.TrimPrefix(head, jsonrow.ByteOrderMark))
 	if len(text) == 0 {
 		return 0, fmt.Errorf("%w: the file is empty", ErrEmptySource)
 	}
@@ -228,13 +230,13 @@ func (in *input) detect(s *stream) (row int, err error) {
 }
 
 func (in *input) detectJSON(s *stream) (int, error) {
-	raw, row, err := in.jsonRows(s).next()
+	raw, row, err := in.jsonRows(s).Next()
 	if err == io.EOF {
 		return 0, fmt.Errorf("%w: the list is empty", ErrEmptySource)
 	}
-	var o jsonObject
+	var o jsonrow.Object
 	if err == nil {
-		err = o.parse(raw)
+		err = o.Parse(raw)
 	}
 	if err != nil {
 		return row, err
@@ -253,7 +255,7 @@ func (in *input) detectJSON(s *stream) (int, error) {
 		return row, fmt.Errorf("%w: the file holds JSON, which is not the format %s that was asked for", ErrFormat, in.format)
 	}
 	in.setShape()
-	in.split = in.format == FormatMultiSource || in.format.flat() && hasValue(&o, []string{"source"})
+	in.split = in.format == FormatMultiSource || in.format.flat() && o.Has([]string{"source"})
 	return row, nil
 }
 

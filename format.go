@@ -1,5 +1,7 @@
 package eci
 
+import "example.com/eci/internal/jsonrow"
+
 import (
 	"errors"
 	"fmt"
@@ -92,10 +94,10 @@ func (f Format) flat() bool {
 }
 
 // formatOf tells the format of a JSON object by its fields, or FormatAuto.
-func formatOf(o *jsonObject) Format {
+func formatOf(o *jsonrow.Object) Format {
 	has := func(names ...string) bool {
 		for _, name := range names {
-			if _, ok := o.get(name); ok {
+			if _, ok := o.Get(name); ok {
 				return true
 			}
 		}
@@ -111,7 +113,7 @@ func formatOf(o *jsonObject) Format {
 	case has("pos_doc", "neg_doc"):
 		return FormatNeMo
 	case has("pos") && has("neg"):
-		if neg, _ := o.get("neg"); neg[0] == '{' {
+		if neg, _ := o.Get("neg"); neg[0] == '{' {
 			return FormatMultiSource
 		}
 		return FormatFlagEmbedding
@@ -121,24 +123,24 @@ func formatOf(o *jsonObject) Format {
 		return FormatRecord
 	case has("negative"):
 		return FormatTriplet
-	case len(numbered(o, "negative_")) > 0:
+	case len(o.Numbered("negative_")) > 0:
 		return FormatNTuple
 	}
 	return FormatAuto
 }
 
 // unknownObject says what an object without a format may be instead.
-func unknownObject(o *jsonObject) error {
-	_, vector := o.value("vector")
-	_, embedding := o.value("embedding")
-	_, text := o.value("text")
+func unknownObject(o *jsonrow.Object) error {
+	_, vector := o.Value("vector")
+	_, embedding := o.Value("embedding")
+	_, text := o.Value("text")
 	switch {
 	case vector || embedding:
 		return fmt.Errorf("%w: these are vectors, not triples: open them with OpenVectors", ErrFormat)
 	case text:
 		return fmt.Errorf("%w: this is a corpus or a file of queries, not of triples: set Files.Corpus or Files.Queries to it", ErrFormat)
 	}
-	return fmt.Errorf("%w: no known format has the fields %s; set Files.Fields to the names of query, positive and negative", ErrFormat, o.nameList())
+	return fmt.Errorf("%w: no known format has the fields %s; set Files.Fields to the names of query, positive and negative", ErrFormat, o.Names())
 }
 
 // unknownText says what a line that is no row of a table may be instead.
@@ -154,7 +156,7 @@ func unknownText(line string) error {
 }
 
 // mixed adds to a missing field that the row has the fields of another format.
-func mixed(err error, want Format, o *jsonObject) error {
+func mixed(err error, want Format, o *jsonrow.Object) error {
 	if got := formatOf(o); errors.Is(err, ErrMissingField) && got != FormatAuto && got != want && !(got.flat() && want.flat()) {
 		return fmt.Errorf("%w: the row looks like %s, the file is read as %s; split files of mixed formats", err, got, want)
 	}

@@ -1,5 +1,7 @@
 package eci
 
+import "example.com/eci/internal/jsonrow"
+
 import (
 	"bufio"
 	"bytes"
@@ -195,7 +197,7 @@ func (d *decoded) Read(p []byte) (n int, err error) {
 }
 
 func brokenData(kind string, err error) error {
-	return fmt.Errorf("%w: broken %s data, perhaps cut short; fetch the file again: %w", ErrFormat, kind, cutShort(err))
+	return fmt.Errorf("%w: broken %s data, perhaps cut short; fetch the file again: %w", ErrFormat, kind, jsonrow.CutShort(err))
 }
 
 // random reports whether lines of the file can be read at random.

@@ -1,5 +1,7 @@
 package eci
 
+import "example.com/eci/internal/jsonrow"
+
 import (
 	"errors"
 	"fmt"
@@ -12,18 +14,13 @@ import (
 // is valid until the next; after an error that is not of a single row it ends.
 type rows func(yield func(line int, r *row, err error) bool)
 
-func (in *input) jsonRows(s *stream) jsonRows {
-	if in.list {
-		return &jsonList{r: s.Reader}
-	}
-	return &jsonLines{lineReader{r: s.Reader}}
-}
+func (in *input) jsonRows(s *stream) jsonrow.Objects { return jsonrow.NewObjects(s.Reader, in.list) }
 
 func (in *input) openTable(s *stream) table {
 	if in.comma {
 		return newCSVTable(s.Reader)
 	}
-	return &tsvTable{lineReader: lineReader{r: s.Reader}, quotes: in.header}
+	return &tsvTable{Lines: jsonrow.Lines{R: s.Reader}, quotes: in.header}
 }
 
 // rows reads the rows of an open file, those of one source if it has several.
@@ -38,7 +35,7 @@ func (in *input) rows(s *stream, pick string) rows {
 		objects := in.jsonRows(s)
 		d := rowDecoder{format: in.format, shape: in.shape, strict: in.strict, pick: pick, queries: in.queries != nil, corpus: in.corpus != nil}
 		for {
-			raw, line, err := objects.next()
+			raw, line, err := objects.Next()
 			if err == io.EOF {
 				return
 			}
@@ -155,21 +152,21 @@ func (in *input) picks() (names []string, err error) {
 		return names, err
 	}
 	objects := in.jsonRows(s)
-	var o, lists jsonObject
+	var o, lists jsonrow.Object
 	for {
-		raw, line, rowErr := objects.next()
+		raw, line, rowErr := objects.Next()
 		if rowErr == io.EOF {
 			break
 		}
 		if rowErr != nil {
 			return nil, &RowError{File: in.path, Row: line, Err: rowErr}
 		}
-		if o.parse(raw) != nil {
+		if o.Parse(raw) != nil {
 			continue
 		}
-		if _, raw, ok := firstValue(&o, in.shape.negative); ok && raw[0] == '{' && lists.parse(raw) == nil {
-			for _, f := range lists.fields {
-				add(string(f.name), line)
+		if _, raw, ok := o.First(in.shape.negative); ok && raw[0] == '{' && lists.Parse(raw) == nil {
+			for _, f := range lists.Fields {
+				add(string(f.Name), line)
 			}
 		}
 		if err != nil {

@@ -1,5 +1,7 @@
 package eci
 
+import "example.com/eci/internal/jsonrow"
+
 import (
 	"encoding/json"
 	"fmt"
@@ -56,7 +58,7 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 			continue
 		}
 		var err error
-		if *v.to, err = appendNumbers(nil, v.name, v.raw); err != nil {
+		if *v.to, err = jsonrow.AppendNumbers(nil, v.name, v.raw); err != nil {
 			return fmt.Errorf("eci: record: %w", err)
 		}
 	}

@@ -1,11 +1,9 @@
 package eci
 
+import "example.com/eci/internal/jsonrow"
+
 import (
-	"cmp"
 	"fmt"
-	"slices"
-	"strconv"
-	"strings"
 
 	"example.com/eci/internal/quote"
 )
@@ -37,13 +35,13 @@ type rowDecoder struct {
 	pick    string // the source to read of a file with several
 
 	// The row's own object, one of its fields, one of its documents.
-	object, inner, element jsonObject
+	object, inner, element jsonrow.Object
 	row                    row
 }
 
 func (d *rowDecoder) decode(raw []byte) (*row, error) {
 	o := &d.object
-	if err := o.parse(raw); err != nil {
+	if err := o.Parse(raw); err != nil {
 		return nil, err
 	}
 	d.row = row{positives: d.row.positives[:0], negatives: d.row.negatives[:0]}
@@ -61,7 +59,7 @@ func (d *rowDecoder) decode(raw []byte) (*row, error) {
 
 // flat reads a row whose texts are fields. The fields are looked at in a fixed
 // order, so that of several faults always the same one is reported.
-func (d *rowDecoder) flat(o *jsonObject) (err error) {
+func (d *rowDecoder) flat(o *jsonrow.Object) (err error) {
 	r := &d.row
 	if err = d.query(o); err != nil {
 		return err
@@ -69,20 +67,20 @@ func (d *rowDecoder) flat(o *jsonObject) (err error) {
 	if r.positives, err = d.documents(o, r.positives, d.shape.positive, "positive_id"); err != nil {
 		return err
 	}
-	if r.query.vector, err = vectorField(o, "query_vector"); err != nil {
+	if r.query.vector, err = o.Vector("query_vector"); err != nil {
 		return err
 	}
 	for i := range r.positives {
-		if r.positives[i].vector, err = vectorField(o, "positive_vector"); err != nil {
+		if r.positives[i].vector, err = o.Vector("positive_vector"); err != nil {
 			return err
 		}
 	}
 	if !d.strict {
-		if r.source, err = textField(o, "source"); err != nil {
+		if r.source, err = o.Text("source"); err != nil {
 			return err
 		}
 	}
-	if !hasValue(o, d.shape.negative) {
+	if !o.Has(d.shape.negative) {
 		if tuple, err := d.nTuple(o); tuple || err != nil {
 			return err
 		}
@@ -95,7 +93,7 @@ func (d *rowDecoder) flat(o *jsonObject) (err error) {
 		return err
 	}
 	for i := range r.negatives {
-		if r.negatives[i].vector, err = vectorField(o, "negative_vector"); err != nil {
+		if r.negatives[i].vector, err = o.Vector("negative_vector"); err != nil {
 			return err
 		}
 	}
@@ -103,15 +101,15 @@ func (d *rowDecoder) flat(o *jsonObject) (err error) {
 }
 
 // nTuple reads the numbered negatives of a row and reports whether it has any.
-func (d *rowDecoder) nTuple(o *jsonObject) (found bool, err error) {
+func (d *rowDecoder) nTuple(o *jsonrow.Object) (found bool, err error) {
 	for _, name := range d.shape.negative {
-		for _, f := range numbered(o, name+"_") {
+		for _, f := range o.Numbered(name + "_") {
 			found = true
 			switch {
-			case f.value[0] != 'n':
-				d.row.negatives, err = d.appendField(d.row.negatives, string(f.name), f.value, "")
+			case f.Value[0] != 'n':
+				d.row.negatives, err = d.appendField(d.row.negatives, string(f.Name), f.Value, "")
 			case d.strict:
-				err = missing(o, string(f.name))
+				err = o.Missing(string(f.Name))
 			} // else a shorter n-tuple, padded
 			if err != nil {
 				return true, err
@@ -123,7 +121,7 @@ func (d *rowDecoder) nTuple(o *jsonObject) (found bool, err error) {
 
 // lists reads a row with a list of positives and one of negatives, or, in a
 // file of many sources, an object of lists.
-func (d *rowDecoder) lists(o *jsonObject) (err error) {
+func (d *rowDecoder) lists(o *jsonrow.Object) (err error) {
 	r := &d.row
 	if err = d.query(o); err != nil {
 		return err
@@ -135,30 +133,30 @@ func (d *rowDecoder) lists(o *jsonObject) (err error) {
 		r.negatives, err = d.documents(o, r.negatives, d.shape.negative, "")
 		return err
 	}
-	name, raw, ok := firstValue(o, d.shape.negative)
+	name, raw, ok := o.First(d.shape.negative)
 	if !ok {
-		return missing(o, d.shape.negative...)
+		return o.Missing(d.shape.negative...)
 	}
 	if raw[0] != '{' {
 		return fmt.Errorf("%w: field %q is not an object with a list for each source", ErrMalformed, quote.Clip(name))
 	}
-	if err := d.inner.parse(raw); err != nil {
+	if err := d.inner.Parse(raw); err != nil {
 		return err
 	}
-	if raw, ok = d.inner.value(d.pick); ok {
+	if raw, ok = d.inner.Value(d.pick); ok {
 		r.negatives, err = d.appendDocuments(r.negatives, d.pick, raw)
 	}
 	return err
 }
 
 // query reads text and id of the query.
-func (d *rowDecoder) query(o *jsonObject) (err error) {
+func (d *rowDecoder) query(o *jsonrow.Object) (err error) {
 	q := &d.row.query
-	if q.id, err = idField(o, d.shape.queryID...); err != nil {
+	if q.id, err = o.ID(d.shape.queryID...); err != nil {
 		return err
 	}
-	if hasValue(o, d.shape.query) || q.id == "" || !d.queries && !d.shape.ids {
-		q.text, err = requiredText(o, d.shape.query...)
+	if o.Has(d.shape.query) || q.id == "" || !d.queries && !d.shape.ids {
+		q.text, err = o.RequiredText(d.shape.query...)
 		return err
 	}
 	q.bare = true
@@ -167,29 +165,29 @@ func (d *rowDecoder) query(o *jsonObject) (err error) {
 
 // documents appends the documents of the first of the named fields that is
 // there; idName is the field with the id of a single text.
-func (d *rowDecoder) documents(o *jsonObject, dst []passage, names []string, idName string) ([]passage, error) {
+func (d *rowDecoder) documents(o *jsonrow.Object, dst []passage, names []string, idName string) ([]passage, error) {
 	id := ""
 	if idName != "" {
 		var err error
-		if id, err = idField(o, idName); err != nil {
+		if id, err = o.ID(idName); err != nil {
 			return dst, err
 		}
 	}
-	name, raw, ok := firstValue(o, names)
+	name, raw, ok := o.First(names)
 	switch {
 	case ok:
 		return d.appendField(dst, name, raw, id)
 	case id != "" && d.corpus:
 		return append(dst, passage{id: id, bare: true}), nil
 	}
-	return dst, missing(o, names...)
+	return dst, o.Missing(names...)
 }
 
 // appendField appends the documents of one field; id is that of a single text.
 func (d *rowDecoder) appendField(dst []passage, name string, raw []byte, id string) ([]passage, error) {
 	switch {
 	case raw[0] == '"' && !d.shape.ids:
-		return append(dst, passage{id: id, text: stringOf(raw)}), nil
+		return append(dst, passage{id: id, text: jsonrow.Unquote(raw)}), nil
 	case d.strict:
 		return dst, fmt.Errorf("%w: field %q is not a string", ErrMalformed, quote.Clip(name))
 	}
@@ -205,15 +203,15 @@ func (d *rowDecoder) appendDocuments(dst []passage, name string, raw []byte) ([]
 		}
 		return append(dst, p), nil
 	}
-	i := skipSpace(raw, 1)
+	i := jsonrow.SkipSpace(raw, 1)
 	for k := 1; raw[i] != ']'; k++ {
 		p, end, err := d.document(raw, i)
 		if err != nil {
 			return dst, fmt.Errorf("%w: field %q: element %d: %w", ErrMalformed, quote.Clip(name), k, err)
 		}
 		dst = append(dst, p)
-		if i = skipSpace(raw, end); raw[i] == ',' {
-			i = skipSpace(raw, i+1)
+		if i = jsonrow.SkipSpace(raw, end); raw[i] == ',' {
+			i = jsonrow.SkipSpace(raw, i+1)
 		}
 	}
 	return dst, nil
@@ -229,18 +227,18 @@ var (
 func (d *rowDecoder) document(raw []byte, i int) (p passage, end int, err error) {
 	o := &d.element
 	if raw[i] == '{' {
-		end, err = o.restart().scan(raw, i, 1)
+		end, err = o.ParseAt(raw, i)
 	} else {
-		end, err = skipValue(raw, i, 1)
+		end, err = jsonrow.SkipValue(raw, i, 1)
 	}
 	if err != nil {
 		return p, end, err
 	}
 	switch c := raw[i]; {
 	case c == '"' && !d.shape.ids:
-		return passage{text: stringOf(raw[i:end])}, end, nil
+		return passage{text: jsonrow.Unquote(raw[i:end])}, end, nil
 	case c == '"':
-		return passage{id: stringOf(raw[i:end]), bare: true}, end, nil
+		return passage{id: jsonrow.Unquote(raw[i:end]), bare: true}, end, nil
 	case c == '-' || c-'0' <= 9:
 		if !d.shape.ids {
 			return p, end, fmt.Errorf("it is a number, not a text")
@@ -249,12 +247,12 @@ func (d *rowDecoder) document(raw []byte, i int) (p passage, end int, err error)
 	case c != '{':
 		return p, end, fmt.Errorf("it is neither a text nor an object")
 	}
-	if p.id, err = idField(o, documentIDs...); err != nil {
+	if p.id, err = o.ID(documentIDs...); err != nil {
 		return p, end, err
 	}
-	if p.bare = !hasValue(o, documentText); p.bare {
+	if p.bare = !o.Has(documentText); p.bare {
 		if p.id == "" || !d.corpus {
-			return p, end, missing(o, documentText...)
+			return p, end, o.Missing(documentText...)
 		}
 		return p, end, nil
 	}
@@ -264,12 +262,12 @@ func (d *rowDecoder) document(raw []byte, i int) (p passage, end int, err error)
 
 // titledText is what encoders are given: title + " " + text, where there is a
 // title.
-func titledText(o *jsonObject) (string, error) {
-	title, err := textField(o, "title")
+func titledText(o *jsonrow.Object) (string, error) {
+	title, err := o.Text("title")
 	if err != nil {
 		return "", err
 	}
-	text, err := textField(o, documentText...)
+	text, err := o.Text(documentText...)
 	return titled(title, text), err
 }
 
@@ -281,104 +279,4 @@ func titled(title, text string) string {
 		return title
 	}
 	return title + " " + text
-}
-
-// numbered returns the fields prefix0, prefix1 and so on in the order of their
-// numbers. Of several with one name the last counts, as in [jsonObject.get].
-func numbered(o *jsonObject, prefix string) []jsonField {
-	type field struct {
-		jsonField
-		k int
-	}
-	var found []field
-	for _, f := range o.fields {
-		if len(f.name) > len(prefix) && string(f.name[:len(prefix)]) == prefix {
-			suffix := string(f.name[len(prefix):])
-			if k, err := strconv.Atoi(suffix); err == nil && k >= 0 && strconv.Itoa(k) == suffix {
-				found = append(found, field{f, k})
-			}
-		}
-	}
-	slices.Reverse(found) // so that the last of a name comes first
-	slices.SortStableFunc(found, func(a, b field) int { return cmp.Compare(a.k, b.k) })
-	var fields []jsonField
-	for i, f := range found {
-		if i == 0 || f.k != found[i-1].k {
-			fields = append(fields, f.jsonField)
-		}
-	}
-	return fields
-}
-
-// firstValue returns the first of the named fields that is there and not null.
-func firstValue(o *jsonObject, names []string) (name string, raw []byte, ok bool) {
-	for _, name := range names {
-		if raw, ok := o.value(name); ok {
-			return name, raw, true
-		}
-	}
-	return "", nil, false
-}
-
-func hasValue(o *jsonObject, names []string) bool {
-	_, _, ok := firstValue(o, names)
-	return ok
-}
-
-// textField returns the first of the named fields that is there, or "".
-func textField(o *jsonObject, names ...string) (string, error) {
-	name, raw, ok := firstValue(o, names)
-	switch {
-	case !ok:
-		return "", nil
-	case raw[0] != '"':
-		return "", fmt.Errorf("%w: field %q is not a string", ErrMalformed, quote.Clip(name))
-	}
-	return stringOf(raw), nil
-}
-
-// requiredText is textField that fails where no field is there.
-func requiredText(o *jsonObject, names ...string) (string, error) {
-	if !hasValue(o, names) {
-		return "", missing(o, names...)
-	}
-	return textField(o, names...)
-}
-
-func missing(o *jsonObject, names ...string) error {
-	return fmt.Errorf("%w: want %s, have %s", ErrMissingField, strings.Join(names, " or "), o.nameList())
-}
-
-// nameList lists the fields in alphabetical order.
-func (o *jsonObject) nameList() string {
-	names := make([]string, len(o.fields))
-	for i, f := range o.fields {
-		names[i] = string(f.name)
-	}
-	slices.Sort(names)
-	return quote.Names(slices.Compact(names))
-}
-
-// idField returns the first of the named ids that is there, a string or a
-// number, or "".
-func idField(o *jsonObject, names ...string) (string, error) {
-	name, raw, ok := firstValue(o, names)
-	switch {
-	case !ok:
-		return "", nil
-	case raw[0] == '"':
-		return stringOf(raw), nil
-	case raw[0] == '-' || raw[0]-'0' <= 9:
-		return string(raw), nil
-	}
-	return "", fmt.Errorf("%w: field %q is neither string nor number", ErrMalformed, quote.Clip(name))
-}
-
-// vectorField returns an optional vector.
-func vectorField(o *jsonObject, name string) ([]float32, error) {
-	raw, ok := o.value(name)
-	if !ok {
-		return nil, nil
-	}
-	return appendNumbers(nil, name, raw)
 }

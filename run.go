@@ -1,5 +1,7 @@
 package eci
 
+import "example.com/eci/internal/jsonrow"
+
 import (
 	"cmp"
 	"fmt"
@@ -79,15 +81,15 @@ func (f *Files) readQrels(name string, judged qrels) error {
 		return &RowError{File: name, Err: err}
 	}
 	defer s.Close()
-	lines := lineReader{r: s.Reader}
+	lines := jsonrow.Lines{R: s.Reader}
 	var words [7][]byte
 	for {
-		line, err := lines.next()
+		line, err := lines.Next()
 		if err == io.EOF {
 			return nil
 		}
 		if err == nil {
-			err = f.fits(s, lines.read)
+			err = f.fits(s, lines.End)
 		}
 		if err == nil {
 			n := splitBlanks(words[:], line)
@@ -95,7 +97,7 @@ func (f *Files) readQrels(name string, judged qrels) error {
 			switch {
 			case n == 0:
 				continue
-			case n == 3 && lines.row == 1 && !isNumber(string(words[2])):
+			case n == 3 && lines.Row == 1 && !isNumber(string(words[2])):
 				continue // BEIR's header
 			case n == 3:
 				grade, document = string(words[2]), 1
@@ -111,7 +113,7 @@ func (f *Files) readQrels(name string, judged qrels) error {
 			}
 		}
 		if err != nil {
-			return &RowError{File: name, Row: lines.row, Err: err}
+			return &RowError{File: name, Row: lines.Row, Err: err}
 		}
 	}
 }
@@ -153,7 +155,7 @@ type retrieved struct {
 // and equal scores in the order of the file.
 func runRows(s *stream, judged qrels) rows {
 	return func(yield func(line int, r *row, err error) bool) {
-		lines := lineReader{r: s.Reader}
+		lines := jsonrow.Lines{R: s.Reader}
 		var words [7][]byte
 		var group []retrieved
 		var r row
@@ -171,12 +173,12 @@ func runRows(s *stream, judged qrels) rows {
 			return true
 		}
 		for {
-			line, err := lines.next()
+			line, err := lines.Next()
 			if err == io.EOF {
 				break
 			}
 			if err != nil {
-				yield(lines.row, nil, err)
+				yield(lines.Row, nil, err)
 				return
 			}
 			n := splitBlanks(words[:], line)
@@ -185,7 +187,7 @@ func runRows(s *stream, judged qrels) rows {
 			}
 			score, bad := strconv.ParseFloat(string(words[4]), 64)
 			if n != 6 || bad != nil || math.IsNaN(score) {
-				if !yield(lines.row, nil, fmt.Errorf("%w: want a line of a TREC run, query Q0 document rank score tag; have %q", ErrMalformed, quote.Clip(line))) {
+				if !yield(lines.Row, nil, fmt.Errorf("%w: want a line of a TREC run, query Q0 document rank score tag; have %q", ErrMalformed, quote.Clip(line))) {
 					return
 				}
 				continue
@@ -194,14 +196,14 @@ func runRows(s *stream, judged qrels) rows {
 				if !flush() {
 					return
 				}
-				query, first, group = string(words[0]), lines.row, group[:0]
+				query, first, group = string(words[0]), lines.Row, group[:0]
 				if row, ok := seen[query]; ok {
-					yield(lines.row, nil, fmt.Errorf("%w: query %q is already that of row %d: the lines of a query must stand together; sort the run by query", ErrFormat, quote.Clip(query), row))
+					yield(lines.Row, nil, fmt.Errorf("%w: query %q is already that of row %d: the lines of a query must stand together; sort the run by query", ErrFormat, quote.Clip(query), row))
 					return
 				}
-				seen[query] = lines.row
+				seen[query] = lines.Row
 			}
-			group = append(group, retrieved{string(words[2]), score, lines.row})
+			group = append(group, retrieved{string(words[2]), score, lines.Row})
 		}
 		if flush() && !matched {
 			yield(0, nil, fmt.Errorf("%w: no query of the run has a relevant document in the qrels: are their query ids the same?", ErrEmptySource))

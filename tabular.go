@@ -1,5 +1,7 @@
 package eci
 
+import "example.com/eci/internal/jsonrow"
+
 import (
 	"bufio"
 	"bytes"
@@ -27,7 +29,7 @@ type csvTable struct {
 }
 
 func newCSVTable(r *bufio.Reader) *csvTable {
-	if mark, _ := r.Peek(3); bytes.Equal(mark, utf8BOM) {
+	if mark, _ := r.Peek(3); bytes.Equal(mark, jsonrow.ByteOrderMark) {
 		r.Discard(3)
 	}
 	limit := &rowLimit{r: r}
@@ -38,7 +40,7 @@ func newCSVTable(r *bufio.Reader) *csvTable {
 }
 
 func (c *csvTable) next() ([]string, int, error) {
-	c.limit.left = maxLine + bufferSize
+	c.limit.left = jsonrow.MaxLine + bufferSize
 	cells, err := c.Read()
 	var parse *csv.ParseError
 	switch {
@@ -60,7 +62,7 @@ type rowLimit struct {
 
 func (l *rowLimit) Read(p []byte) (int, error) {
 	if l.left <= 0 {
-		return 0, fmt.Errorf("%w: a row of more than %d MB; is a quote not closed?", ErrFormat, maxLine>>20)
+		return 0, fmt.Errorf("%w: a row of more than %d MB; is a quote not closed?", ErrFormat, jsonrow.MaxLine>>20)
 	}
 	n, err := l.r.Read(p)
 	l.left -= n
@@ -71,16 +73,16 @@ func (l *rowLimit) Read(p []byte) (int, error) {
 // and end with one, those between doubled, are read without them, as pandas
 // writes them; without, every character but the tab is itself.
 type tsvTable struct {
-	lineReader
+	jsonrow.Lines
 	cells  []string
 	quotes bool
 }
 
 func (t *tsvTable) next() ([]string, int, error) {
 	for {
-		line, err := t.lineReader.next()
+		line, err := t.Lines.Next()
 		if err != nil {
-			return nil, t.row, err
+			return nil, t.Row, err
 		}
 		if len(line) == 0 {
 			continue
@@ -95,7 +97,7 @@ func (t *tsvTable) next() ([]string, int, error) {
 				t.cells = append(t.cells, cell)
 			}
 		}
-		return t.cells, t.row, nil
+		return t.cells, t.Row, nil
 	}
 }
 

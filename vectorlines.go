@@ -1,9 +1,10 @@
 package eci
 
+import "example.com/eci/internal/jsonrow"
+
 import (
 	"fmt"
 	"io"
-	"strconv"
 
 	"example.com/eci/internal/quote"
 )
@@ -44,13 +45,13 @@ func readVectorLines(name, path string, files *Files) (*VectorTable, error) {
 		return nil, &RowError{File: name, Err: err}
 	}
 	defer s.Close()
-	lines := jsonLines{lineReader{r: s.Reader}}
+	lines := jsonrow.NewObjects(s.Reader, false)
 	m := &memoryArray{}
 	t := &VectorTable{name: name, rows: make(map[string]int), data: m}
-	var o jsonObject
+	var o jsonrow.Object
 	places := make([]int, 0, 1024)
 	for {
-		raw, row, err := lines.next()
+		raw, row, err := lines.Next()
 		if err == io.EOF {
 			break
 		}
@@ -58,14 +59,14 @@ func readVectorLines(name, path string, files *Files) (*VectorTable, error) {
 			err = files.fits(s, 4*int64(len(m.data)))
 		}
 		if err == nil {
-			err = o.parse(raw)
+			err = o.Parse(raw)
 		}
 		var id string
 		if err == nil {
-			id, err = idField(&o, "id", "_id", "docid", "query_id")
+			id, err = o.ID("id", "_id", "docid", "query_id")
 		}
 		if err == nil && id == "" {
-			err = missing(&o, "id")
+			err = o.Missing("id")
 		}
 		if first, ok := t.rows[id]; err == nil && ok {
 			err = fmt.Errorf("%w: id %q is also that of row %d", ErrMalformed, quote.Clip(id), places[first])
@@ -92,32 +93,15 @@ func readVectorLines(name, path string, files *Files) (*VectorTable, error) {
 }
 
 // appendVector appends the components of an object's vector, at least one.
-func appendVector(dst []float32, o *jsonObject) ([]float32, error) {
-	name, raw, ok := firstValue(o, []string{"vector", "embedding"})
+func appendVector(dst []float32, o *jsonrow.Object) ([]float32, error) {
+	name, raw, ok := o.First([]string{"vector", "embedding"})
 	if !ok {
-		return dst, missing(o, "vector", "embedding")
+		return dst, o.Missing("vector", "embedding")
 	}
 	from := len(dst)
-	dst, err := appendNumbers(dst, name, raw)
+	dst, err := jsonrow.AppendNumbers(dst, name, raw)
 	if n := len(dst) - from; err == nil && (n == 0 || n > maxDimension) {
 		err = fmt.Errorf("%w: %d components", ErrDimension, n)
 	}
-	return dst, err
-}
-
-// appendNumbers appends the numbers of a validated JSON list, the value of a
-// field. A null is no number.
-func appendNumbers(dst []float32, name string, raw []byte) ([]float32, error) {
-	if raw[0] != '[' {
-		return dst, fmt.Errorf("%w: field %q is not a list of numbers", ErrMalformed, name)
-	}
-	err := eachElement(raw, func(k int, number []byte) error {
-		x, err := strconv.ParseFloat(string(number), 32)
-		if number[0] != '-' && number[0]-'0' > 9 || err != nil {
-			return fmt.Errorf("%w: field %q: component %d is no number that float32 holds: %s", ErrMalformed, name, k, quote.Clip(number))
-		}
-		dst = append(dst, float32(x))
-		return nil
-	})
 	return dst, err
 }

@@ -1,5 +1,7 @@
 package eci
 
+import "example.com/eci/internal/jsonrow"
+
 import (
 	"bytes"
 	"cmp"
@@ -167,17 +169,17 @@ func (f *Files) readIDs(name, path string) (ids []string, err error) {
 		return nil, &RowError{File: name, Err: fmt.Errorf("the ids of the vectors, one a line: %w", err)}
 	}
 	defer s.Close()
-	lines := lineReader{r: s.Reader}
+	lines := jsonrow.Lines{R: s.Reader}
 	for {
-		line, err := lines.next()
+		line, err := lines.Next()
 		if err == io.EOF {
 			return ids, nil
 		}
 		if err == nil {
-			err = f.fits(s, lines.read)
+			err = f.fits(s, lines.End)
 		}
 		if err != nil {
-			return nil, &RowError{File: name, Row: lines.row, Err: err}
+			return nil, &RowError{File: name, Row: lines.Row, Err: err}
 		}
 		ids = append(ids, string(bytes.TrimSpace(line)))
 	}

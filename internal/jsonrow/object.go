@@ -1,4 +1,6 @@
-package eci
+// Package jsonrow reads rows of text and the JSON objects in them: one a line, or
+// the elements of one list.
+package jsonrow
 
 import (
 	"encoding/binary"
@@ -6,28 +8,31 @@ import (
 	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"example.com/eci/internal/fault"
 )
 
-// jsonObject is one JSON object, taken apart into its top-level fields. It accepts
+// Object is one JSON object, taken apart into its top-level fields. It accepts
 // what encoding/json accepts for a map[string]json.RawMessage and reads the
 // same strings, in one pass and without an allocation a field. The slices of
-// fields point into the line and into names, so they are valid until the line
-// changes or parse is called again.
-type jsonObject struct {
-	fields []jsonField
+// Fields point into the line and into names. They are valid until the line
+// changes or the Object parses another one.
+type Object struct {
+	Fields []Field
 	names  []byte // names that had escapes or invalid UTF-8
 }
 
-type jsonField struct{ name, value []byte }
+// Field is a name and its raw value.
+type Field struct{ Name, Value []byte }
 
 // maxDepth is the nesting that encoding/json allows.
 const maxDepth = 10000
 
-// parse validates the whole line, which must hold one object and nothing else.
+// Parse validates the whole line, which must hold one object and nothing else.
 // Like encoding/json it takes null for an object without fields.
-func (o *jsonObject) parse(line []byte) error {
+func (o *Object) Parse(line []byte) error {
 	o.restart()
-	i := skipSpace(line, 0)
+	i := SkipSpace(line, 0)
 	var err error
 	switch {
 	case i < len(line) && line[i] == '{':
@@ -35,67 +40,70 @@ func (o *jsonObject) parse(line []byte) error {
 	case i < len(line) && line[i] == 'n':
 		i, err = skipLiteral(line, i, "null")
 	default:
-		err = syntaxError(line, i, "an object")
+		err = SyntaxError(line, i, "an object")
 	}
 	if err == nil {
-		if i = skipSpace(line, i); i < len(line) {
-			err = syntaxError(line, i, "the end of the line")
+		if i = SkipSpace(line, i); i < len(line) {
+			err = SyntaxError(line, i, "the end of the line")
 		}
 	}
 	if err != nil {
-		o.fields = o.fields[:0]
-		return fmt.Errorf("%w: not a JSON object: %w", ErrMalformed, err)
+		o.Fields = o.Fields[:0]
+		return fmt.Errorf("%w: not a JSON object: %w", fault.Malformed, err)
 	}
 	return nil
 }
 
+// ParseAt reads the validated object that begins at b[i] and returns where it ends.
+func (o *Object) ParseAt(b []byte, i int) (end int, err error) { return o.restart().scan(b, i, 1) }
+
 // restart forgets the fields.
-func (o *jsonObject) restart() *jsonObject {
-	o.fields, o.names = o.fields[:0], o.names[:0]
+func (o *Object) restart() *Object {
+	o.Fields, o.names = o.Fields[:0], o.names[:0]
 	return o
 }
 
-// get returns the raw value of a field: the last one of that name, as
+// Get returns the raw value of a field: the last one of that name, as
 // encoding/json does.
-func (o *jsonObject) get(name string) ([]byte, bool) {
-	for k := len(o.fields) - 1; k >= 0; k-- {
-		if string(o.fields[k].name) == name {
-			return o.fields[k].value, true
+func (o *Object) Get(name string) ([]byte, bool) {
+	for k := len(o.Fields) - 1; k >= 0; k-- {
+		if string(o.Fields[k].Name) == name {
+			return o.Fields[k].Value, true
 		}
 	}
 	return nil, false
 }
 
-// value is get without fields that are null.
-func (o *jsonObject) value(name string) ([]byte, bool) {
-	raw, ok := o.get(name)
+// Value is Get without fields that are null.
+func (o *Object) Value(name string) ([]byte, bool) {
+	raw, ok := o.Get(name)
 	return raw, ok && raw[0] != 'n'
 }
 
 // scan reads the object that begins at b[i] and returns where it ends. With o
 // nil it only validates.
-func (o *jsonObject) scan(b []byte, i, depth int) (int, error) {
+func (o *Object) scan(b []byte, i, depth int) (int, error) {
 	if depth > maxDepth {
 		return i, fmt.Errorf("more than %d levels deep", maxDepth)
 	}
-	if i = skipSpace(b, i+1); i < len(b) && b[i] == '}' {
+	if i = SkipSpace(b, i+1); i < len(b) && b[i] == '}' {
 		return i + 1, nil
 	}
 	for {
 		if i >= len(b) || b[i] != '"' {
-			return i, syntaxError(b, i, "a field name in double quotes")
+			return i, SyntaxError(b, i, "a field name in double quotes")
 		}
 		start := i
 		end, plain, err := skipString(b, i)
 		if err != nil {
 			return end, err
 		}
-		if i = skipSpace(b, end); i >= len(b) || b[i] != ':' {
-			return i, syntaxError(b, i, "a colon")
+		if i = SkipSpace(b, end); i >= len(b) || b[i] != ':' {
+			return i, SyntaxError(b, i, "a colon")
 		}
-		i = skipSpace(b, i+1)
+		i = SkipSpace(b, i+1)
 		first := i
-		if i, err = skipValue(b, i, depth); err != nil {
+		if i, err = SkipValue(b, i, depth); err != nil {
 			return i, err
 		}
 		if o != nil {
@@ -105,31 +113,31 @@ func (o *jsonObject) scan(b []byte, i, depth int) (int, error) {
 				o.names = appendUnquoted(o.names, name)
 				name = o.names[from:]
 			}
-			o.fields = append(o.fields, jsonField{name, b[first:i]})
+			o.Fields = append(o.Fields, Field{name, b[first:i]})
 		}
-		if i = skipSpace(b, i); i < len(b) && b[i] == ',' {
-			i = skipSpace(b, i+1)
+		if i = SkipSpace(b, i); i < len(b) && b[i] == ',' {
+			i = SkipSpace(b, i+1)
 			continue
 		}
 		if i >= len(b) || b[i] != '}' {
-			return i, syntaxError(b, i, "a comma or a closing brace")
+			return i, SyntaxError(b, i, "a comma or a closing brace")
 		}
 		return i + 1, nil
 	}
 }
 
-// skipValue validates the value that begins at b[i], depth levels deep, and
+// SkipValue validates the value that begins at b[i], depth levels deep, and
 // returns where it ends.
-func skipValue(b []byte, i, depth int) (int, error) {
+func SkipValue(b []byte, i, depth int) (int, error) {
 	if i >= len(b) {
-		return i, syntaxError(b, i, "a value")
+		return i, SyntaxError(b, i, "a value")
 	}
 	switch c := b[i]; c {
 	case '"':
 		end, _, err := skipString(b, i)
 		return end, err
 	case '{':
-		return (*jsonObject)(nil).scan(b, i, depth+1)
+		return (*Object)(nil).scan(b, i, depth+1)
 	case '[':
 		return skipList(b, i, depth+1)
 	case 't':
@@ -147,26 +155,27 @@ func skipList(b []byte, i, depth int) (int, error) {
 	if depth > maxDepth {
 		return i, fmt.Errorf("more than %d levels deep", maxDepth)
 	}
-	if i = skipSpace(b, i+1); i < len(b) && b[i] == ']' {
+	if i = SkipSpace(b, i+1); i < len(b) && b[i] == ']' {
 		return i + 1, nil
 	}
 	for {
 		var err error
-		if i, err = skipValue(b, i, depth); err != nil {
+		if i, err = SkipValue(b, i, depth); err != nil {
 			return i, err
 		}
-		if i = skipSpace(b, i); i < len(b) && b[i] == ',' {
-			i = skipSpace(b, i+1)
+		if i = SkipSpace(b, i); i < len(b) && b[i] == ',' {
+			i = SkipSpace(b, i+1)
 			continue
 		}
 		if i >= len(b) || b[i] != ']' {
-			return i, syntaxError(b, i, "a comma or a closing bracket")
+			return i, SyntaxError(b, i, "a comma or a closing bracket")
 		}
 		return i + 1, nil
 	}
 }
 
-func skipSpace(b []byte, i int) int {
+// SkipSpace returns the position of the first byte that is no white space.
+func SkipSpace(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\r' || b[i] == '\n') {
 		i++
 	}
@@ -176,7 +185,7 @@ func skipSpace(b []byte, i int) int {
 func skipLiteral(b []byte, i int, literal string) (int, error) {
 	for k := range len(literal) {
 		if i+k >= len(b) || b[i+k] != literal[k] {
-			return i + k, syntaxError(b, i+k, "the rest of "+literal)
+			return i + k, SyntaxError(b, i+k, "the rest of "+literal)
 		}
 	}
 	return i + len(literal), nil
@@ -191,16 +200,16 @@ func skipNumber(b []byte, i int) (int, error) {
 	i = skipDigits(b, i)
 	switch {
 	case i == first && start == first:
-		return i, syntaxError(b, i, "a value")
+		return i, SyntaxError(b, i, "a value")
 	case i == first:
-		return i, syntaxError(b, i, "a digit")
+		return i, SyntaxError(b, i, "a digit")
 	case b[first] == '0' && i > first+1:
-		return first + 1, syntaxError(b, first+1, "no digit after a leading zero")
+		return first + 1, SyntaxError(b, first+1, "no digit after a leading zero")
 	}
 	if i < len(b) && b[i] == '.' {
 		from := i + 1
 		if i = skipDigits(b, from); i == from {
-			return i, syntaxError(b, i, "a digit")
+			return i, SyntaxError(b, i, "a digit")
 		}
 	}
 	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
@@ -209,7 +218,7 @@ func skipNumber(b []byte, i int) (int, error) {
 		}
 		from := i
 		if i = skipDigits(b, from); i == from {
-			return i, syntaxError(b, i, "a digit")
+			return i, SyntaxError(b, i, "a digit")
 		}
 	}
 	return i, nil
@@ -223,22 +232,22 @@ func skipDigits(b []byte, i int) int {
 }
 
 // skipString validates the string whose opening quote is b[i] and returns where
-// it ends, behind the closing quote; plain says that it has no escapes.
+// it ends, after the closing quote; plain says that it has no escapes.
 func skipString(b []byte, i int) (end int, plain bool, err error) {
 	plain = true
 	for i++; ; {
 		i = skipPlain(b, i)
 		switch {
 		case i >= len(b):
-			return i, plain, syntaxError(b, i, "a closing quote")
+			return i, plain, SyntaxError(b, i, "a closing quote")
 		case b[i] == '"':
 			return i + 1, plain, nil
 		case b[i] != '\\':
-			return i, plain, syntaxError(b, i, "an escape: control characters must be escaped")
+			return i, plain, SyntaxError(b, i, "an escape: control characters must be escaped")
 		}
 		plain = false
 		if i++; i >= len(b) {
-			return i, plain, syntaxError(b, i, "the rest of an escape")
+			return i, plain, SyntaxError(b, i, "the rest of an escape")
 		}
 		switch b[i] {
 		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
@@ -246,12 +255,12 @@ func skipString(b []byte, i int) (end int, plain bool, err error) {
 		case 'u':
 			for k := 1; k <= 4; k++ {
 				if i+k >= len(b) || !isHex(b[i+k]) {
-					return i + k, plain, syntaxError(b, i+k, "four hexadecimal digits")
+					return i + k, plain, SyntaxError(b, i+k, "four hexadecimal digits")
 				}
 			}
 			i += 5
 		default:
-			return i, plain, syntaxError(b, i, `an escape such as \n`)
+			return i, plain, SyntaxError(b, i, `an escape such as \n`)
 		}
 	}
 }
@@ -280,8 +289,8 @@ func isHex(c byte) bool {
 	return c-'0' <= 9 || c-'a' <= 5 || c-'A' <= 5
 }
 
-// syntaxError names the byte at b[i] and what should be there.
-func syntaxError(b []byte, i int, want string) error {
+// SyntaxError names the byte at b[i] and what should be there.
+func SyntaxError(b []byte, i int, want string) error {
 	if i >= len(b) {
 		return fmt.Errorf("it ends after column %d, where %s should follow", len(b), want)
 	}
@@ -292,8 +301,8 @@ func syntaxError(b []byte, i int, want string) error {
 	return fmt.Errorf("%q in column %d, where %s should be", b[i], i+1, want)
 }
 
-// stringOf returns the text of a validated JSON string with its quotes.
-func stringOf(raw []byte) string {
+// Unquote returns the text of a validated JSON string with its quotes.
+func Unquote(raw []byte) string {
 	s := raw[1 : len(raw)-1]
 	if hasEscape(s) || !utf8.Valid(s) {
 		return string(appendUnquoted(make([]byte, 0, len(s)), s))
@@ -371,23 +380,4 @@ func hex4(s []byte) (r rune) {
 		r = r<<4 | rune(c)
 	}
 	return r
-}
-
-// eachElement calls fn with every element of a validated JSON list and its
-// 1-based position.
-func eachElement(list []byte, fn func(k int, raw []byte) error) error {
-	i := skipSpace(list, 1)
-	for k := 1; list[i] != ']'; k++ {
-		end, err := skipValue(list, i, 1)
-		if err != nil {
-			return err
-		}
-		if err := fn(k, list[i:end]); err != nil {
-			return err
-		}
-		if i = skipSpace(list, end); list[i] == ',' {
-			i = skipSpace(list, i+1)
-		}
-	}
-	return nil
 }

@@ -1,4 +1,4 @@
-package eci
+package jsonrow
 
 import (
 	"bufio"
@@ -8,20 +8,22 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"example.com/eci/internal/fault"
 )
 
 // elements reads a list through a buffer that cuts everywhere.
-func elements(text string) (list []string, err error) {
-	l := jsonList{r: bufio.NewReaderSize(iotest.OneByteReader(strings.NewReader(text)), 16)}
+func elements(text string) (all []string, err error) {
+	l := list{r: bufio.NewReaderSize(iotest.OneByteReader(strings.NewReader(text)), 16)}
 	for {
-		raw, _, err := l.next()
+		raw, _, err := l.Next()
 		if err == io.EOF {
-			return list, nil
+			return all, nil
 		}
 		if err != nil {
-			return list, err
+			return all, err
 		}
-		list = append(list, string(raw))
+		all = append(all, string(raw))
 	}
 }
 
@@ -42,7 +44,7 @@ func FuzzJSONList(f *testing.F) {
 		}
 		for _, raw := range want {
 			if raw[0] != '{' {
-				if !errors.Is(err, ErrFormat) {
+				if !errors.Is(err, fault.Format) {
 					t.Fatalf("%q: error %v, want ErrFormat for an element that is no object", text, err)
 				}
 				return
@@ -62,25 +64,25 @@ func FuzzJSONList(f *testing.F) {
 // TestLineReader cuts lines as strings.Lines does, whatever the buffer.
 func TestLineReader(t *testing.T) {
 	for _, text := range []string{"", "\n", "a", "a\n", "a\r\nb\n\nc", "\xef\xbb\xbfa\n\xef\xbb\xbfb", strings.Repeat("long ", 50) + "\r\n" + strings.Repeat("x", 16) + "\n\r\n", strings.Repeat("y", 32)} {
-		l := lineReader{r: bufio.NewReaderSize(iotest.HalfReader(strings.NewReader(text)), 16)}
+		l := Lines{R: bufio.NewReaderSize(iotest.HalfReader(strings.NewReader(text)), 16)}
 		for line := range strings.Lines(text) {
 			want := strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
-			if l.row == 0 {
+			if l.Row == 0 {
 				want = strings.TrimPrefix(want, "\xef\xbb\xbf")
 			}
-			if got, err := l.next(); err != nil || string(got) != want {
-				t.Errorf("%q: line %d is %q, error %v; want %q", text, l.row, got, err, want)
+			if got, err := l.Next(); err != nil || string(got) != want {
+				t.Errorf("%q: line %d is %q, error %v; want %q", text, l.Row, got, err, want)
 			}
 		}
-		if _, err := l.next(); err != io.EOF || l.read != int64(len(text)) {
-			t.Errorf("%q: error %v behind the end, %d bytes of %d", text, err, l.read, len(text))
+		if _, err := l.Next(); err != io.EOF || l.End != int64(len(text)) {
+			t.Errorf("%q: error %v after the end, %d bytes of %d", text, err, l.End, len(text))
 		}
 	}
-	l := lineReader{r: bufio.NewReader(io.MultiReader(strings.NewReader("whole\nhalf"), iotest.ErrReader(io.ErrClosedPipe)))}
-	if line, err := l.next(); string(line) != "whole" || err != nil {
+	l := Lines{R: bufio.NewReader(io.MultiReader(strings.NewReader("whole\nhalf"), iotest.ErrReader(io.ErrClosedPipe)))}
+	if line, err := l.Next(); string(line) != "whole" || err != nil {
 		t.Errorf("line %q, error %v", line, err)
 	}
-	if line, err := l.next(); line != nil || err != io.ErrClosedPipe || l.row != 2 {
+	if line, err := l.Next(); line != nil || err != io.ErrClosedPipe || l.Row != 2 {
 		t.Errorf("line %q, error %v: a line that an error cuts short is no line", line, err)
 	}
 }

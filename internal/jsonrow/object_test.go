@@ -1,10 +1,12 @@
-package eci
+package jsonrow
 
 import (
 	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
+
+	"example.com/eci/internal/fault"
 )
 
 // scanSeeds are lines that a reader of JSON gets wrong easily.
@@ -51,26 +53,26 @@ func FuzzScan(f *testing.F) {
 func compareScan(t *testing.T, line []byte) {
 	var want map[string]json.RawMessage
 	wantErr := json.Unmarshal(line, &want)
-	var got jsonObject
-	err := got.parse(line)
+	var got Object
+	err := got.Parse(line)
 	if (err == nil) != (wantErr == nil) {
 		t.Fatalf("%.200q: error %v, encoding/json %v", line, err, wantErr)
 	}
 	if err != nil {
-		if !errors.Is(err, ErrMalformed) || len(got.fields) != 0 {
-			t.Fatalf("%.200q: error %v with %d fields", line, err, len(got.fields))
+		if !errors.Is(err, fault.Malformed) || len(got.Fields) != 0 {
+			t.Fatalf("%.200q: error %v with %d fields", line, err, len(got.Fields))
 		}
 		return
 	}
 	names := map[string]bool{}
-	for _, f := range got.fields {
-		names[string(f.name)] = true
+	for _, f := range got.Fields {
+		names[string(f.Name)] = true
 	}
 	if len(names) != len(want) {
 		t.Fatalf("%.200q: fields %v, encoding/json %v", line, names, want)
 	}
 	for name, raw := range want {
-		value, ok := got.get(name)
+		value, ok := got.Get(name)
 		if !ok || string(value) != string(raw) {
 			t.Fatalf("%.200q: field %q is %.200q, encoding/json %.200q", line, name, value, raw)
 		}
@@ -80,7 +82,7 @@ func compareScan(t *testing.T, line []byte) {
 			if err := json.Unmarshal(raw, &text); err != nil {
 				t.Fatal(err)
 			}
-			if got := stringOf(value); got != text {
+			if got := Unquote(value); got != text {
 				t.Fatalf("%.200q: field %q is %q, encoding/json %q", line, name, got, text)
 			}
 		case '[':
@@ -89,7 +91,7 @@ func compareScan(t *testing.T, line []byte) {
 				t.Fatal(err)
 			}
 			n := 0
-			err := eachElement(value, func(k int, element []byte) error {
+			err := EachElement(value, func(k int, element []byte) error {
 				if n++; k != n || k > len(list) || string(element) != string(list[k-1]) {
 					t.Fatalf("%.200q: element %d of %q is %.200q", line, k, name, element)
 				}
@@ -111,7 +113,7 @@ func TestScanSaysWhere(t *testing.T) {
 		`["q","p"]`:       "where an object should be",
 		`{"a":“b”}`:       "'“' in column 6",
 	} {
-		err := new(jsonObject).parse([]byte(line))
+		err := new(Object).Parse([]byte(line))
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: error %v, want %q", line, err, says)
 		}
