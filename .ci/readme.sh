@@ -20,7 +20,7 @@ cd "$root"
 for command in "$work"/command?; do
 	line=$(cat "$command")
 	case $line in
-	"go test ./...") line="go test -race -timeout 15m ./..." ;;
+	"go test work") line="go test -cover -timeout 15m work | tee '$work/tests'" ;;
 	esac
 	printf '\n$ %s\n' "$line"
 	if [ "${1:-}" = --update ]; then
@@ -30,9 +30,14 @@ for command in "$work"/command?; do
 		diff -u "$command.want" "$command.got"
 		echo "prints what the README shows"
 	else
-		bash -c "$line"
+		bash -o pipefail -c "$line"
 	fi
 done
+
+if [ "${1:-}" != --update ]; then
+	awk '$2 == "example.com/eci" && match($0, /[0-9.]+% of/) { seen = 1; if (substr($0, RSTART) + 0 < 90) { print "coverage of the root below 90%"; exit 1 } }
+		END { if (!seen) exit 1 }' "$work/tests"
+fi
 
 if [ "${1:-}" = --update ]; then
 	awk -v dir="$work" '

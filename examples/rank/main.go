@@ -58,13 +58,16 @@ func run(ctx context.Context, o options, paths []string) error {
 		scorer.Triples = eci.Unlimited
 	}
 	files := eci.Files{Qrels: o.qrels}
+	if o.vectors == "" {
+		files = eci.Files{FS: demo.Files, Qrels: "qrels.tsv"}
+	}
 	if scorer.Relevant, err = files.Relevant(); err != nil {
 		return err
 	}
 	if o.pool != "" {
 		scorer.Pool = files.Documents(o.pool)
 	} else if o.vectors == "" {
-		scorer.Pool = demoPool
+		scorer.Pool = files.Documents("corpus.jsonl")
 	}
 	ranking, err := eci.Rank(ctx, scorer, sources...)
 	if err != nil {
@@ -80,11 +83,6 @@ func run(ctx context.Context, o options, paths []string) error {
 		return err
 	}
 	return lint(ctx, vectors, sources)
-}
-
-// demoPool yields the demo's corpus.
-func demoPool(yield func(eci.Document, error) bool) {
-	(&eci.Files{FS: demo.Files}).Documents("corpus.jsonl")(yield)
 }
 
 // lint prints one line for each rule that holds as a warning or an error.
