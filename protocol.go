@@ -1,12 +1,12 @@
 package eci
 
-import "example.com/eci/internal/jsonrow"
-
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
+
+	"example.com/eci/internal/jsonrow"
 )
 
 // Protocol is the language of an embedding server.

@@ -1,11 +1,10 @@
 package eci
 
-import "example.com/eci/internal/jsonrow"
-
 import (
 	"encoding/json"
 	"fmt"
 
+	"example.com/eci/internal/jsonrow"
 	"example.com/eci/internal/sketch"
 )
 

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"example.com/eci"
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/eci"
 )
 
 // readAll collects the records and errors of one pass.

@@ -1,43 +1,40 @@
-package eci
-
-import "example.com/eci/internal/jsonrow"
+package tripleio
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"example.com/eci/internal/fault"
+	"example.com/eci/internal/jsonrow"
 	"example.com/eci/internal/quote"
+	"example.com/eci/internal/textfile"
 )
 
 // qrels are the relevant documents of each query, with a grade above 0, in the
 // order of the file.
 type qrels map[string][]string
 
-// openQrels reads relevance judgements into memory: TREC's four columns or
+// openQrels reads relevance judgments into memory: TREC's four columns or
 // BEIR's three with a header, from a file or from every .tsv, .txt and .qrels
 // file of a folder.
-func (f *Files) openQrels(name string) (qrels, error) {
+func (f *Config) openQrels(name string) (qrels, error) {
 	judged := make(qrels)
 	names := []string{name}
-	if entries, err := f.readDir(name); err == nil {
+	if entries, err := f.ReadDir(name); err == nil {
 		names = names[:0]
 		for _, e := range entries {
 			switch strings.ToLower(path.Ext(e.Name())) {
 			case ".tsv", ".txt", ".qrels":
-				names = append(names, f.join(name, e.Name()))
+				names = append(names, f.Join(name, e.Name()))
 			}
 		}
 		if len(names) == 0 {
-			return nil, fmt.Errorf("eci: %s: %w: no .tsv, .txt or .qrels file in this folder", name, ErrFormat)
+			return nil, fmt.Errorf("eci: %s: %w: no .tsv, .txt or .qrels file in this folder", name, fault.Format)
 		}
 	}
 	for _, name := range names {
@@ -62,23 +59,19 @@ func (q qrels) compact() {
 	}
 }
 
-// Relevant reads the relevance judgements, Qrels or those of BEIR, for
-// [Linter].Relevant: by the id of each query, the ids of the documents with a
-// grade above 0, in the order of the files; nil where neither is set. Errors are
-// those of [Files.Sources].
-func (f *Files) Relevant() (map[string][]string, error) {
-	c := *f
-	c.Spool = cmp.Or(c.Spool, new(Spool))
-	if err := c.beir(); err != nil || c.Qrels == "" {
+// Relevant reads the relevance judgments, by the id of each query; nil where there
+// are none.
+func (f Config) Relevant() (map[string][]string, error) {
+	if err := f.beir(); err != nil || f.Qrels == "" {
 		return nil, err
 	}
-	return c.openQrels(c.Qrels)
+	return f.openQrels(f.Qrels)
 }
 
-func (f *Files) readQrels(name string, judged qrels) error {
-	s, err := f.open(name)
+func (f *Config) readQrels(name string, judged qrels) error {
+	s, err := f.Open(name)
 	if err != nil {
-		return &RowError{File: name, Err: err}
+		return &fault.RowError{File: name, Err: err}
 	}
 	defer s.Close()
 	lines := jsonrow.Lines{R: s.Reader}
@@ -89,7 +82,7 @@ func (f *Files) readQrels(name string, judged qrels) error {
 			return nil
 		}
 		if err == nil {
-			err = f.fits(s, lines.End)
+			err = f.Fits(s, lines.End)
 		}
 		if err == nil {
 			n := splitBlanks(words[:], line)
@@ -106,14 +99,14 @@ func (f *Files) readQrels(name string, judged qrels) error {
 			}
 			value, bad := strconv.ParseFloat(grade, 64)
 			if bad != nil || math.IsNaN(value) {
-				err = fmt.Errorf("%w: want relevance judgements, query 0 document grade or query document grade; have %q", ErrMalformed, quote.Clip(line))
+				err = fmt.Errorf("%w: want relevance judgments, query 0 document grade or query document grade; have %q", fault.Malformed, quote.Clip(line))
 			} else if value > 0 {
 				query := string(words[0])
 				judged[query] = append(judged[query], string(words[document]))
 			}
 		}
 		if err != nil {
-			return &RowError{File: name, Row: lines.Row, Err: err}
+			return &fault.RowError{File: name, Row: lines.Row, Err: err}
 		}
 	}
 }
@@ -153,7 +146,7 @@ type retrieved struct {
 // documents is one row: they are its positives, and every retrieved document
 // that is not relevant is a negative, best first: by score, as trec_eval does,
 // and equal scores in the order of the file.
-func runRows(s *stream, judged qrels) rows {
+func runRows(s *textfile.Stream, judged qrels) rows {
 	return func(yield func(line int, r *row, err error) bool) {
 		lines := jsonrow.Lines{R: s.Reader}
 		var words [7][]byte
@@ -187,7 +180,7 @@ func runRows(s *stream, judged qrels) rows {
 			}
 			score, bad := strconv.ParseFloat(string(words[4]), 64)
 			if n != 6 || bad != nil || math.IsNaN(score) {
-				if !yield(lines.Row, nil, fmt.Errorf("%w: want a line of a TREC run, query Q0 document rank score tag; have %q", ErrMalformed, quote.Clip(line))) {
+				if !yield(lines.Row, nil, fmt.Errorf("%w: want a line of a TREC run, query Q0 document rank score tag; have %q", fault.Malformed, quote.Clip(line))) {
 					return
 				}
 				continue
@@ -198,7 +191,7 @@ func runRows(s *stream, judged qrels) rows {
 				}
 				query, first, group = string(words[0]), lines.Row, group[:0]
 				if row, ok := seen[query]; ok {
-					yield(lines.Row, nil, fmt.Errorf("%w: query %q is already that of row %d: the lines of a query must stand together; sort the run by query", ErrFormat, quote.Clip(query), row))
+					yield(lines.Row, nil, fmt.Errorf("%w: query %q is already that of row %d: the lines of a query must stand together; sort the run by query", fault.Format, quote.Clip(query), row))
 					return
 				}
 				seen[query] = lines.Row
@@ -206,7 +199,7 @@ func runRows(s *stream, judged qrels) rows {
 			group = append(group, retrieved{string(words[2]), score, lines.Row})
 		}
 		if flush() && !matched {
-			yield(0, nil, fmt.Errorf("%w: no query of the run has a relevant document in the qrels: are their query ids the same?", ErrEmptySource))
+			yield(0, nil, fmt.Errorf("%w: no query of the run has a relevant document in the qrels: are their query ids the same?", fault.EmptySource))
 		}
 	}
 }
@@ -239,41 +232,26 @@ func groupRow(r *row, query string, relevant []string, group []retrieved, known 
 	return len(r.negatives) > 0
 }
 
-// readDir lists a folder in the order of its names.
-func (f *Files) readDir(name string) ([]fs.DirEntry, error) {
-	if f.FS != nil {
-		return fs.ReadDir(f.FS, name)
-	}
-	return os.ReadDir(name)
-}
-
-func (f *Files) join(elements ...string) string {
-	if f.FS != nil {
-		return path.Join(elements...)
-	}
-	return filepath.Join(elements...)
-}
-
 // beir fills in the paths of a data set in BEIR's layout.
-func (f *Files) beir() error {
+func (f *Config) beir() error {
 	if f.BEIR == "" {
 		return nil
 	}
-	entries, err := f.readDir(f.BEIR)
+	entries, err := f.ReadDir(f.BEIR)
 	if err != nil {
 		return fmt.Errorf("eci: Files.BEIR: %w", err)
 	}
 	find := func(set, stem string) string {
 		for _, e := range entries { // in the order of names: plain before compressed
 			if name := e.Name(); set == "" && (name == stem || strings.HasPrefix(name, stem+".")) {
-				return f.join(f.BEIR, name)
+				return f.Join(f.BEIR, name)
 			}
 		}
 		return set
 	}
 	f.Corpus, f.Queries, f.Qrels = find(f.Corpus, "corpus.jsonl"), find(f.Queries, "queries.jsonl"), find(f.Qrels, "qrels")
 	if f.Corpus == "" || f.Queries == "" || f.Qrels == "" {
-		return fmt.Errorf("eci: %s: %w: a folder in BEIR's layout has corpus.jsonl, queries.jsonl and qrels", f.BEIR, ErrFormat)
+		return fmt.Errorf("eci: %s: %w: a folder in BEIR's layout has corpus.jsonl, queries.jsonl and qrels", f.BEIR, fault.Format)
 	}
 	return nil
 }

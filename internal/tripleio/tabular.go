@@ -1,6 +1,4 @@
-package eci
-
-import "example.com/eci/internal/jsonrow"
+package tripleio
 
 import (
 	"bufio"
@@ -13,7 +11,10 @@ import (
 	"strconv"
 	"strings"
 
+	"example.com/eci/internal/fault"
+	"example.com/eci/internal/jsonrow"
 	"example.com/eci/internal/quote"
+	"example.com/eci/internal/textfile"
 )
 
 // table is the rows of a CSV or TSV file. next returns the cells, valid until
@@ -33,19 +34,19 @@ func newCSVTable(r *bufio.Reader) *csvTable {
 		r.Discard(3)
 	}
 	limit := &rowLimit{r: r}
-	c := &csvTable{csv.NewReader(bufio.NewReaderSize(limit, bufferSize)), limit}
+	c := &csvTable{csv.NewReader(bufio.NewReaderSize(limit, textfile.BufferSize)), limit}
 	c.FieldsPerRecord = -1 // counted here, for a better message
 	c.ReuseRecord = true
 	return c
 }
 
 func (c *csvTable) next() ([]string, int, error) {
-	c.limit.left = jsonrow.MaxLine + bufferSize
+	c.limit.left = jsonrow.MaxLine + textfile.BufferSize
 	cells, err := c.Read()
 	var parse *csv.ParseError
 	switch {
 	case errors.As(err, &parse):
-		return nil, parse.StartLine, fmt.Errorf("%w: %w in line %d; a text with quotes must stand in quotes, with those in it doubled", ErrMalformed, parse.Err, parse.Line)
+		return nil, parse.StartLine, fmt.Errorf("%w: %w in line %d; a text with quotes must stand in quotes, with those in it doubled", fault.Malformed, parse.Err, parse.Line)
 	case err != nil:
 		return nil, 0, err
 	}
@@ -62,7 +63,7 @@ type rowLimit struct {
 
 func (l *rowLimit) Read(p []byte) (int, error) {
 	if l.left <= 0 {
-		return 0, fmt.Errorf("%w: a row of more than %d MB; is a quote not closed?", ErrFormat, jsonrow.MaxLine>>20)
+		return 0, fmt.Errorf("%w: a row of more than %d MB; is a quote not closed?", fault.Format, jsonrow.MaxLine>>20)
 	}
 	n, err := l.r.Read(p)
 	l.left -= n
@@ -166,7 +167,7 @@ func headerColumns(header []string, s shape, named bool) (columns, error) {
 		k, again := seen[names[i]]
 		seen[names[i]] = i
 		if again {
-			return columns{}, fmt.Errorf("%w: columns %d and %d are both called %q: rename one", ErrMalformed, k+1, i+1, quote.Clip(header[i]))
+			return columns{}, fmt.Errorf("%w: columns %d and %d are both called %q: rename one", fault.Malformed, k+1, i+1, quote.Clip(header[i]))
 		}
 	}
 	find := func(want ...string) int {
@@ -207,13 +208,13 @@ func headerColumns(header []string, s shape, named bool) (columns, error) {
 	case c.query >= 0 && c.positive >= 0 && len(c.negatives) > 0:
 		return c, nil
 	case c.query >= 0 || c.positive >= 0 || len(c.negatives) > 0 || named:
-		return c, fmt.Errorf("%w: the header %s lacks a column for the query, the positive or the negative: set Files.Fields to their names", ErrMissingField, quote.Names(header))
+		return c, fmt.Errorf("%w: the header %s lacks a column for the query, the positive or the negative: set Files.Fields to their names", fault.MissingField, quote.Names(header))
 	case len(header) < 3:
-		return c, fmt.Errorf("%w: want three columns or more, for query, positive and negatives; the header has %d", ErrMissingField, len(header))
+		return c, fmt.Errorf("%w: want three columns or more, for query, positive and negatives; the header has %d", fault.MissingField, len(header))
 	}
 	for _, name := range header {
 		if strings.Contains(strings.TrimSpace(name), " ") {
-			return c, fmt.Errorf("%w: the first row seems to be texts, not column names: %q; put a header such as anchor,positive,negative in front", ErrFormat, quote.Clip(name))
+			return c, fmt.Errorf("%w: the first row seems to be texts, not column names: %q; put a header such as anchor,positive,negative in front", fault.Format, quote.Clip(name))
 		}
 	}
 	c.query, c.positive, c.numbered = 0, 1, len(header) > 3
@@ -231,7 +232,7 @@ func (c *columns) row(r *row, cells []string) error {
 		if strings.HasPrefix(strings.TrimSpace(cells[0]), "{") {
 			hint = "it looks like JSON: split files of mixed formats"
 		}
-		return fmt.Errorf("%w: columns: %d here, %d in the first row; %s", ErrMalformed, len(cells), c.width, hint)
+		return fmt.Errorf("%w: columns: %d here, %d in the first row; %s", fault.Malformed, len(cells), c.width, hint)
 	}
 	at := func(k int) string {
 		if k < 0 {

@@ -1,4 +1,4 @@
-package eci
+package vecfile
 
 import (
 	"errors"
@@ -7,13 +7,14 @@ import (
 	"path/filepath"
 	"strings"
 
+	"example.com/eci/internal/fault"
 	"example.com/eci/internal/quote"
 )
 
 // openParts opens the arrays stem-*.npy or, without any, stem-*.safetensors as one
 // table: encoders that run on several machines write one array each. It returns
 // nil when there are none. dir goes in front of the names in errors.
-func openParts(dir string, fsys fs.FS, stem string, open func(name string) (VectorArray, error)) (*VectorTable, error) {
+func openParts(dir string, fsys fs.FS, stem string, open func(name string) (*File, error)) (*Table, error) {
 	for _, extension := range []string{".npy", ".safetensors"} {
 		names, err := fs.Glob(fsys, stem+"-*"+extension)
 		if err != nil {
@@ -22,31 +23,31 @@ func openParts(dir string, fsys fs.FS, stem string, open func(name string) (Vect
 		if len(names) == 0 {
 			continue
 		}
-		joined := &VectorTable{name: filepath.Join(dir, stem+"-*.ids"), rows: map[string]int{}}
-		var parts arrayParts
+		joined := &Table{name: filepath.Join(dir, stem+"-*.ids"), rows: map[string]int{}}
+		var all parts
 		for _, name := range names {
-			var part *VectorTable
+			var part *Table
 			if part, err = openArray(dir, fsys, strings.TrimSuffix(name, extension), extension, open); err == nil {
-				if err = joined.join(part, parts); err != nil {
+				if err = joined.join(part, all); err != nil {
 					part.Close()
 				}
 			}
 			if err != nil {
-				parts.Close()
+				all.Close()
 				return nil, err
 			}
-			parts = append(parts, part.data)
+			all = append(all, part.data)
 		}
-		joined.data = parts
+		joined.data = all
 		return joined, nil
 	}
 	return nil, nil
 }
 
 // join adds the ids of a part that follows the arrays before it.
-func (t *VectorTable) join(part *VectorTable, before arrayParts) error {
+func (t *Table) join(part *Table, before parts) error {
 	if len(before) > 0 && part.Dimension() != before.Dimension() {
-		return fmt.Errorf("eci: %s: %w: %d components, %d in the parts before it; were all made with one encoder?", part.name, ErrDimension, part.Dimension(), before.Dimension())
+		return fmt.Errorf("eci: %s: %w: %d components, %d in the parts before it; were all made with one encoder?", part.name, fault.Dimension, part.Dimension(), before.Dimension())
 	}
 	first := -1 // row of the first id that an earlier part has, for one error on every run
 	var twice string
@@ -59,15 +60,15 @@ func (t *VectorTable) join(part *VectorTable, before arrayParts) error {
 		}
 	}
 	if first >= 0 {
-		return &RowError{File: part.name, Row: first + 1, Err: fmt.Errorf("%w: id %q is also in a part before it", ErrMalformed, quote.Clip(twice))}
+		return &fault.RowError{File: part.name, Row: first + 1, Err: fmt.Errorf("%w: id %q is also in a part before it", fault.Malformed, quote.Clip(twice))}
 	}
 	return nil
 }
 
-// arrayParts is several arrays of one dimension as one, part after part.
-type arrayParts []VectorArray
+// parts is several arrays of one dimension as one, part after part.
+type parts []Array
 
-func (p arrayParts) Rows() int {
+func (p parts) Rows() int {
 	rows := 0
 	for _, part := range p {
 		rows += part.Rows()
@@ -75,9 +76,9 @@ func (p arrayParts) Rows() int {
 	return rows
 }
 
-func (p arrayParts) Dimension() int { return p[0].Dimension() }
+func (p parts) Dimension() int { return p[0].Dimension() }
 
-func (p arrayParts) AppendRow(dst []float32, i int) ([]float32, error) {
+func (p parts) AppendRow(dst []float32, i int) ([]float32, error) {
 	left := i
 	for _, part := range p {
 		if left < part.Rows() {
@@ -85,10 +86,10 @@ func (p arrayParts) AppendRow(dst []float32, i int) ([]float32, error) {
 		}
 		left -= part.Rows()
 	}
-	return dst, fmt.Errorf("eci: %w: row %d of %d", ErrMissingVector, i, p.Rows())
+	return dst, fmt.Errorf("eci: %w: row %d of %d", fault.MissingVector, i, p.Rows())
 }
 
-func (p arrayParts) Close() error {
+func (p parts) Close() error {
 	var errs []error
 	for _, part := range p {
 		errs = append(errs, part.Close())

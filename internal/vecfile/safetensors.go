@@ -1,4 +1,4 @@
-package eci
+package vecfile
 
 import (
 	"encoding/binary"
@@ -9,21 +9,13 @@ import (
 	"math"
 	"slices"
 
+	"example.com/eci/internal/fault"
 	"example.com/eci/internal/quote"
 )
 
-// Safetensors is a two-dimensional tensor of shape (N, d) in a .safetensors
-// file, of type F32, F16 or BF16: the one called "embeddings", or the only one.
-// Others are refused with ErrFormat. It is safe for concurrent use.
-//
-// Byte layout: the length h of the header as a little-endian uint64; h bytes of
-// JSON, {"name":{"dtype":"F32","shape":[N,d],"data_offsets":[begin,end]}}, with
-// offsets counted from byte 8+h; the data, row by row, little-endian.
-type Safetensors struct{ array }
-
 // OpenSafetensors opens a .safetensors file, whose rows are read when they are
 // asked for. Close releases it.
-func OpenSafetensors(path string) (*Safetensors, error) {
+func OpenSafetensors(path string) (*File, error) {
 	r, size, err := openRandom(path)
 	if err != nil {
 		return nil, err
@@ -40,9 +32,9 @@ func OpenSafetensors(path string) (*Safetensors, error) {
 // NewSafetensors reads the header of a file of size bytes in all; name is for
 // error messages. The data is read from r when rows are asked for. Nothing is
 // allocated that the header announces before it is checked against size.
-func NewSafetensors(name string, r io.ReaderAt, size int64) (*Safetensors, error) {
-	bad := func(format string, args ...any) (*Safetensors, error) {
-		return nil, fmt.Errorf("eci: %s: %w: "+format, append([]any{name, ErrFormat}, args...)...)
+func NewSafetensors(name string, r io.ReaderAt, size int64) (*File, error) {
+	bad := func(format string, args ...any) (*File, error) {
+		return nil, fmt.Errorf("eci: %s: %w: "+format, append([]any{name, fault.Format}, args...)...)
 	}
 	var head [8]byte
 	if n, err := r.ReadAt(head[:], 0); n < len(head) {
@@ -88,7 +80,7 @@ func NewSafetensors(name string, r io.ReaderAt, size int64) (*Safetensors, error
 		return bad("tensor %q has %d dimensions; want two, vectors and their components", quote.Clip(tensor), len(about.Shape))
 	}
 	rows, cols := about.Shape[0], about.Shape[1]
-	if rows < 0 || cols < 1 || cols > maxDimension || rows > math.MaxInt64/cols/8 {
+	if rows < 0 || cols < 1 || cols > MaxDimension || rows > math.MaxInt64/cols/8 {
 		return bad("tensor %q: shape (%d, %d) is out of range", quote.Clip(tensor), rows, cols)
 	}
 	begin, end, data := about.Offsets[0], about.Offsets[1], size-8-int64(length)
@@ -98,5 +90,5 @@ func NewSafetensors(name string, r io.ReaderAt, size int64) (*Safetensors, error
 	if want := rows * cols * int64(kind.bytes()); want != end-begin {
 		return bad("tensor %q: shape (%d, %d) of %s needs %d bytes, the tensor has %d", quote.Clip(tensor), rows, cols, about.Type, want, end-begin)
 	}
-	return &Safetensors{array{name: name, data: r, start: 8 + int64(length) + begin, rows: int(rows), cols: int(cols), kind: kind}}, nil
+	return &File{name: name, data: r, start: 8 + int64(length) + begin, rows: int(rows), cols: int(cols), kind: kind}, nil
 }

@@ -13,8 +13,9 @@ import (
 	"testing/fstest"
 	"unicode/utf16"
 
-	"example.com/eci"
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/eci"
 )
 
 const samples = "testdata/formats/"
@@ -265,7 +266,7 @@ func TestFilesBadInput(t *testing.T) {
 		{"indented JSON", "{\n \"query\":\"q\"\n}", eci.Files{}, eci.ErrMalformed, "x", 1, "JSON"},
 		{"a list of texts", `["q","p","n"]`, eci.Files{}, eci.ErrFormat, "x", 1, "object"},
 		{"a list cut short", "[" + good + "," + good[:20], eci.Files{}, io.ErrUnexpectedEOF, "x", 2, "cut short"},
-		{"a list with something behind it", "[" + good + "]\n" + good, eci.Files{}, eci.ErrFormat, "x", 2, "behind"},
+		{"a list with something behind it", "[" + good + "]\n" + good, eci.Files{}, eci.ErrFormat, "x", 2, "after"},
 		{"a list without a comma", "[" + good + good + "]", eci.Files{}, eci.ErrFormat, "x", 2, "comma"},
 		{"mixed formats", good + `{"query":"q","pos":["p"],"neg":["n"]}`, eci.Files{}, eci.ErrMissingField, "x", 2, "split files"},
 		{"mixed formats the other way", `{"query":"q","pos":["p"],"neg":["n"]}` + "\n" + good, eci.Files{}, eci.ErrMissingField, "x", 2, "looks like eci"},

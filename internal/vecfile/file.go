@@ -1,4 +1,6 @@
-package eci
+// Package vecfile reads vectors from files: arrays of NumPy and of safetensors, rows
+// of JSON, and tables of them by id.
+package vecfile
 
 import (
 	"encoding/binary"
@@ -8,20 +10,12 @@ import (
 	"os"
 	"slices"
 	"unsafe"
+
+	"example.com/eci/internal/fault"
 )
 
-// VectorArray is a table of vectors: rows 0 to Rows()-1, each of Dimension()
-// components. [NPY] and [Safetensors] are two. Implementations must be safe for
-// concurrent use.
-type VectorArray interface {
-	Rows() int
-	Dimension() int
-	// AppendRow appends row i to dst and returns the extended slice;
-	// ErrMissingVector, wrapped or not, when there is no such row.
-	AppendRow(dst []float32, i int) ([]float32, error)
-	// Close releases what the array holds; it must not be used afterwards.
-	Close() error
-}
+// MaxDimension is the length of the longest vector that is read.
+const MaxDimension = 1 << 15
 
 // component is the stored type of a number.
 type component uint8
@@ -36,8 +30,9 @@ const (
 // bytes returns the size of a component.
 func (c component) bytes() int { return [...]int{2, 2, 4, 8}[c] }
 
-// array is rows of little-endian floating-point numbers in a file.
-type array struct {
+// File is rows of little-endian floating-point numbers in a file. It is safe for
+// concurrent use.
+type File struct {
 	name       string
 	data       io.ReaderAt
 	close      func() error
@@ -55,9 +50,9 @@ func openRandom(path string) (*os.File, int64, error) {
 	case err != nil:
 		return nil, 0, fmt.Errorf("eci: %w", err)
 	case info.IsDir():
-		return nil, 0, fmt.Errorf("eci: %s: %w: is a directory", path, ErrFormat)
+		return nil, 0, fmt.Errorf("eci: %s: %w: is a directory", path, fault.Format)
 	case !info.Mode().IsRegular(): // opening a pipe may wait for ever
-		return nil, 0, fmt.Errorf("eci: %s: %w: is no regular file, and vectors are read at random: write them to a file first", path, ErrFormat)
+		return nil, 0, fmt.Errorf("eci: %s: %w: is no regular file, and vectors are read at random: write them to a file first", path, fault.Format)
 	}
 	f, err := os.Open(path)
 	if err == nil {
@@ -73,16 +68,16 @@ func openRandom(path string) (*os.File, int64, error) {
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 // Rows returns N.
-func (a *array) Rows() int { return a.rows }
+func (a *File) Rows() int { return a.rows }
 
 // Dimension returns d, the length of a row.
-func (a *array) Dimension() int { return a.cols }
+func (a *File) Dimension() int { return a.cols }
 
 // AppendRow appends row i (0..N-1) to dst as float32 and returns the extended
 // slice. float64 components are rounded to the nearest float32.
-func (a *array) AppendRow(dst []float32, i int) ([]float32, error) {
+func (a *File) AppendRow(dst []float32, i int) ([]float32, error) {
 	if i < 0 || i >= a.rows {
-		return dst, fmt.Errorf("eci: %s: %w: row %d of %d", a.name, ErrMissingVector, i, a.rows)
+		return dst, fmt.Errorf("eci: %s: %w: row %d of %d", a.name, fault.MissingVector, i, a.rows)
 	}
 	size := a.kind.bytes()
 	offset := a.start + int64(i)*int64(a.cols)*int64(size)
@@ -92,7 +87,7 @@ func (a *array) AppendRow(dst []float32, i int) ([]float32, error) {
 		dst = slices.Grow(dst, a.cols)[:start+a.cols]
 		raw := unsafe.Slice((*byte)(unsafe.Pointer(&dst[start])), 4*a.cols)
 		if n, err := a.data.ReadAt(raw, offset); n < len(raw) {
-			return dst[:start], &RowError{File: a.name, Row: i + 1, Err: fmt.Errorf("%w: %w", ErrFormat, orEOF(err))}
+			return dst[:start], &fault.RowError{File: a.name, Row: i + 1, Err: fmt.Errorf("%w: %w", fault.Format, orEOF(err))}
 		}
 		return dst, nil
 	}
@@ -100,7 +95,7 @@ func (a *array) AppendRow(dst []float32, i int) ([]float32, error) {
 	for left := a.cols * size; left > 0; {
 		chunk := buffer[:min(left, len(buffer))]
 		if n, err := a.data.ReadAt(chunk, offset); n < len(chunk) {
-			return dst, &RowError{File: a.name, Row: i + 1, Err: fmt.Errorf("%w: %w", ErrFormat, orEOF(err))}
+			return dst, &fault.RowError{File: a.name, Row: i + 1, Err: fmt.Errorf("%w: %w", fault.Format, orEOF(err))}
 		}
 		left -= len(chunk)
 		offset += int64(len(chunk))
@@ -121,7 +116,7 @@ func (a *array) AppendRow(dst []float32, i int) ([]float32, error) {
 }
 
 // Close releases the file; the array must not be used afterwards.
-func (a *array) Close() error {
+func (a *File) Close() error {
 	if a.close == nil {
 		return nil
 	}

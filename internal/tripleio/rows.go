@@ -1,10 +1,11 @@
-package eci
-
-import "example.com/eci/internal/jsonrow"
+package tripleio
 
 import (
 	"fmt"
+	"strings"
 
+	"example.com/eci/internal/fault"
+	"example.com/eci/internal/jsonrow"
 	"example.com/eci/internal/quote"
 )
 
@@ -129,7 +130,7 @@ func (d *rowDecoder) lists(o *jsonrow.Object) (err error) {
 	if r.positives, err = d.documents(o, r.positives, d.shape.positive, ""); err != nil {
 		return err
 	}
-	if d.format != FormatMultiSource {
+	if d.format != MultiSource {
 		r.negatives, err = d.documents(o, r.negatives, d.shape.negative, "")
 		return err
 	}
@@ -138,7 +139,7 @@ func (d *rowDecoder) lists(o *jsonrow.Object) (err error) {
 		return o.Missing(d.shape.negative...)
 	}
 	if raw[0] != '{' {
-		return fmt.Errorf("%w: field %q is not an object with a list for each source", ErrMalformed, quote.Clip(name))
+		return fmt.Errorf("%w: field %q is not an object with a list for each source", fault.Malformed, quote.Clip(name))
 	}
 	if err := d.inner.Parse(raw); err != nil {
 		return err
@@ -189,7 +190,7 @@ func (d *rowDecoder) appendField(dst []passage, name string, raw []byte, id stri
 	case raw[0] == '"' && !d.shape.ids:
 		return append(dst, passage{id: id, text: jsonrow.Unquote(raw)}), nil
 	case d.strict:
-		return dst, fmt.Errorf("%w: field %q is not a string", ErrMalformed, quote.Clip(name))
+		return dst, fmt.Errorf("%w: field %q is not a string", fault.Malformed, quote.Clip(name))
 	}
 	return d.appendDocuments(dst, name, raw)
 }
@@ -199,7 +200,7 @@ func (d *rowDecoder) appendDocuments(dst []passage, name string, raw []byte) ([]
 	if raw[0] != '[' {
 		p, _, err := d.document(raw, 0)
 		if err != nil {
-			return dst, fmt.Errorf("%w: field %q: %w", ErrMalformed, quote.Clip(name), err)
+			return dst, fmt.Errorf("%w: field %q: %w", fault.Malformed, quote.Clip(name), err)
 		}
 		return append(dst, p), nil
 	}
@@ -207,7 +208,7 @@ func (d *rowDecoder) appendDocuments(dst []passage, name string, raw []byte) ([]
 	for k := 1; raw[i] != ']'; k++ {
 		p, end, err := d.document(raw, i)
 		if err != nil {
-			return dst, fmt.Errorf("%w: field %q: element %d: %w", ErrMalformed, quote.Clip(name), k, err)
+			return dst, fmt.Errorf("%w: field %q: element %d: %w", fault.Malformed, quote.Clip(name), k, err)
 		}
 		dst = append(dst, p)
 		if i = jsonrow.SkipSpace(raw, end); raw[i] == ',' {
@@ -280,3 +281,5 @@ func titled(title, text string) string {
 	}
 	return title + " " + text
 }
+
+func blank(s string) bool { return strings.TrimSpace(s) == "" }

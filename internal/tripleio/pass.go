@@ -1,22 +1,25 @@
-package eci
-
-import "example.com/eci/internal/jsonrow"
+package tripleio
 
 import (
 	"errors"
 	"fmt"
 	"io"
 
+	"example.com/eci/internal/fault"
+	"example.com/eci/internal/jsonrow"
 	"example.com/eci/internal/quote"
+	"example.com/eci/internal/textfile"
 )
 
 // rows yields the rows of a file with the line or element they stand at. A row
 // is valid until the next; after an error that is not of a single row it ends.
 type rows func(yield func(line int, r *row, err error) bool)
 
-func (in *input) jsonRows(s *stream) jsonrow.Objects { return jsonrow.NewObjects(s.Reader, in.list) }
+func (in *input) jsonRows(s *textfile.Stream) jsonrow.Objects {
+	return jsonrow.NewObjects(s.Reader, in.list)
+}
 
-func (in *input) openTable(s *stream) table {
+func (in *input) openTable(s *textfile.Stream) table {
 	if in.comma {
 		return newCSVTable(s.Reader)
 	}
@@ -24,9 +27,9 @@ func (in *input) openTable(s *stream) table {
 }
 
 // rows reads the rows of an open file, those of one source if it has several.
-func (in *input) rows(s *stream, pick string) rows {
+func (in *input) rows(s *textfile.Stream, pick string) rows {
 	switch {
-	case in.format == FormatRun:
+	case in.format == Run:
 		return runRows(s, in.judged)
 	case in.table:
 		return in.tableRows(s)
@@ -51,7 +54,7 @@ func (in *input) rows(s *stream, pick string) rows {
 	}
 }
 
-func (in *input) tableRows(s *stream) rows {
+func (in *input) tableRows(s *textfile.Stream) rows {
 	return func(yield func(line int, r *row, err error) bool) {
 		var r row
 		t := in.openTable(s)
@@ -66,7 +69,7 @@ func (in *input) tableRows(s *stream) rows {
 			if err == nil {
 				err = in.columns.row(&r, cells)
 			}
-			if !yield(line, &r, err) || err != nil && !errors.Is(err, ErrMalformed) {
+			if !yield(line, &r, err) || err != nil && !errors.Is(err, fault.Malformed) {
 				return
 			}
 		}
@@ -75,7 +78,7 @@ func (in *input) tableRows(s *stream) rows {
 
 // source makes a source of the file; pick names the one to read of several.
 func (in *input) source(name, pick string) Source {
-	return Source{Name: name, Triples: func(yield func(Triple, error) bool) {
+	return Source{Name: name, Records: func(yield func(*Record, error) bool) {
 		if err := in.pass(pick, yield); err != nil {
 			yield(nil, err)
 		}
@@ -83,10 +86,10 @@ func (in *input) source(name, pick string) Source {
 }
 
 // pass reads the file once. It returns an error that it has not yielded.
-func (in *input) pass(pick string, yield func(Triple, error) bool) error {
-	s, err := in.open(in.path)
+func (in *input) pass(pick string, yield func(*Record, error) bool) error {
+	s, err := in.Open(in.path)
 	if err != nil {
-		return &RowError{File: in.path, Err: err}
+		return &fault.RowError{File: in.path, Err: err}
 	}
 	defer s.Close()
 	queries, err := in.queries.reader()
@@ -101,18 +104,18 @@ func (in *input) pass(pick string, yield func(Triple, error) bool) error {
 	defer closeAll(queries, documents)
 	e := expansion{path: in.path, max: in.MaxNegatives, queries: queries, documents: documents, yield: yield}
 	in.rows(s, pick)(func(line int, r *row, err error) bool {
-		if err == nil && !in.strict && in.format != FormatMultiSource {
+		if err == nil && !in.strict && in.format != MultiSource {
 			switch {
 			case in.split && r.source == "":
-				err = fmt.Errorf("%w: no source in this row, but in the first one", ErrMissingField)
+				err = fmt.Errorf("%w: no source in this row, but in the first one", fault.MissingField)
 			case in.split && r.source != pick:
 				return true
 			case !in.split && r.source != "":
-				err = fmt.Errorf("%w: source %q in this row, but none in the first one: give it to every row", ErrMalformed, quote.Clip(r.source))
+				err = fmt.Errorf("%w: source %q in this row, but none in the first one: give it to every row", fault.Malformed, quote.Clip(r.source))
 			}
 		}
 		if err != nil {
-			return yield(nil, &RowError{File: in.path, Row: line, Err: err})
+			return yield(nil, &fault.RowError{File: in.path, Row: line, Err: err})
 		}
 		return e.expand(line, r, pick)
 	})
@@ -122,9 +125,9 @@ func (in *input) pass(pick string, yield func(Triple, error) bool) error {
 // picks reads the file once to find the names of its sources. Bad rows are
 // reported when triples are read.
 func (in *input) picks() (names []string, err error) {
-	s, err := in.open(in.path)
+	s, err := in.Open(in.path)
 	if err != nil {
-		return nil, &RowError{File: in.path, Err: err}
+		return nil, &fault.RowError{File: in.path, Err: err}
 	}
 	defer s.Close()
 	const maxSources = 1000 // each is a pass over the file
@@ -135,17 +138,17 @@ func (in *input) picks() (names []string, err error) {
 		}
 		known[name] = true
 		if names = append(names, name); len(names) > maxSources && err == nil {
-			err = &RowError{File: in.path, Row: line, Err: fmt.Errorf("%w: more than %d sources in one file, each of which would be read on its own: does the field with their names hold an id of the row?", ErrFormat, maxSources)}
+			err = &fault.RowError{File: in.path, Row: line, Err: fmt.Errorf("%w: more than %d sources in one file, each of which would be read on its own: does the field with their names hold an id of the row?", fault.Format, maxSources)}
 		}
 	}
-	if in.format != FormatMultiSource {
+	if in.format != MultiSource {
 		in.rows(s, "")(func(line int, r *row, rowErr error) bool {
 			switch {
 			case rowErr == nil:
 				add(r.source, line)
 			case skippable(rowErr):
 			default:
-				err = &RowError{File: in.path, Row: line, Err: rowErr}
+				err = &fault.RowError{File: in.path, Row: line, Err: rowErr}
 			}
 			return err == nil
 		})
@@ -159,7 +162,7 @@ func (in *input) picks() (names []string, err error) {
 			break
 		}
 		if rowErr != nil {
-			return nil, &RowError{File: in.path, Row: line, Err: rowErr}
+			return nil, &fault.RowError{File: in.path, Row: line, Err: rowErr}
 		}
 		if o.Parse(raw) != nil {
 			continue
@@ -174,15 +177,15 @@ func (in *input) picks() (names []string, err error) {
 		}
 	}
 	if len(names) == 0 {
-		return nil, &RowError{File: in.path, Err: fmt.Errorf("%w: no row names a source of negatives", ErrEmptySource)}
+		return nil, &fault.RowError{File: in.path, Err: fmt.Errorf("%w: no row names a source of negatives", fault.EmptySource)}
 	}
 	return names, nil
 }
 
-// skippable reports whether an error is of one row, behind which others follow.
+// skippable reports whether an error is of one row, after which others follow.
 func skippable(err error) bool {
-	policy, _ := skipReason(err)
-	return policy != 0
+	kind, _ := fault.Reason(err)
+	return kind != 0
 }
 
 // expansion makes triples of rows: for each positive, every negative.
@@ -190,7 +193,7 @@ type expansion struct {
 	path               string
 	max                int
 	queries, documents *textReader
-	yield              func(Triple, error) bool
+	yield              func(*Record, error) bool
 }
 
 func (e *expansion) expand(line int, r *row, source string) bool {
@@ -199,7 +202,7 @@ func (e *expansion) expand(line int, r *row, source string) bool {
 		if p.line > 0 {
 			at = p.line
 		}
-		return e.yield(nil, &RowError{File: e.path, Row: at, Err: err})
+		return e.yield(nil, &fault.RowError{File: e.path, Row: at, Err: err})
 	}
 	negatives := r.negatives
 	if e.max > 0 && len(negatives) > e.max {
@@ -255,7 +258,7 @@ func lookUp(p *passage, from *textReader) (err error) {
 		return nil
 	}
 	if from == nil {
-		return fmt.Errorf("%w: the row has id %q and no text: set Files.Corpus and Files.Queries", ErrMissingField, quote.Clip(p.id))
+		return fmt.Errorf("%w: the row has id %q and no text: set Files.Corpus and Files.Queries", fault.MissingField, quote.Clip(p.id))
 	}
 	p.text, err = from.text(p.id)
 	return err

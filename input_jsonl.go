@@ -5,6 +5,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"example.com/eci/internal/tripleio"
 )
 
 // JSONL is a source read from a file with one JSON object a line, in any of
@@ -30,6 +32,5 @@ func JSONLFrom(fsys fs.FS, file string) Source {
 }
 
 func jsonl(fsys fs.FS, file, name string) Source {
-	in := &input{opener: &opener{Files: Files{FS: fsys, Spool: new(Spool)}}, path: file, format: FormatRecord, shape: flatShape, strict: true}
-	return in.source(name, "")
+	return sourceOfFile(tripleio.JSONL(*(&Files{FS: fsys}).opener(), file, name))
 }

@@ -1,4 +1,4 @@
-package eci
+package vecfile
 
 import (
 	"bytes"
@@ -9,14 +9,9 @@ import (
 	"regexp"
 	"strconv"
 
+	"example.com/eci/internal/fault"
 	"example.com/eci/internal/quote"
 )
-
-// NPY is a two-dimensional array in NumPy's .npy format, versions 1 to 3:
-// little-endian float16, float32 or float64 ('<f2', '<f4', '<f8'), C order,
-// shape (N, d). Other types, Fortran order and other shapes are refused with
-// ErrFormat. It is safe for concurrent use.
-type NPY struct{ array }
 
 // The header is a Python dict; NumPy writes its three keys in this order, other
 // writers in any.
@@ -28,7 +23,7 @@ var (
 
 // OpenNPY opens an .npy file, whose rows are read when they are asked for. Close
 // releases it.
-func OpenNPY(path string) (*NPY, error) {
+func OpenNPY(path string) (*File, error) {
 	r, size, err := openRandom(path)
 	if err != nil {
 		return nil, err
@@ -45,9 +40,9 @@ func OpenNPY(path string) (*NPY, error) {
 // NewNPY reads the header of an array of size bytes in all; name is for error
 // messages. The data is read from r when rows are asked for. Nothing is
 // allocated that the header announces before it is checked against size.
-func NewNPY(name string, r io.ReaderAt, size int64) (*NPY, error) {
-	bad := func(format string, args ...any) (*NPY, error) {
-		return nil, fmt.Errorf("eci: %s: %w: "+format, append([]any{name, ErrFormat}, args...)...)
+func NewNPY(name string, r io.ReaderAt, size int64) (*File, error) {
+	bad := func(format string, args ...any) (*File, error) {
+		return nil, fmt.Errorf("eci: %s: %w: "+format, append([]any{name, fault.Format}, args...)...)
 	}
 	var head [12]byte
 	n, err := r.ReadAt(head[:], 0)
@@ -81,7 +76,7 @@ func NewNPY(name string, r io.ReaderAt, size int64) (*NPY, error) {
 	if descr == nil || fortran == nil || shape == nil {
 		return bad("want a two-dimensional array, header is %q", quote.Clip(bytes.TrimSpace(header)))
 	}
-	a := &NPY{array{name: name, data: r, start: start + length}}
+	a := &File{name: name, data: r, start: start + length}
 	switch string(descr[1]) {
 	case "<f2":
 		a.kind = halfFloat
@@ -97,7 +92,7 @@ func NewNPY(name string, r io.ReaderAt, size int64) (*NPY, error) {
 	}
 	rows, err1 := strconv.ParseInt(string(shape[1]), 10, 64)
 	cols, err2 := strconv.ParseInt(string(shape[2]), 10, 64)
-	if err1 != nil || err2 != nil || cols < 1 || cols > maxDimension || rows > math.MaxInt64/cols/8 {
+	if err1 != nil || err2 != nil || cols < 1 || cols > MaxDimension || rows > math.MaxInt64/cols/8 {
 		return bad("shape (%s, %s) is out of range", quote.Clip(shape[1]), quote.Clip(shape[2]))
 	}
 	if want := a.start + rows*cols*int64(a.kind.bytes()); want != size {

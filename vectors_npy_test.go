@@ -12,8 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/eci"
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/eci"
 )
 
 // npy writes an array as numpy.save does, from a header's dict and the data.

@@ -6,8 +6,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"example.com/eci"
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/eci"
 )
 
 func TestFilesRelevant(t *testing.T) {
@@ -20,7 +21,7 @@ func TestFilesRelevant(t *testing.T) {
 	}{
 		{"TREC's four columns, grade 0 left out", eci.Files{Qrels: filepath.Join(formats, "qrels.txt")}, want},
 		{"a folder in BEIR's layout", eci.Files{BEIR: filepath.Join(formats, "beir")}, want},
-		{"no judgements", eci.Files{}, nil},
+		{"no judgments", eci.Files{}, nil},
 	} {
 		got, err := test.files.Relevant()
 		if err != nil {

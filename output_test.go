@@ -11,9 +11,10 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"example.com/eci"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"example.com/eci"
 )
 
 // writable are triples with everything that a format may lose: ids, vectors,
@@ -153,4 +154,37 @@ func ExampleWrite() {
 	// Output:
 	// {"query":"Why is bread <dense>?","pos":["Old yeast."],"neg":["Slash the loaf.","Rye is dark."]}
 	// 1 <nil>
+}
+
+// reused is a triple whose vectors change when the next one is asked for.
+type reused struct{ vector []float32 }
+
+func (r *reused) Query() string    { return "q" }
+func (r *reused) Positive() string { return "p" }
+func (r *reused) Negative() string { return "n" }
+func (r *reused) Vectors() (query, positive, negative []float32) {
+	return r.vector, r.vector, r.vector
+}
+
+// TestWriteWhatIsReused: a triple is written before the next one is asked for,
+// because it is valid no longer than that.
+func TestWriteWhatIsReused(t *testing.T) {
+	var b bytes.Buffer
+	_, err := eci.Write(&b, eci.FormatRecord, func(yield func(eci.Triple, error) bool) {
+		r := &reused{vector: make([]float32, 1)}
+		for i := range 3 {
+			r.vector[0] = float32(i + 1)
+			if !yield(r, nil) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range strings.Split(strings.TrimSpace(b.String()), "\n") {
+		if want := fmt.Sprintf(`"query_vector":[%d]`, i+1); !strings.Contains(line, want) {
+			t.Errorf("row %d: %s, want %s", i+1, line, want)
+		}
+	}
 }

@@ -1,6 +1,4 @@
-package eci
-
-import "example.com/eci/internal/jsonrow"
+package tripleio
 
 import (
 	"bytes"
@@ -12,7 +10,11 @@ import (
 	"slices"
 	"strings"
 
+	"example.com/eci/internal/fault"
+	"example.com/eci/internal/hash64"
+	"example.com/eci/internal/jsonrow"
 	"example.com/eci/internal/quote"
+	"example.com/eci/internal/textfile"
 )
 
 // textFile gives the texts of a corpus or of a file of queries by id. A plain
@@ -20,7 +22,7 @@ import (
 // when it is asked for. A compressed file cannot be read at random and is
 // loaded, up to a limit. It is not changed once made, so readers may share it.
 type textFile struct {
-	files  *Files
+	files  *Config
 	path   string
 	kind   string // "document" or "query", for errors
 	index  []textOffset
@@ -43,21 +45,21 @@ type textLayout struct {
 	id, title, text int  // columns; -1 for none
 }
 
-func textHash(id string) uint64 { return mix64(fnv1a(fnvOffset, id)) }
+func textHash(id string) uint64 { return hash64.Mix(hash64.FNV1a(hash64.Offset, id)) }
 
 // openTexts reads a file once, checks every line and notes where each id is. An
 // id that is given twice is an error with both rows.
-func (f *Files) openTexts(path string, query bool) (*textFile, error) {
+func (f *Config) openTexts(path string, query bool) (*textFile, error) {
 	t := &textFile{files: f, path: path, kind: "document", layout: textLayout{query: query}}
 	if query {
 		t.kind = "query"
 	}
-	s, err := f.open(path)
+	s, err := f.Open(path)
 	if err != nil {
-		return nil, &RowError{File: path, Err: err}
+		return nil, &fault.RowError{File: path, Err: err}
 	}
 	defer s.Close()
-	if s.random() {
+	if s.Random() {
 		err = t.scan(s, func(id, _ string, _ int, offset int64) error {
 			t.index = append(t.index, textOffset{textHash(id), offset})
 			return nil
@@ -72,26 +74,17 @@ func (f *Files) openTexts(path string, query bool) (*textFile, error) {
 	rows := make(map[string]int)
 	err = t.scan(s, func(id, text string, row int, _ int64) error {
 		if first, ok := rows[id]; ok {
-			return fmt.Errorf("%w: %s id %q is also that of row %d", ErrMalformed, t.kind, quote.Clip(id), first)
+			return fmt.Errorf("%w: %s id %q is also that of row %d", fault.Malformed, t.kind, quote.Clip(id), first)
 		}
 		rows[id], t.loaded[id] = row, text
 		size += int64(len(id) + len(text) + 64)
-		return f.fits(s, size)
+		return f.Fits(s, size)
 	})
 	return t, err
 }
 
-// fits limits what is loaded of a file that is compressed, whose own size says
-// little, or that cannot be read at random.
-func (f *Files) fits(s *stream, loaded int64) error {
-	if limit := cmp.Or(f.TextBytes, 2<<30); !s.random() && loaded > limit {
-		return fmt.Errorf("%w: more than %d MB of a compressed file, which must fit in memory: decompress it, or raise Files.TextBytes", ErrFormat, limit>>20)
-	}
-	return nil
-}
-
 // scan calls fn with every id and text of the file, in order.
-func (t *textFile) scan(s *stream, fn func(id, text string, row int, offset int64) error) error {
+func (t *textFile) scan(s *textfile.Stream, fn func(id, text string, row int, offset int64) error) error {
 	lines := jsonrow.Lines{R: s.Reader}
 	var reader textReader
 	for {
@@ -101,7 +94,7 @@ func (t *textFile) scan(s *stream, fn func(id, text string, row int, offset int6
 			return nil
 		}
 		if err == io.EOF {
-			err = fmt.Errorf("%w: the file is empty", ErrFormat)
+			err = fmt.Errorf("%w: the file is empty", fault.Format)
 		}
 		if err == nil && lines.Row == 1 {
 			err = t.layout.detect(line)
@@ -113,7 +106,7 @@ func (t *textFile) scan(s *stream, fn func(id, text string, row int, offset int6
 			}
 		}
 		if err != nil {
-			return &RowError{File: t.path, Row: lines.Row, Err: err}
+			return &fault.RowError{File: t.path, Row: lines.Row, Err: err}
 		}
 	}
 }
@@ -146,7 +139,7 @@ func (t *textFile) sort() error {
 				if err != nil {
 					return err
 				}
-				return &RowError{File: t.path, Row: rows[1], Err: fmt.Errorf("%w: %s id %q is also that of row %d", ErrMalformed, t.kind, quote.Clip(first), rows[0])}
+				return &fault.RowError{File: t.path, Row: rows[1], Err: fmt.Errorf("%w: %s id %q is also that of row %d", fault.Malformed, t.kind, quote.Clip(first), rows[0])}
 			}
 		}
 	}
@@ -155,7 +148,7 @@ func (t *textFile) sort() error {
 
 // rowsAt counts lines to turn two offsets into rows.
 func (t *textFile) rowsAt(offsets ...int64) ([]int, error) {
-	s, err := t.files.open(t.path)
+	s, err := t.files.Open(t.path)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +157,7 @@ func (t *textFile) rowsAt(offsets ...int64) ([]int, error) {
 	for i, offset := range offsets {
 		for lines.End <= offset {
 			if _, err := lines.Next(); err != nil {
-				return nil, &RowError{File: t.path, Row: lines.Row, Err: err}
+				return nil, &fault.RowError{File: t.path, Row: lines.Row, Err: err}
 			}
 		}
 		rows[i] = lines.Row
@@ -190,9 +183,9 @@ func (t *textFile) reader() (*textReader, error) {
 	}
 	r := &textReader{file: t}
 	if t.loaded == nil {
-		raw, err := t.files.openRaw(t.path)
+		raw, err := t.files.Raw(t.path)
 		if err != nil {
-			return nil, &RowError{File: t.path, Err: err}
+			return nil, &fault.RowError{File: t.path, Err: err}
 		}
 		r.raw, r.cache = raw, make(map[string]string)
 	}
@@ -207,7 +200,7 @@ func (r *textReader) Close() error {
 	return r.raw.Close()
 }
 
-// text returns the text of an id, or ErrMissingField.
+// text returns the text of an id, or fault.MissingField.
 func (r *textReader) text(id string) (string, error) {
 	known := r.cache
 	if r.file.loaded != nil {
@@ -232,7 +225,7 @@ func (r *textReader) text(id string) (string, error) {
 			return text, nil
 		}
 	}
-	return "", fmt.Errorf("%w: no text: %s id %q is not in %s", ErrMissingField, r.file.kind, quote.Clip(id), r.file.path)
+	return "", fmt.Errorf("%w: no text: %s id %q is not in %s", fault.MissingField, r.file.kind, quote.Clip(id), r.file.path)
 }
 
 // at reads the line at an offset.
@@ -252,14 +245,14 @@ func (r *textReader) at(offset int64) (id, text string, err error) {
 			r.buffer = append(r.buffer, make([]byte, len(r.buffer))...)
 			continue
 		case err != io.EOF:
-			return "", "", &RowError{File: r.file.path, Err: fmt.Errorf("offset %d: %w", offset, cmp.Or(err, ErrFormat))}
+			return "", "", &fault.RowError{File: r.file.path, Err: fmt.Errorf("offset %d: %w", offset, cmp.Or(err, fault.Format))}
 		}
 		line := bytes.TrimSuffix(r.buffer[:have], []byte("\r"))
 		if offset == 0 {
 			line = bytes.TrimPrefix(line, jsonrow.ByteOrderMark)
 		}
 		if id, text, err = r.parse(&r.file.layout, line); err != nil {
-			return "", "", &RowError{File: r.file.path, Err: fmt.Errorf("offset %d: %w; was the file changed meanwhile?", offset, err)}
+			return "", "", &fault.RowError{File: r.file.path, Err: fmt.Errorf("offset %d: %w; was the file changed meanwhile?", offset, err)}
 		}
 		return id, text, nil
 	}
@@ -290,7 +283,7 @@ func (l *textLayout) detect(line []byte) error {
 		return nil
 	}
 	if len(cells) != 2 {
-		return fmt.Errorf("%w: want a JSON object with _id and text, or two columns id and text with a tab between, or a header with the columns id, text and perhaps title; this line has %d columns", ErrFormat, len(cells))
+		return fmt.Errorf("%w: want a JSON object with _id and text, or two columns id and text with a tab between, or a header with the columns id, text and perhaps title; this line has %d columns", fault.Format, len(cells))
 	}
 	l.id, l.title, l.text = 0, -1, 1
 	return nil
@@ -329,16 +322,16 @@ func (r *textReader) parseColumns(l *textLayout, line []byte) (id, text string, 
 	if !l.header { // a tab in the text belongs to it
 		id, text, ok := strings.Cut(string(line), "\t")
 		if id == "" || !ok {
-			return "", "", fmt.Errorf("%w: want an id, a tab and a text", ErrMalformed)
+			return "", "", fmt.Errorf("%w: want an id, a tab and a text", fault.Malformed)
 		}
 		return id, text, nil
 	}
 	r.cells = splitTSV(r.cells[:0], string(line))
 	if need := max(l.id, l.text, l.title); len(r.cells) <= need {
-		return "", "", fmt.Errorf("%w: %d columns, the header has at least %d", ErrMalformed, len(r.cells), need+1)
+		return "", "", fmt.Errorf("%w: %d columns, the header has at least %d", fault.Malformed, len(r.cells), need+1)
 	}
 	if id = r.cells[l.id]; id == "" {
-		return "", "", fmt.Errorf("%w: the id is empty", ErrMalformed)
+		return "", "", fmt.Errorf("%w: the id is empty", fault.Malformed)
 	}
 	if text = r.cells[l.text]; l.title >= 0 {
 		text = titled(r.cells[l.title], text)
