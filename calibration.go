@@ -187,7 +187,7 @@ func checkComponents(components []Component) error {
 // checkTemperature refuses what no temperature can be; 0 means the default.
 func checkTemperature(t float64) error {
 	if t != 0 && !positive(t) {
-		return fmt.Errorf("Temperature %v is not positive and finite", t)
+		return fmt.Errorf("field Temperature %v is not positive and finite", t)
 	}
 	return nil
 }

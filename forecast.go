@@ -136,6 +136,9 @@ func (f *Forecast) freedom() int {
 	return int((queries + steps) * (queries + steps) / (queries*queries/n + steps*steps/m))
 }
 
+// standardError is that of queries and steps together.
+func (f *Forecast) standardError() float64 { return math.Hypot(f.StandardError, f.StepError) }
+
 func norm(x []float64) float64 { return math.Sqrt(dots.Inner(x, x)) }
 
 // differenceOf is a difference of two figures with deviations over the same

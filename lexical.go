@@ -32,7 +32,7 @@ func (c LexicalResidual) Settings() string { return "floor=" + formatFloat(c.Flo
 // Validate refuses a floor outside [0, 1).
 func (c LexicalResidual) Validate() error {
 	if !(c.Floor >= 0 && c.Floor < 1) {
-		return fmt.Errorf("Floor %v is not in [0, 1)", c.Floor)
+		return fmt.Errorf("field Floor %v is not in [0, 1)", c.Floor)
 	}
 	return nil
 }
@@ -161,7 +161,7 @@ func (c CharacterNGrams) n() int {
 // Validate refuses a negative length.
 func (c CharacterNGrams) Validate() error {
 	if c.N < 0 {
-		return fmt.Errorf("N %d is negative", c.N)
+		return fmt.Errorf("field N %d is negative", c.N)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package eci
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -343,4 +344,49 @@ func TestRaceByForecast(t *testing.T) {
 	if ranking.Best().Source != whole.Best().Source {
 		t.Errorf("the race chose %s, the ranking %s", ranking.Best().Source, whole.Best().Source)
 	}
+}
+
+// TestMinerGains: assertions by forecast hold for a helpful source and fail with
+// the table for a harmful one, and for too few queries.
+func TestMinerGains(t *testing.T) {
+	w := newWorld(12, 200, 400, 32)
+	var rows []*Record
+	for triple := range w.source("poison", 2, func(q, k int) int { return q }).Triples {
+		r := *triple.(*Record)
+		r.NegativeID, r.NegativeText = r.NegativeID+"-twin", r.NegativeText+" again"
+		r.NegativeVector = w.vector(r.PositiveVector, 0.02)
+		rows = append(rows, &r)
+	}
+	poison, near := SourceOf("poison", rows), w.nearSource("near")
+	m := &MinerTest{Lookahead: Lookahead{Pool: w.pool()}}
+	for _, test := range []struct {
+		reason string
+		holds  bool
+		assert func(t TB) bool
+		says   string
+	}{
+		{"no worse than a great loss", true, func(t TB) bool { return m.GainAtLeast(context.Background(), t, -0.5, near, poison) }, ""},
+		{"a gain that nothing has", false, func(t TB) bool { return m.GainAtLeast(context.Background(), t, 0.9, near) }, "P(at least 0.9) 0.000"},
+		{"a poisoned source", false, func(t TB) bool { return m.GainAtLeast(context.Background(), t, 0, poison) }, "poison would change nDCG@10"},
+		{"better than a poisoned one", true, func(t TB) bool { return m.Improves(context.Background(), t, near, poison) }, ""},
+		{"a poisoned one is not", false, func(t TB) bool { return m.Improves(context.Background(), t, poison, near) }, "poison is not shown to improve on near"},
+		{"a pool that is too small", false, func(t TB) bool {
+			return (&MinerTest{}).GainAtLeast(context.Background(), t, -1, newWorld(13, 60, 100, 16).nearSource("near"))
+		}, "No verdict"},
+	} {
+		said := &sayings{}
+		if held := test.assert(said); held != test.holds || held != (said.text == "") || !strings.Contains(said.text, test.says) {
+			t.Errorf("%s: held %v, said %s", test.reason, held, said.text)
+		}
+	}
+}
+
+// sayings is a TB that remembers.
+type sayings struct{ text string }
+
+func (s *sayings) Helper()                           {}
+func (s *sayings) Name() string                      { return "TestMiner" }
+func (s *sayings) Errorf(format string, args ...any) { s.text += fmt.Sprintf(format, args...) }
+func (s *sayings) Fatalf(format string, args ...any) {
+	s.text += "fatal: " + fmt.Sprintf(format, args...)
 }

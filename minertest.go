@@ -35,6 +35,9 @@ type MinerTest struct {
 	// calibrates on the sources it is given, and NotWorse, which compares with the
 	// past, fails.
 	Reference []Source
+	// Lookahead says how GainAtLeast and Improves forecast: its pool, judgments and
+	// sample. Its Sem is not used.
+	Lookahead Lookahead
 	// Confidence is the probability, in [0.5, 1), from which a difference counts;
 	// 0 means 0.95.
 	Confidence float64

@@ -23,7 +23,7 @@ type figure struct {
 // figure is the gain of a forecast, where there is one, else the score.
 func (s *Score) figure() figure {
 	if f := s.Forecast; f != nil {
-		return figure{f.Gain, math.Hypot(f.StandardError, f.StepError), f.shares(), f.freedom()}
+		return figure{f.Gain, f.standardError(), f.shares(), f.freedom()}
 	}
 	return figure{s.Value, s.StandardError, s.Deviations, s.Groups - 1}
 }

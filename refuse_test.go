@@ -25,11 +25,11 @@ func TestEverySettingIsRefusedByItsName(t *testing.T) {
 		"CacheBytes":                 {{CacheBytes: -1}},
 		"MemoryBytes":                {{MemoryBytes: -1}},
 		"Skip":                       {{Skip: 16}, {Skip: SkipMalformed | 128}},
-		`"consistency": Temperature`: {one(TargetConsistency{-1}), one(TargetConsistency{nan}), one(TargetConsistency{inf})},
-		`"locality": Temperature`:    {one(SemanticLocality{-1}), one(SemanticLocality{nan}), one(SemanticLocality{inf})},
-		`"residuality": Floor`:       {one(LexicalResidual{-0.1}), one(LexicalResidual{1}), one(LexicalResidual{nan})},
+		`"consistency": field Temperature`: {one(TargetConsistency{-1}), one(TargetConsistency{nan}), one(TargetConsistency{inf})},
+		`"locality": field Temperature`:    {one(SemanticLocality{-1}), one(SemanticLocality{nan}), one(SemanticLocality{inf})},
+		`"residuality": field Floor`:       {one(LexicalResidual{-0.1}), one(LexicalResidual{1}), one(LexicalResidual{nan})},
 		"component 2 is nil":         {{Components: []Component{TargetConsistency{}, nil}}},
-		`Tokenizer "4-grams": N`:     {{Tokenizer: CharacterNGrams{N: -1}}},
+		`Tokenizer "4-grams": field N`:     {{Tokenizer: CharacterNGrams{N: -1}}},
 	} {
 		for _, sem := range list {
 			read := false

@@ -42,7 +42,7 @@ func start(t *testing.T, triples int) (*Space, Source, *prepared, *point) {
 // The factors of every triple make up Γ = e qᵀ + q eᵀ - m q qᵀ - s⁺ p pᵀ + s⁻ n nᵀ,
 // also where p and n are so close that Γ is small.
 func TestFactors(t *testing.T) {
-	s, _, p, now := start(t, 40)
+	s, _, p, _ := start(t, 40)
 	r := s.axes.r
 	near := p.z[p.rows[7].p*r:][:r]
 	copy(p.z[p.rows[7].n*r:][:r], near)
