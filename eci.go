@@ -92,6 +92,16 @@ type Embedded interface {
 	Vectors() (query, positive, negative []float32)
 }
 
+// Vectors gives precomputed embeddings by id. Implementations must be safe for
+// concurrent use.
+type Vectors interface {
+	// AppendQuery appends the vector of a query to dst and returns the extended
+	// slice; ErrMissingVector (wrapped or not) when there is none.
+	AppendQuery(dst []float32, id string) ([]float32, error)
+	// AppendDocument does the same for a positive or negative.
+	AppendDocument(dst []float32, id string) ([]float32, error)
+}
+
 // Located is implemented by triples that know where they were read: a file name
 // and a 1-based row (line or record), used in error messages.
 // It is used as a Triple is.
