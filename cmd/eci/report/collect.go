@@ -68,7 +68,7 @@ func hybridSize(sources int) int {
 }
 
 // Collect gathers what a page shows beyond the ranking itself: hybrids and
-// mixture from the matrices; distributions, suspects and sweeps from two readings
+// mixture from the matrices, with forecasts; distributions, suspects and sweeps from two readings
 // of each source under the ranking's calibration; and what a linter finds. sem is
 // the one that ranked, linter may be nil for the default one, with sem's vectors
 // and tokenizer; neither is changed. All triples are read, not only those
@@ -82,6 +82,9 @@ func Collect(ctx context.Context, sem *eci.Sem, ranking *eci.Ranking, linter *ec
 			return data, err
 		}
 		if data.Mixture, err = ranking.Mixture(); err != nil {
+			return data, err
+		}
+		if data.Mixes, err = ForecastMixes(ctx, ranking, data.Hybrids, data.Mixture, shownHybrids); err != nil {
 			return data, err
 		}
 	}

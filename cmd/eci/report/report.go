@@ -32,6 +32,8 @@ type Data struct {
 	// Hybrids are those of Ranking.Hybrids, best first; the page shows ten.
 	Hybrids []eci.Hybrid
 	Mixture *eci.Mixture
+	// Mixes are mixtures with forecasts, best first, of a ranking by Lookahead.
+	Mixes []Mix
 	// Distributions has one entry for each source.
 	Distributions []Distribution
 	// Lint is what a linter found; nil leaves the section out.

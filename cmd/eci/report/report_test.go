@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"hash/fnv"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -26,16 +25,42 @@ import (
 
 var update = flag.Bool("update", false, "write golden files")
 
-// demoData is the report of the demo; a test may change its own copy.
+// demoData is the report of the demo, ranked by forecasts; a test may change its
+// own copy.
 func demoData(t testing.TB) report.Data {
 	t.Helper()
-	demoOnce.Do(func() { demoReport = collectDemo(t) })
-	data := demoReport
+	demoOnce.Do(func() {
+		sem, sources := demoSources(t)
+		ahead := &eci.Lookahead{Sem: *sem, Pool: (&eci.Files{FS: demo.Files}).Documents("corpus.jsonl")}
+		demoReport = collect(t, ahead, sem, sources)
+	})
+	return copied(demoReport)
+}
+
+// scoreData is that of the demo, ranked by S.
+func scoreData(t testing.TB) report.Data {
+	t.Helper()
+	scoreOnce.Do(func() {
+		sem, sources := demoSources(t)
+		scoreReport = collect(t, sem, sem, sources)
+	})
+	return copied(scoreReport)
+}
+
+func copied(data report.Data) report.Data {
 	ranking := *data.Ranking
 	ranking.Ranked = slices.Clone(ranking.Ranked)
 	for i := range ranking.Ranked {
 		score := *ranking.Ranked[i].Score
+		if score.Forecast != nil {
+			forecast := *score.Forecast
+			score.Forecast = &forecast
+		}
 		ranking.Ranked[i].Score = &score
+	}
+	if ranking.Verdict != nil {
+		verdict := *ranking.Verdict
+		ranking.Verdict = &verdict
 	}
 	lint := *data.Lint
 	lint.Findings = slices.Clip(lint.Findings)
@@ -44,11 +69,11 @@ func demoData(t testing.TB) report.Data {
 }
 
 var (
-	demoOnce   sync.Once
-	demoReport report.Data
+	demoOnce, scoreOnce     sync.Once
+	demoReport, scoreReport report.Data
 )
 
-func collectDemo(t testing.TB) report.Data {
+func demoSources(t testing.TB) (*eci.Sem, []eci.Source) {
 	t.Helper()
 	dir, err := fs.Sub(demo.Files, "vectors")
 	if err != nil {
@@ -66,12 +91,12 @@ func collectDemo(t testing.TB) report.Data {
 	for _, file := range files {
 		sources = append(sources, eci.JSONLFrom(demo.Files, file))
 	}
-	return collect(t, &eci.Sem{Vectors: vectors}, sources)
+	return &eci.Sem{Vectors: vectors}, sources
 }
 
-func collect(t testing.TB, sem *eci.Sem, sources []eci.Source) report.Data {
+func collect(t testing.TB, scorer eci.Scorer, sem *eci.Sem, sources []eci.Source) report.Data {
 	t.Helper()
-	ranking, err := eci.Rank(t.Context(), sem, sources...)
+	ranking, err := eci.Rank(t.Context(), scorer, sources...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +105,12 @@ func collect(t testing.TB, sem *eci.Sem, sources []eci.Source) report.Data {
 		t.Fatal(err)
 	}
 	return data
+}
+
+// scored is the report of sources ranked by S.
+func scored(t testing.TB, sem *eci.Sem, sources []eci.Source) report.Data {
+	t.Helper()
+	return collect(t, sem, sem, sources)
 }
 
 func render(t testing.TB, data report.Data) []byte {
@@ -91,28 +122,26 @@ func render(t testing.TB, data report.Data) []byte {
 	return b.Bytes()
 }
 
-// made are sources whose texts and names are given, with vectors at random, one for
-// each text.
+// made are sources whose texts and names are given, with vectors at random.
 func made(names []string, queries int, text func(source, row int) string) []eci.Source {
+	random := rand.New(rand.NewPCG(1, 2))
+	known := make(map[string][]float32) // an encoder gives equal texts equal vectors
 	vector := func(text string) []float32 {
-		h := fnv.New64a()
-		h.Write([]byte(text))
-		random := rand.New(rand.NewPCG(1, h.Sum64()))
-		v := make([]float32, 12)
-		for i := range v {
-			v[i] = float32(random.NormFloat64())
+		if known[text] == nil {
+			known[text] = make([]float32, 12)
+			for i := range known[text] {
+				known[text][i] = float32(random.NormFloat64())
+			}
 		}
-		return v
+		return known[text]
 	}
 	var sources []eci.Source
 	for s, name := range names {
 		var rows []*eci.Record
 		for i := range queries {
-			r := &eci.Record{
-				QueryText: fmt.Sprintf("query %d %s", i, text(s, 3*i)), PositiveText: fmt.Sprintf("positive %d %s", i, text(s, 3*i+1)), NegativeText: fmt.Sprintf("negative %d %d %s", s, i, text(s, 3*i+2)),
-				File: name + ".jsonl", Row: i + 1}
-			r.QueryVector, r.PositiveVector, r.NegativeVector = vector(r.QueryText), vector(r.PositiveText), vector(r.NegativeText)
-			rows = append(rows, r)
+			query, positive, negative := fmt.Sprintf("query %d %s", i, text(s, 3*i)), fmt.Sprintf("positive %d %s", i, text(s, 3*i+1)), fmt.Sprintf("negative %d %d %s", s, i, text(s, 3*i+2))
+			rows = append(rows, &eci.Record{QueryText: query, PositiveText: positive, NegativeText: negative,
+				QueryVector: vector(query), PositiveVector: vector(positive), NegativeVector: vector(negative), File: name + ".jsonl", Row: i + 1})
 		}
 		sources = append(sources, eci.SourceOf(name, rows))
 	}
@@ -135,7 +164,7 @@ var hostile = []string{
 
 func hostileData(t testing.TB) report.Data {
 	sources := made(hostile, 40, func(s, row int) string { return hostile[(s+row)%len(hostile)] })
-	data := collect(t, &eci.Sem{}, sources)
+	data := collect(t, &eci.Lookahead{}, &eci.Sem{}, sources)
 	data.Title, data.Date = hostile[0], hostile[1]
 	data.Settings = []report.Setting{{Name: hostile[2], Value: hostile[7]}}
 	data.Ranking.Notes = append(data.Ranking.Notes, hostile[0])
@@ -182,11 +211,14 @@ func TestPage(t *testing.T) {
 		data report.Data
 	}{
 		{"demo", "everything there is", demoData(t)},
+		{"by score", "everything there is without forecasts", scoreData(t)},
+		{"race", "forecasts without checks and mixtures", raceData(t)},
+		{"few queries by forecast", "no intervals, and doubts", collect(t, &eci.Lookahead{}, &eci.Sem{}, made([]string{"a", "b"}, 12, func(s, row int) string { return "x" }))},
 		{"hostile", "texts and names are markup", hostileData(t)},
-		{"one source", "nothing to compare with", collect(t, &eci.Sem{}, one)},
+		{"one source", "nothing to compare with", scored(t, &eci.Sem{}, one)},
 		{"ranking only", "a page without Collect", report.Data{Ranking: bare.Ranking}},
-		{"one query", "no intervals, few rows", collect(t, &eci.Sem{NoChecks: true}, made([]string{"a", "b"}, 2, func(s, row int) string { return "x" }))},
-		{"many sources", "colours repeat", collect(t, &eci.Sem{}, made(strings.Split("abcdefghijklmnopqrst", ""), 33, func(s, row int) string { return "y" }))},
+		{"one query", "no intervals, few rows", scored(t, &eci.Sem{NoChecks: true}, made([]string{"a", "b"}, 2, func(s, row int) string { return "x" }))},
+		{"many sources", "colours repeat", scored(t, &eci.Sem{}, made(strings.Split("abcdefghijklmnopqrst", ""), 33, func(s, row int) string { return "y" }))},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			page := render(t, test.data)
@@ -305,7 +337,7 @@ func TestHiddenCharacters(t *testing.T) {
 		}
 	}
 	text := "a" + hidden.String() + "b"
-	data := collect(t, &eci.Sem{}, made([]string{text, "c"}, 20, func(s, row int) string { return text }))
+	data := scored(t, &eci.Sem{}, made([]string{text, "c"}, 20, func(s, row int) string { return text }))
 	data.Title, data.Date = text, text
 	data.Settings = []report.Setting{{Name: text, Value: text}}
 	data.Ranking.Notes = append(data.Ranking.Notes, text)
@@ -393,26 +425,31 @@ func text(n *html.Node) string {
 	return b.String()
 }
 
-// TestVerdict checks the sentence that the page is for.
-func TestVerdict(t *testing.T) {
-	lead := func(change func(*report.Data)) string {
-		data := demoData(t)
-		change(&data)
-		root, err := html.Parse(bytes.NewReader(render(t, data)))
-		if err != nil {
-			t.Fatal(err)
+// words are those beside the first plot.
+func words(t *testing.T, data report.Data) (words string) {
+	t.Helper()
+	root, err := html.Parse(bytes.NewReader(render(t, data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	walk(root, func(e *html.Node) {
+		if attribute(e, "class") == "words" {
+			words = strings.Join(strings.Fields(text(e)), " ")
 		}
-		var words string
-		walk(root, func(e *html.Node) {
-			if attribute(e, "class") == "words" {
-				words = strings.Join(strings.Fields(text(e)), " ")
-			}
-		})
-		return words
+	})
+	return words
+}
+
+// TestScoreVerdict checks what a page by S says first.
+func TestScoreVerdict(t *testing.T) {
+	lead := func(change func(*report.Data)) string {
+		data := scoreData(t)
+		change(&data)
+		return words(t, data)
 	}
 	best := func(d *report.Data) *eci.Ranked { return &d.Ranking.Ranked[0] }
 	var first eci.Pair // the best and the next
-	ranked := demoData(t).Ranking
+	ranked := scoreData(t).Ranking
 	for _, p := range ranked.Pairs {
 		if p.Better == ranked.Ranked[0].Source && p.Worse == ranked.Ranked[1].Source {
 			first = p
@@ -422,10 +459,10 @@ func TestVerdict(t *testing.T) {
 		why, want string
 		change    func(*report.Data)
 	}{
-		{"the demo's best source is flagged", "llm is ahead; read the warning", func(*report.Data) {}},
+		{"the demo's best source is flagged", "llm has the most to teach; read the warning", func(*report.Data) {}},
 		{"the lead has its interval", fmt.Sprintf("It leads %s by %.2f nats (95%% interval %.2f to %.2f)", first.Worse, first.Difference, first.Low, first.High), func(*report.Data) {}},
 		{"no certainty from a sample", "with probability above .99", func(*report.Data) {}},
-		{"without the artefact it is decided", "Train on llm.", func(d *report.Data) { best(d).Artefact = nil }},
+		{"S never says to train on a source", "llm has the most to teach. Whether that helps, the forecast says.", func(d *report.Data) { best(d).Artefact = nil }},
 		{"an open race names the rival", "not decided: " + first.Worse + " may be better", func(d *report.Data) {
 			best(d).BestProbability, d.Ranking.Ranked[1].BestProbability = 0.6, 0.4
 		}},
@@ -437,7 +474,7 @@ func TestVerdict(t *testing.T) {
 		{"lint errors of the best source warn", "In 12.0% of its rows the negative is its own positive", func(d *report.Data) {
 			d.Lint.Findings = append(d.Lint.Findings, eci.Finding{Kind: eci.LintNegativeIsPositive, Severity: eci.SeverityError, Source: "llm", Count: 14, Share: 0.12})
 		}},
-		{"a race makes no checks", "Neither the controls nor the artefact check were made", func(d *report.Data) {
+		{"a race makes no checks", "Neither the controls nor the artifact check were made", func(d *report.Data) {
 			best(d).Controls, best(d).Artefact = nil, nil
 		}},
 		{"mixing by numbers only", "there it is the number of triples that pays", func(*report.Data) {}},
@@ -459,7 +496,7 @@ func TestProbabilities(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	short := regexp.MustCompile(`^(·|[<>]?\.\d\d[+−]?\d+\.\d\d)$`)
+	short := regexp.MustCompile(`^(·|[<>]?\.\d\d[+−]?\d+\.\d\d\d)$`)
 	walk(root, func(e *html.Node) {
 		if e.Data == "td" && e.Parent.Parent.Parent.Data == "table" && attribute(e.Parent.Parent.Parent, "class") == "heat" && !short.MatchString(text(e)) {
 			t.Errorf("cell %q", text(e))

@@ -20,6 +20,7 @@ type verdict struct {
 	// source) or "open".
 	State, Badge         string
 	Before, Best, After  string // the headline, with the source's name in the middle
+	Short                string // the headline for the title of the window
 	Lead, Why, Mix       string
 	Warnings             []string
 	Comparison           []contrast
@@ -34,8 +35,11 @@ type contrast struct {
 
 func judge(d Data) verdict {
 	r := d.Ranking
+	if r.Lookahead != nil {
+		return judgeForecast(d)
+	}
 	best := r.Ranked[0]
-	v := verdict{State: "decided", Badge: "Decided", Before: "Train on ", Best: best.Source, After: ".", BestName: best.Source}
+	v := verdict{State: "decided", Badge: "Decided, by S alone", Best: best.Source, After: " has the most to teach. Whether that helps, the forecast says.", Short: best.Source, BestName: best.Source}
 	v.Warnings = warnings(best, d.Lint)
 	if len(r.Ranked) == 1 {
 		v.State, v.Badge, v.Before, v.After = "open", "One source", "Only ", " was scored: there is nothing to compare it with."
@@ -52,7 +56,7 @@ func judge(d Data) verdict {
 		v.State, v.Badge, v.Before = "open", "Not decided", ""
 		v.After = fmt.Sprintf(" is ahead, but it is not decided: %s may be better.", rivals(r))
 	case len(v.Warnings) > 0:
-		v.State, v.Badge, v.Before, v.After = "caution", "Ahead, with a warning", "", " is ahead; read the warning before training on it."
+		v.State, v.Badge, v.Before, v.After = "caution", "By S alone, with a warning", "", " has the most to teach; read the warning."
 	}
 	v.Why, v.Comparison = why(best, second)
 	v.Mix = mixSentence(d)
@@ -76,9 +80,14 @@ func warnings(best eci.Ranked, lint *eci.LintReport) []string {
 		}
 	}
 	if best.Controls == nil && best.Artefact == nil && best.Matrix != nil {
-		out = append(out, "Neither the controls nor the artefact check were made, as in a race: whether it beats negatives taken blindly, and whether these can be told without the query, is not known.")
+		out = append(out, "Neither the controls nor the artifact check were made, as in a race: whether it beats negatives taken blindly, and whether these can be told without the query, is not known.")
 	}
-	for _, f := range lintErrors(lint, best.Source) {
+	return append(out, lintWarnings(best, lint)...)
+}
+
+// lintWarnings are the linter's errors for a source.
+func lintWarnings(s eci.Ranked, lint *eci.LintReport) (out []string) {
+	for _, f := range lintErrors(lint, s.Source) {
 		out = append(out, fmt.Sprintf("In %s of its rows %s (%s).", share(f.Share), gloss[f.Kind], f.Kind))
 	}
 	return out
@@ -114,7 +123,7 @@ func why(best, second eci.Ranked) (string, []contrast) {
 	var gains, costs []string
 	greatest, words := 0.0, "" // the greatest gain, for when all are small
 	compare := func(name, more, less string, a, b float64, digits int) {
-		rows = append(rows, contrast{name, fmt.Sprintf("%.*f", digits, a), fmt.Sprintf("%.*f", digits, b), a > b})
+		rows = append(rows, contrast{name, minus(fmt.Sprintf("%.*f", digits, a)), minus(fmt.Sprintf("%.*f", digits, b)), a > b})
 		figures := fmt.Sprintf(" (%.*f against %.*f)", digits, a, digits, b)
 		switch {
 		case more == "" || max(a, b) <= 0:
@@ -128,6 +137,13 @@ func why(best, second eci.Ranked) (string, []contrast) {
 			costs = append(costs, less+figures)
 		}
 	}
+	if a, b := best.Forecast, second.Forecast; a != nil && b != nil {
+		compare("expected gain", "", "", a.Gain, b.Gain, 3)
+		for k := range min(len(a.After), len(b.After)) {
+			compare(fmt.Sprintf("gain after step %d", k+1), "", "", a.After[k], b.After[k], 3)
+		}
+	}
+	compare("S, nats", "", "", best.Value, second.Value, 2)
 	if best.Matrix != nil && second.Matrix != nil {
 		compare("energy tr M", "more weighted energy in its residuals", "less weighted energy in its residuals", best.Trace, second.Trace, 3)
 		compare("diversity", "residuals that spread over more directions", "residuals that spread over fewer directions", best.Diversity, second.Diversity, 2)
@@ -212,10 +228,6 @@ func probability(p float64) string {
 	}
 	return strings.TrimPrefix(fmt.Sprintf("%.2f", p), "0")
 }
-
-// plain and signed write a number with two digits and a true minus sign.
-func plain(v float64) string  { return minus(fmt.Sprintf("%.2f", v)) }
-func signed(v float64) string { return minus(fmt.Sprintf("%+.2f", v)) }
 
 // list joins words as in a sentence.
 func list(words []string, last string) string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -22,8 +23,18 @@ type view struct {
 	Ranked   string // the caption of the ranking
 	Overview figure
 	Ranking  []rankRow
-	Headings []string // of the components
-	Checked  bool     // controls and artefact check were made
+	Headings []string // of the table behind the name
+	Checked  bool     // controls and artifact check were made
+
+	// Unit is that of the measure. Basis and the rest say what forecasts rest on, and
+	// Information plots S beside them; all empty for a ranking by S.
+	Unit        string
+	Ahead       bool
+	Basis       []Setting
+	Doubts      []string
+	BasisNotes  []string
+	Information *figure
+	Mixes       []mixRow
 
 	Pairs    []pairRow
 	Leads    *figure
@@ -48,16 +59,6 @@ type view struct {
 	SweepRows  []sweepRow
 	Thresholds []string
 	Settings   []Setting
-}
-
-type rankRow struct {
-	Rank                             int
-	Name                             string
-	Score, Interval, Probability     string
-	Ranks, Triples, Control, AUC     string
-	Weak, Flagged, Best, Negligible  bool
-	Factors                          []string
-	Unique, Disjoint, Skipped, Style string
 }
 
 type pairRow struct {
@@ -99,6 +100,13 @@ type estimate struct{ Value, Interval string }
 
 type tellRow struct{ Name, Place, Margin, Negative string }
 
+// mixRow is a mixture with its forecast.
+type mixRow struct {
+	Name, Gain, Interval string
+	Over                 estimate
+	Score                string
+}
+
 type hybridRow struct{ Name, Score, Gain, Interval, AtBudget string }
 
 type mixtureRow struct{ Name, Weight, Interval string }
@@ -110,13 +118,20 @@ func newView(d Data) (*view, error) {
 		return nil, fmt.Errorf("eci: report: %w", eci.ErrNoSources)
 	}
 	r := d.Ranking
-	v := &view{Title: d.Title, Date: d.Date, Verdict: judge(d), Settings: d.Settings}
+	m := measureOf(r)
+	v := &view{Title: d.Title, Date: d.Date, Verdict: judge(d), Settings: d.Settings, Unit: m.unit, Ahead: m.ahead}
 	if v.Title == "" {
 		v.Title = "Which hard negatives to train on"
 	}
 	v.Scope = fmt.Sprintf("%d sources, %d triples of each", len(r.Ranked), r.Budget)
 	v.Ranked = "Sources, best first. Every source is scored on the same number of triples; scores are comparable within this table only."
+	if m.ahead {
+		v.Ranked = fmt.Sprintf("Sources by the expected change of %s. The curve has the change after each of three steps of the walk: where it falls, training longer harms.", m.unit)
+	}
 	switch {
+	case r.Race != nil && m.ahead:
+		v.Scope = fmt.Sprintf("a race of %d sources, %d triples of the longest in it", len(r.Ranked), r.Budget)
+		v.Ranked += " The forecasts of sources that the race dropped are for the queries that it had read by then."
 	case r.Race != nil:
 		v.Scope = fmt.Sprintf("a race of %d sources, %d triples of the longest in it", len(r.Ranked), r.Budget)
 		v.Ranked = "Sources, best first. The scores of sources that the race dropped are projected to the number of triples of the others."
@@ -127,9 +142,12 @@ func newView(d Data) (*view, error) {
 		v.Scope += fmt.Sprintf(", %d dimensions", m.Config().Dimension)
 	}
 	for _, n := range r.Notes {
+		if r.Verdict != nil && slices.Contains(r.Verdict.Warnings, n) {
+			continue // it stands beside the verdict
+		}
 		v.Notes = append(v.Notes, Clean(n))
 	}
-	for _, step := range []func(Data) error{v.overview, v.pairs, v.shapes, v.spectrum, v.controls, v.mixing, v.findings, v.sweep, v.suspects} {
+	for _, step := range []func(Data) error{v.overview, v.basis, v.pairs, v.shapes, v.spectrum, v.controls, v.mixing, v.findings, v.sweep, v.suspects} {
 		if err := step(d); err != nil {
 			return nil, err
 		}
@@ -137,86 +155,11 @@ func newView(d Data) (*view, error) {
 	return v, nil
 }
 
-// overview is the first plot and the table of the ranking.
-func (v *view) overview(d Data) error {
-	r := d.Ranking
-	v.Headings = r.Ranked[0].Components
-	v.Checked = r.Ranked[0].Controls != nil
-	var rows []whisker
-	words := make([]string, len(r.Ranked))
-	for i, s := range r.Ranked {
-		colour := mutedColour
-		if i == 0 {
-			colour = accentColour
-		}
-		low, high := s.Low, s.High
-		if s.Groups < 2 {
-			low, high = s.Value, s.Value
-		}
-		rows = append(rows, whisker{s.Source, s.Value, low, high, colour, math.NaN()})
-		words[i] = fmt.Sprintf("%s %.2f (%.2f to %.2f)", Clean(s.Source), s.Value, low, high)
-		row := rankedRow(s, i == 0)
-		if len(r.Ranked) == 1 {
-			row.Probability = "–"
-		}
-		v.Ranking = append(v.Ranking, row)
-	}
-	var err error
-	v.Overview, err = whiskers(rows, "effective information S, nats", false, figure{
-		ID: "plot-scores", Title: "Scores with 95% intervals",
-		Caption:  "Score and 95% interval of every source. Sources share their queries, so a lead can be sure where intervals overlap.",
-		Describe: strings.Join(words, "; "),
-	})
-	return err
-}
-
-func rankedRow(s eci.Ranked, best bool) rankRow {
-	row := rankRow{Rank: s.Rank, Name: Clean(s.Source), Score: plain(s.Value), Interval: "–", Probability: "–", Ranks: fmt.Sprint(s.RankLow),
-		Triples: fmt.Sprint(s.Totals.Triples), Control: "–", AUC: "–", Best: best,
-		Unique: plain(s.Baselines["unique"]), Disjoint: plain(s.Baselines["disjoint"])}
-	if s.Groups >= 2 {
-		row.Interval, row.Probability = plain(s.Low)+"–"+plain(s.High), tableProbability(s.BestProbability)
-	}
-	if s.RankHigh > s.RankLow {
-		row.Ranks = fmt.Sprintf("%d–%d", s.RankLow, s.RankHigh)
-	}
-	if c, ok := stronger(s.Controls); ok {
-		row.Control, row.Weak = signed(c.Difference), c.Low <= 0
-	}
-	if a := s.Artefact; a != nil && a.Triples > 0 {
-		row.AUC, row.Flagged = plain(a.AUC), a.AUC > artefactAUC
-	}
-	for _, f := range s.Totals.Factors {
-		row.Factors = append(row.Factors, plain(mean(s, f)))
-	}
-	return row
-}
-
-func tableProbability(p float64) string {
-	switch {
-	case p > 0.99:
-		return ">.99"
-	case p < 0.01:
-		return "<.01"
-	}
-	return probability(p)
-}
-
-// stronger is the control that a source leads by less.
-func stronger(c *eci.Controls) (eci.Control, bool) {
-	switch {
-	case c == nil || c.Random.Triples == 0 && c.Shuffled.Triples == 0:
-		return eci.Control{}, false
-	case c.Random.Triples == 0 || c.Shuffled.Triples > 0 && c.Shuffled.Difference < c.Random.Difference:
-		return c.Shuffled, true
-	}
-	return c.Random, true
-}
-
 // pairs is the table of pairwise probabilities and the plot of the best's leads.
 func (v *view) pairs(d Data) error {
 	r := d.Ranking
-	if len(r.Ranked) < 2 || r.Ranked[0].Groups < 2 {
+	m := measureOf(r)
+	if _, _, _, ok := m.of(r.Ranked[0]); !ok || len(r.Ranked) < 2 {
 		return nil
 	}
 	at := make(map[[2]string]eci.Pair)
@@ -241,22 +184,22 @@ func (v *view) pairs(d Data) error {
 			if i == 0 {
 				rows = append(rows, whisker{b.Source, p.Difference, p.Low, p.High, accentColour, math.NaN()})
 			}
-			row.Cells = append(row.Cells, pairCell{Shade: int(math.Round(probability * 10)), Probability: tableProbability(probability), Lead: signed(difference)})
+			row.Cells = append(row.Cells, pairCell{Shade: int(math.Round(probability * 10)), Probability: tableProbability(probability), Lead: m.signed(difference)})
 		}
 		v.Pairs = append(v.Pairs, row)
 	}
-	f, err := whiskers(rows, "lead in nats", true, figure{ID: "plot-leads",
+	f, err := whiskers(rows, "lead, "+m.unit, true, figure{ID: "plot-leads",
 		Title:    "Lead of " + Clean(r.Ranked[0].Source) + " over every other source",
 		Caption:  "Paired differences with 95% intervals. An interval right of zero is a lead that is sure.",
-		Describe: describe(rows)})
+		Describe: describe(rows, m.signed)})
 	v.Leads = &f
 	return err
 }
 
-func describe(rows []whisker) string {
+func describe(rows []whisker, write func(float64) string) string {
 	words := make([]string, len(rows))
 	for i, r := range rows {
-		words[i] = fmt.Sprintf("%s %s (%s to %s)", Clean(r.Label), signed(r.Value), signed(r.Low), signed(r.High))
+		words[i] = fmt.Sprintf("%s %s (%s to %s)", Clean(r.Label), write(r.Value), write(r.Low), write(r.High))
 	}
 	return strings.Join(words, "; ")
 }
@@ -382,9 +325,30 @@ func (v *view) controls(d Data) error {
 	if !v.Checked {
 		return nil
 	}
+	m := measureOf(d.Ranking)
+	f := figure{ID: "plot-controls", Title: "Lead over negatives taken blindly"}
 	var rows []whisker
+	var x string
+	if m.ahead {
+		rows, x = v.gainControls(d, m), m.unit+" over random documents"
+		f.Caption = "Paired difference from random documents of the pool with its 95% interval. An interval that reaches zero is not worth a miner."
+	} else {
+		rows, x = v.scoreControls(d), "lead over the stronger control, nats"
+		f.Caption = "Difference from the stronger of the two controls with its 95% interval. An interval that reaches zero is not worth a miner."
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	f.Describe = describe(rows, m.signed)
+	f, err := whiskers(rows, x, true, f)
+	v.Controls = &f
+	return err
+}
+
+// scoreControls compares the scores with those of negatives taken blindly.
+func (v *view) scoreControls(d Data) (rows []whisker) {
 	for _, s := range d.Ranking.Ranked {
-		row := checkRow{Name: Clean(s.Source), AUC: "–"}
+		row := checkRow{Name: Clean(s.Source)}
 		if s.Controls != nil {
 			row.Shuffled, row.Random = against(s.Controls.Shuffled), against(s.Controls.Random)
 		}
@@ -396,23 +360,26 @@ func (v *view) controls(d Data) error {
 			}
 			rows = append(rows, whisker{s.Source, c.Difference, c.Low, c.High, colour, math.NaN()})
 		}
-		if a := s.Artefact; a != nil && a.Triples > 0 {
-			row.AUC, row.Flagged = fmt.Sprintf("%.2f", a.AUC), a.AUC > artefactAUC
-			if row.Flagged {
-				for _, t := range a.Rows {
-					v.Tells = append(v.Tells, tellRow{row.Name, place(s.Source, t.File, t.Row), fmt.Sprintf("%.1f", t.Margin), Clean(t.Negative)})
-				}
-			}
+		v.Checks = append(v.Checks, v.artifact(s, row))
+	}
+	return rows
+}
+
+// artifact adds to a row whether the source's negatives can be told without the
+// query, and lists those of a flagged source that are easiest to tell.
+func (v *view) artifact(s eci.Ranked, row checkRow) checkRow {
+	row.AUC = "–"
+	a := s.Artefact
+	if a == nil || a.Triples == 0 {
+		return row
+	}
+	row.AUC, row.Flagged = fmt.Sprintf("%.2f", a.AUC), a.AUC > artefactAUC
+	if row.Flagged {
+		for _, t := range a.Rows {
+			v.Tells = append(v.Tells, tellRow{row.Name, place(s.Source, t.File, t.Row), fmt.Sprintf("%.1f", t.Margin), Clean(t.Negative)})
 		}
-		v.Checks = append(v.Checks, row)
 	}
-	if len(rows) == 0 {
-		return nil
-	}
-	f, err := whiskers(rows, "lead over the stronger control, nats", true, figure{ID: "plot-controls",
-		Title: "Lead over negatives taken blindly", Caption: "Difference from the stronger of the two controls with its 95% interval. An interval that reaches zero is not worth a miner.", Describe: describe(rows)})
-	v.Controls = &f
-	return err
+	return row
 }
 
 func against(c eci.Control) estimate {
@@ -438,6 +405,9 @@ const shownHybrids = 10
 
 // mixing shows hybrids and the best mixture.
 func (v *view) mixing(d Data) error {
+	if m := measureOf(d.Ranking); m.ahead {
+		return v.forecastMixes(d, m)
+	}
 	var rows []whisker
 	for _, h := range d.Hybrids[:min(shownHybrids, len(d.Hybrids))] {
 		name := Clean(strings.Join(h.Sources, " + "))
@@ -457,7 +427,7 @@ func (v *view) mixing(d Data) error {
 		return nil
 	}
 	f, err := whiskers(rows, "gain over the best single member, nats", true, figure{ID: "plot-gains",
-		Title: "Gain of mixtures", Caption: "Dots: with all triples of the members, 95% interval. Rings: with no more triples than one source has. A ring left of zero says that only the number of triples pays.", Describe: describe(rows)})
+		Title: "Gain of mixtures", Caption: "Dots: with all triples of the members, 95% interval. Rings: with no more triples than one source has. A ring left of zero says that only the number of triples pays.", Describe: describe(rows, signed)})
 	v.Gains = &f
 	return err
 }
