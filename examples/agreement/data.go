@@ -154,13 +154,18 @@ func (c *collection) read(files fs.FS) error {
 	for _, q := range c.names {
 		c.gains = append(c.gains, gains[q])
 	}
+	return c.loadAll(searched.list, documents.list)
+}
+
+// loadAll gathers the vectors of queries, pool and triples.
+func (c *collection) loadAll(searched, documents []string) (err error) {
 	if c.queries, err = c.load(c.names, c.vectors.AppendQuery); err != nil {
 		return err
 	}
-	if c.searched, err = c.load(searched.list, c.vectors.AppendDocument); err != nil {
+	if c.searched, err = c.load(searched, c.vectors.AppendDocument); err != nil {
 		return err
 	}
-	c.documents, err = c.load(documents.list, c.vectors.AppendDocument)
+	c.documents, err = c.load(documents, c.vectors.AppendDocument)
 	return err
 }
 
