@@ -20,8 +20,8 @@
 //	M   = (1/N) sum w r rT                          information matrix
 //	S   = 1/2 ln det(I + (d/eps^2) M)               score, in nats
 //
-// sigma_m, mu and sigma come from a [Calibration]: the spread of the margins
-// and of the negative similarities over all sources ranked together. cov is the
+// sigma_m, mu and sigma come from a [Calibration]: the spread of the
+// margins and of the similarities over the labelled pairs alone. cov is the
 // share of the query's IDF mass found in the negative; ovl the IDF-weighted
 // Jaccard overlap of positive and negative.
 //

@@ -2,6 +2,8 @@
 // package documents them under its own names.
 package fault
 
+//lint:file-ignore ST1012 fault.Malformed reads better than fault.ErrMalformed; the root names them ErrMalformed and so on
+
 import (
 	"errors"
 	"fmt"
