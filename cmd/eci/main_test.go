@@ -166,9 +166,9 @@ func TestExitCodes(t *testing.T) {
 		want []string
 	}{
 		{"all is well", []string{"rank", "--demo"}, 0, nil},
-		{"the check holds", []string{"rank", "--demo", "--require-best", "llm", "--confidence", "0.95"}, 0, nil},
-		{"another source is best", []string{"rank", "--demo", "--require-best", "dense"}, 3, []string{"check failed: the best source is llm, not dense"}},
-		{"not sure enough", []string{"rank", "--demo", "--require-best", "llm", "--confidence", "0.9999"}, 3, []string{"below"}},
+		{"the check holds", []string{"rank", "--demo", "--require-best", "dense", "--confidence", "0.5"}, 0, nil},
+		{"another source is best", []string{"rank", "--demo", "--require-best", "llm"}, 3, []string{"check failed: the best source is dense, not llm"}},
+		{"not sure enough", []string{"rank", "--demo", "--require-best", "dense", "--confidence", "0.9999"}, 3, []string{"below"}},
 		{"no such source", []string{"rank", "--demo", "--require-best", "gold"}, 2, []string{"gold"}},
 		{"a probability above 1", []string{"rank", "--demo", "--require-best", "llm", "--confidence", "95"}, 2, []string{"--confidence"}},
 		{"lint errors", []string{"lint", file("same.jsonl", same+row)}, 3, []string{"negative-is-positive holds of 50.0% of the rows of same"}},
