@@ -6,11 +6,12 @@ import (
 	"math"
 	"slices"
 
-	"example.com/eci/internal/dots"
-	"example.com/eci/internal/stat"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/lapack/lapack64"
+
+	"example.com/eci/internal/dots"
+	"example.com/eci/internal/stat"
 )
 
 // Artefact says whether a source's negatives can be told from its positives

@@ -10,8 +10,9 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"example.com/eci"
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/eci"
 )
 
 // lines makes a JSONL source; good rows are made by line.

@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"example.com/eci"
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/eci"
 )
 
 // reading counts how often each source is read from its start.

@@ -10,8 +10,9 @@ import (
 	"sync"
 	"testing"
 
-	"example.com/eci"
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/eci"
 )
 
 // Contract 1: the same triples in the same order under the same settings give

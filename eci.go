@@ -20,8 +20,8 @@
 //	M   = (1/N) sum w r rT                          information matrix
 //	S   = 1/2 ln det(I + (d/eps^2) M)               score, in nats
 //
-// sigma_m, mu and sigma come from a [Calibration]: the spread of the margins
-// and of the negative similarities over all sources ranked together. cov is the
+// sigma_m, mu and sigma come from a [Calibration]: the spread of the
+// margins and of the similarities over the labelled pairs alone. cov is the
 // share of the query's IDF mass found in the negative; ovl the IDF-weighted
 // Jaccard overlap of positive and negative.
 //
@@ -90,6 +90,16 @@ type Identified interface {
 // It is used as a Triple is.
 type Embedded interface {
 	Vectors() (query, positive, negative []float32)
+}
+
+// Vectors gives precomputed embeddings by id. Implementations must be safe for
+// concurrent use.
+type Vectors interface {
+	// AppendQuery appends the vector of a query to dst and returns the extended
+	// slice; ErrMissingVector (wrapped or not) when there is none.
+	AppendQuery(dst []float32, id string) ([]float32, error)
+	// AppendDocument does the same for a positive or negative.
+	AppendDocument(dst []float32, id string) ([]float32, error)
 }
 
 // Located is implemented by triples that know where they were read: a file name

@@ -10,9 +10,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"example.com/eci"
 	"example.com/eci/testdata/demo"
-	"github.com/google/go-cmp/cmp"
 )
 
 // demoSources opens the demo that comes with the repository.

@@ -6,20 +6,14 @@ import (
 	"fmt"
 	"strings"
 	"unsafe"
+
+	"example.com/eci/internal/hash64"
 )
 
-const (
-	fnvOffset = 14695981039346656037
-	fnvPrime  = 1099511628211
-)
+const fnvOffset = hash64.Offset
 
 // fnv1a continues a 64-bit FNV-1a hash over s; start with fnvOffset.
-func fnv1a(h uint64, s string) uint64 {
-	for i := 0; i < len(s); i++ {
-		h = (h ^ uint64(s[i])) * fnvPrime
-	}
-	return h
-}
+func fnv1a(h uint64, s string) uint64 { return hash64.FNV1a(h, s) }
 
 // fingerprint identifies a text: 14 bytes of SHA-256, so that with a 2-byte
 // value it takes 16 bytes in a table. Two of 10^9 texts collide with
@@ -47,13 +41,8 @@ func tripleHash(seed uint64, q, p, n fingerprint) uint64 {
 	return h
 }
 
-// mix64 is the finaliser of SplitMix64 (Steele, Lea, Flood 2014).
-func mix64(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
-}
+// mix64 spreads what differs in any bit over all bits.
+func mix64(x uint64) uint64 { return hash64.Mix(x) }
 
 func blank(s string) bool { return strings.TrimSpace(s) == "" }
 

@@ -8,10 +8,11 @@ import (
 	"math"
 	"slices"
 
-	"example.com/eci/internal/least"
-	"example.com/eci/internal/sketch"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
+
+	"example.com/eci/internal/least"
+	"example.com/eci/internal/sketch"
 )
 
 // mostPairs is the number of labelled pairs that the scales are taken over.

@@ -18,14 +18,14 @@ func TestWorkIsLinear(t *testing.T) {
 		t.Skip("reads inputs of 30 MB, in one goroutine")
 	}
 	const n = 1 << 20
-	t.Run("judgements of one query", func(t *testing.T) {
+	t.Run("judgments of one query", func(t *testing.T) {
 		var b strings.Builder
 		for i := range n {
 			fmt.Fprintf(&b, "q 0 d%d 1\n", i%(n-5))
 		}
 		judged, err := (&Files{FS: fstest.MapFS{"r": {Data: []byte(b.String())}}, Qrels: "r"}).Relevant()
 		if err != nil || len(judged["q"]) != n-5 || judged["q"][7] != "d7" {
-			t.Errorf("%d judgements, error %v", len(judged["q"]), err)
+			t.Errorf("%d judgments, error %v", len(judged["q"]), err)
 		}
 	})
 	t.Run("negatives of one row", func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestErrorsAreShort(t *testing.T) {
 		{"columns with one name", header, "", ""},
 		{"a header without a query", "positive\t" + strings.ReplaceAll(header, "q\t", long[:9]+"\t"), "", ""},
 		{"no line of a run", "q Q0 d1 1 1 x\n" + long, corpus, "q 0 d1 1\n"},
-		{"no judgement", "q Q0 d1 1 1 x\n", corpus, long},
+		{"no judgment", "q Q0 d1 1 1 x\n", corpus, long},
 		{"no table", long, "", ""},
 		{"a query in two places", fmt.Sprintf("%s Q0 d1 1 1 x\nq Q0 d1 1 1 x\n%[1]s Q0 d1 1 1 x\n", long), corpus, "q 0 d2 1\n"},
 	} {
@@ -132,10 +132,12 @@ func TestCompressedIsLimited(t *testing.T) {
 		why, text string
 		read      func(f *Files) error
 	}{
-		{"a corpus", "d%d\ttext\n", func(f *Files) error { _, err := f.openTexts("x", false); return err }},
-		{"judgements", "q 0 d%d 1\n", func(f *Files) error { f.Qrels = "x"; _, err := f.Relevant(); return err }},
-		{"ids", "d%d\n", func(f *Files) error { _, err := f.readIDs("x", "x"); return err }},
-		{"vectors", `{"id":%d,"vector":[1,2,3]}` + "\n", func(f *Files) error { _, err := readVectorLines("x", "x", f); return err }},
+		{"a corpus", "d%d\ttext\n", func(f *Files) error {
+			f.Corpus, f.Queries, f.Format = "x", "queries", FormatTripleIDsTSV
+			_, err := f.Sources("rows")
+			return err
+		}},
+		{"judgments", "q 0 d%d 1\n", func(f *Files) error { f.Qrels = "x"; _, err := f.Relevant(); return err }},
 	} {
 		var text strings.Builder
 		for i := range 1000 {
@@ -145,7 +147,7 @@ func TestCompressedIsLimited(t *testing.T) {
 		w := gzip.NewWriter(&b)
 		w.Write([]byte(text.String()))
 		w.Close()
-		fsys := fstest.MapFS{"x": {Data: b.Bytes()}}
+		fsys := fstest.MapFS{"x": {Data: b.Bytes()}, "queries": {Data: []byte("q1\ttext\n")}, "rows": {Data: []byte("q1\td1\td2\n")}}
 		if err := test.read(&Files{FS: fsys, TextBytes: 1000}); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "TextBytes") {
 			t.Errorf("%s: error %v", test.why, err)
 		}

@@ -12,8 +12,9 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"example.com/eci"
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/eci"
 )
 
 // triple is a row without ids or vectors.

@@ -9,8 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/eci"
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/eci"
 )
 
 // lintTwin counts the rules on texts and labels as their descriptions have them,

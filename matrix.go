@@ -7,10 +7,12 @@ import (
 	"slices"
 	"sync"
 
+	"gonum.org/v1/gonum/mat"
+
 	"example.com/eci/internal/chol"
 	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/syrk"
-	"gonum.org/v1/gonum/mat"
+	"example.com/eci/internal/vecfile"
 )
 
 // MatrixConfig fixes what two matrices must share before they can be merged.
@@ -30,7 +32,7 @@ const (
 	defaultGroups   = 32
 	defaultEpsilon2 = 0.5
 	maxGroups       = 1 << 12
-	maxDimension    = 1 << 15
+	maxDimension    = vecfile.MaxDimension
 	blockRows       = 192
 )
 

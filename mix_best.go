@@ -6,10 +6,11 @@ import (
 	"math"
 	"strings"
 
-	"example.com/eci/internal/stat"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/stat/combin"
+
+	"example.com/eci/internal/stat"
 )
 
 // Mixture is the mixture of sources with the highest score.

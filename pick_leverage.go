@@ -7,10 +7,11 @@ import (
 	"iter"
 	"math"
 
-	"example.com/eci/internal/dots"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/lapack/lapack64"
+
+	"example.com/eci/internal/dots"
 )
 
 // Leveraged is a triple with its leverage. It is valid until the next step of the

@@ -8,9 +8,10 @@ import (
 	"runtime"
 	"testing"
 
-	"example.com/eci"
 	"github.com/google/go-cmp/cmp"
 	"gonum.org/v1/gonum/mat"
+
+	"example.com/eci"
 )
 
 // calibrated is a Sem calibrated on rows.

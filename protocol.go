@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"example.com/eci/internal/jsonrow"
 )
 
 // Protocol is the language of an embedding server.
@@ -94,7 +96,7 @@ func (w *wire) decode(body []byte, want int) ([][]float32, error) {
 	}
 	vectors := make([][]float32, want)
 	count, without := 0, 0
-	err = eachElement(list, func(k int, raw []byte) error {
+	err = jsonrow.EachElement(list, func(k int, raw []byte) error {
 		if count = k; k > want {
 			return nil // only counted
 		}
@@ -137,10 +139,10 @@ func (w *wire) decode(body []byte, want int) ([][]float32, error) {
 // find validates an answer and returns its list of vectors, an empty one if it
 // has none.
 func (w *wire) find(body []byte) ([]byte, error) {
-	start := skipSpace(body, 0)
-	end, err := skipValue(body, start, 0)
-	if rest := skipSpace(body, end); err == nil && rest < len(body) {
-		err = syntaxError(body, rest, "the end")
+	start := jsonrow.SkipSpace(body, 0)
+	end, err := jsonrow.SkipValue(body, start, 0)
+	if rest := jsonrow.SkipSpace(body, end); err == nil && rest < len(body) {
+		err = jsonrow.SyntaxError(body, rest, "the end")
 	}
 	if err != nil {
 		// Not JSON, but what some servers write all the same. "nan" begins like null.
@@ -158,7 +160,7 @@ func (w *wire) find(body []byte) ([]byte, error) {
 		}
 		object := list
 		list = []byte("[]")
-		err = eachField(object, func(name, value []byte) error {
+		err = jsonrow.EachField(object, func(name, value []byte) error {
 			if string(name) == w.list && value[0] != 'n' {
 				list = value
 			}
@@ -178,7 +180,7 @@ func (*wire) indexedVector(object []byte) (index, vector []byte, err error) {
 		return nil, nil, errors.New("where an object with index and embedding should be there is none")
 	}
 	vector = []byte("[]")
-	err = eachField(object, func(name, value []byte) error {
+	err = jsonrow.EachField(object, func(name, value []byte) error {
 		switch string(name) {
 		case "index":
 			if index = value; value[0] == 'n' {
@@ -190,32 +192,6 @@ func (*wire) indexedVector(object []byte) (index, vector []byte, err error) {
 		return nil
 	})
 	return index, vector, err
-}
-
-// eachField calls fn with the name and value of every field of a validated JSON
-// object. Of a name that is there twice the last one counts, as for encoding/json.
-func eachField(object []byte, fn func(name, value []byte) error) error {
-	for i := skipSpace(object, 1); object[i] != '}'; {
-		end, plain, err := skipString(object, i)
-		if err != nil {
-			return err
-		}
-		name := object[i+1 : end-1]
-		if !plain {
-			name = appendUnquoted(nil, name)
-		}
-		i = skipSpace(object, skipSpace(object, end)+1) // behind the colon
-		if end, err = skipValue(object, i, 1); err != nil {
-			return err
-		}
-		if err := fn(name, object[i:end]); err != nil {
-			return err
-		}
-		if i = skipSpace(object, end); object[i] == ',' {
-			i = skipSpace(object, i+1)
-		}
-	}
-	return nil
 }
 
 // vectorOfNumbers parses a validated JSON list of numbers, each rounded to
@@ -231,7 +207,7 @@ func vectorOfNumbers(list []byte) ([]float32, error) {
 		return nil, fmt.Errorf("%w: %d components, more than %d", ErrDimension, components, maxDimension)
 	}
 	vector := make([]float32, 0, components)
-	err := eachElement(list, func(k int, number []byte) error {
+	err := jsonrow.EachElement(list, func(k int, number []byte) error {
 		const longest = 400 // bytes, more than any float64 needs
 		if len(number) > longest {
 			return fmt.Errorf("%w: component %d has %d bytes", no, k, len(number))

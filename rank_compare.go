@@ -7,9 +7,10 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"gonum.org/v1/gonum/mat"
+
 	"example.com/eci/internal/dots"
 	"example.com/eci/internal/stat"
-	"gonum.org/v1/gonum/mat"
 )
 
 // figure is what a source is ranked by.

@@ -7,8 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"example.com/eci/internal/stat"
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"example.com/eci/internal/stat"
 )
 
 // Race is a [Scorer] for [Rank] that reads growing, nested samples of queries

@@ -122,8 +122,8 @@ func FuzzVectorIDs(f *testing.F) {
 	})
 }
 
-// FuzzRun reads a TREC run with judgements: every triple is by definition, no
-// judgement counts twice, and packed files give the same.
+// FuzzRun reads a TREC run with judgments: every triple is by definition, no
+// judgment counts twice, and packed files give the same.
 func FuzzRun(f *testing.F) {
 	f.Add("q Q0 d1 1 3 x\nq Q0 d2 2 2 x\nr Q0 d1 1 1 x\n", "q 0 d2 1\nr 0 d2 1\nr 0 d2 2\n")
 	f.Add("q Q0 d1 1 nan x\nq Q0 d2 2 inf x", "query-id\tcorpus-id\tscore\nq\td1\t1")
@@ -152,7 +152,7 @@ func FuzzRun(f *testing.F) {
 		}
 		for _, r := range got {
 			if !slices.Contains(relevant[r.QueryID], r.PositiveID) || slices.Contains(relevant[r.QueryID], r.NegativeID) || r.Row < 1 {
-				t.Errorf("%+v with the judgements %q", r, relevant[r.QueryID])
+				t.Errorf("%+v with the judgments %q", r, relevant[r.QueryID])
 			}
 		}
 		files.FS = fstest.MapFS{"x": {Data: packed(t, []byte(run))}, "r": {Data: packed(t, []byte(judged))}, "c": {Data: packed(t, texts)}}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"example.com/eci/internal/jsonrow"
 	"example.com/eci/internal/sketch"
 )
 
@@ -56,7 +57,7 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 			continue
 		}
 		var err error
-		if *v.to, err = appendNumbers(nil, v.name, v.raw); err != nil {
+		if *v.to, err = jsonrow.AppendNumbers(nil, v.name, v.raw); err != nil {
 			return fmt.Errorf("eci: record: %w", err)
 		}
 	}

@@ -17,18 +17,18 @@ func TestEverySettingIsRefusedByItsName(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	one := func(c Component) Sem { return Sem{Components: []Component{c}} }
 	for says, list := range map[string][]Sem{
-		"Budget":                     {{Budget: -2}},
-		"Groups":                     {{Groups: -1}, {Groups: 1}, {Groups: maxGroups + 1}},
-		"Epsilon2":                   {{Epsilon2: -0.5}, {Epsilon2: nan}, {Epsilon2: inf}},
-		"Temperature":                {{Temperature: -1}, {Temperature: nan}, {Temperature: inf}},
-		"BatchSize":                  {{BatchSize: -1}},
-		"CacheBytes":                 {{CacheBytes: -1}},
-		"MemoryBytes":                {{MemoryBytes: -1}},
-		"Skip":                       {{Skip: 16}, {Skip: SkipMalformed | 128}},
+		"Budget":                           {{Budget: -2}},
+		"Groups":                           {{Groups: -1}, {Groups: 1}, {Groups: maxGroups + 1}},
+		"Epsilon2":                         {{Epsilon2: -0.5}, {Epsilon2: nan}, {Epsilon2: inf}},
+		"Temperature":                      {{Temperature: -1}, {Temperature: nan}, {Temperature: inf}},
+		"BatchSize":                        {{BatchSize: -1}},
+		"CacheBytes":                       {{CacheBytes: -1}},
+		"MemoryBytes":                      {{MemoryBytes: -1}},
+		"Skip":                             {{Skip: 16}, {Skip: SkipMalformed | 128}},
 		`"consistency": field Temperature`: {one(TargetConsistency{-1}), one(TargetConsistency{nan}), one(TargetConsistency{inf})},
 		`"locality": field Temperature`:    {one(SemanticLocality{-1}), one(SemanticLocality{nan}), one(SemanticLocality{inf})},
 		`"residuality": field Floor`:       {one(LexicalResidual{-0.1}), one(LexicalResidual{1}), one(LexicalResidual{nan})},
-		"component 2 is nil":         {{Components: []Component{TargetConsistency{}, nil}}},
+		"component 2 is nil":               {{Components: []Component{TargetConsistency{}, nil}}},
 		`Tokenizer "4-grams": field N`:     {{Tokenizer: CharacterNGrams{N: -1}}},
 	} {
 		for _, sem := range list {

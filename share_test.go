@@ -9,8 +9,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/eci/internal/textfile"
+	"example.com/eci/internal/vecfile"
 )
 
 // TestGoroutinesMayShare uses each type that goroutines may share from several at
@@ -38,7 +42,8 @@ func TestGoroutinesMayShare(t *testing.T) {
 	calibration.Lexicon = lexicon(nil)
 	frozen := &Sem{Calibration: &calibration}
 	cache := openCache(t, t.TempDir(), &hashEncoder{components: 5}, "x")
-	table, err := NewVectorTable("made up", []string{"a", "b"}, &memoryArray{data: []float32{1, 2, 3, 4}, cols: 2})
+	made := fstest.MapFS{"x": {Data: []byte(`{"id":"a","vector":[1,2]}` + "\n" + `{"id":"b","vector":[3,4]}`)}}
+	table, err := tableOf(vecfile.ReadLines("made up", "x", &textfile.Opener{FS: made}))
 	if err != nil {
 		t.Fatal(err)
 	}

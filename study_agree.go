@@ -231,7 +231,7 @@ func measureValues(scorer string, scores []*Score) (names []string, values [][]f
 	own := make([]float64, len(scores))
 	shared := make(map[string]int)
 	for i, s := range scores {
-		own[i] = s.Value
+		own[i] = s.figure().value
 		for name := range s.Baselines {
 			shared[name]++
 		}

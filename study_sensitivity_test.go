@@ -8,8 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/eci"
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/eci"
 )
 
 // TestSensitivityAgreesWithRankingAnew: every variant against a ranking of its

@@ -8,8 +8,9 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"example.com/eci"
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/eci"
 )
 
 // vectorFiles is a directory as OpenVectors wants it.

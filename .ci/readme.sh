@@ -20,7 +20,7 @@ cd "$root"
 for command in "$work"/command?; do
 	line=$(cat "$command")
 	case $line in
-	"go test work") line="go test -cover -timeout 15m work | tee '$work/tests'" ;;
+	"go test work") line="go test -cover -timeout 30m work | tee '$work/tests'" ;;
 	esac
 	printf '\n$ %s\n' "$line"
 	if [ "${1:-}" = --update ]; then

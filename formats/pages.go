@@ -82,6 +82,7 @@ func (p *page) check(b []byte) (err error) {
 		}
 	}
 	switch p.encoding {
+	//lint:ignore SA1019 older files have it
 	case format.PlainDictionary, format.RLEDictionary:
 		if len(b) == 0 {
 			return nil

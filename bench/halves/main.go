@@ -6,6 +6,8 @@
 //
 //	go run ./bench/halves [-splits 200] [-triples 512] DIR...
 //
+// An interrupt ends the splits of a collection and prints what they showed so far.
+//
 // DIR has sources/*.jsonl, the vectors in use/, pool.ids and qrels.tsv.
 package main
 
@@ -17,6 +19,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 
@@ -38,11 +41,13 @@ func main() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		o, err := c.simulate(context.Background(), *splits, *triples)
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		o, err := c.simulate(ctx, *splits, *triples)
+		stop()
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Printf("%s: %d sources, %d queries, %d splits\n", filepath.Base(dir), len(c.sources), len(c.queries), *splits)
+		fmt.Printf("%s: %d sources, %d queries, %d splits\n", filepath.Base(dir), len(c.sources), len(c.queries), o.splits)
 		for k, what := range []string{"variance of the queries alone", "and of the steps"} {
 			fmt.Printf("  %-30s differences: %.1f%% within, standard deviation of z %.2f; gains: %.1f%%, %.2f\n",
 				what, 100*o.pairs[k].share(), o.pairs[k].deviation(), 100*o.gains[k].share(), o.gains[k].deviation())
@@ -167,7 +172,10 @@ func (t *tally) deviation() float64 { return math.Sqrt(t.squares / float64(t.n))
 
 // outcome tallies differences of sources and gains by themselves, with the variance
 // of the queries alone and with that of the steps.
-type outcome struct{ pairs, gains [2]tally }
+type outcome struct {
+	splits       int
+	pairs, gains [2]tally
+}
 
 func tallyBoth(t *[2]tally, queries, both float64) {
 	t[0].add(queries)
@@ -188,7 +196,12 @@ func (c *collection) simulate(ctx context.Context, splits, triples int) (*outcom
 		for half := range gains {
 			some := names[half*len(names)/2 : (half+1)*len(names)/2]
 			var err error
-			if gains[half], err = c.forecast(ctx, some, triples, random); err != nil {
+			gains[half], err = c.forecast(ctx, some, triples, random)
+			if ctx.Err() != nil && split > 0 {
+				fmt.Fprintln(os.Stderr)
+				return o, nil
+			}
+			if err != nil {
 				return nil, err
 			}
 		}
@@ -200,7 +213,8 @@ func (c *collection) simulate(ctx context.Context, splits, triples int) (*outcom
 				tallyBoth(&o.pairs, one, both)
 			}
 		}
-		fmt.Fprintf(os.Stderr, "\r%d of %d splits", split+1, splits)
+		o.splits = split + 1
+		fmt.Fprintf(os.Stderr, "\r%d of %d splits", o.splits, splits)
 	}
 	fmt.Fprintln(os.Stderr)
 	return o, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"io/fs"
 	"math"
@@ -125,13 +126,14 @@ func TestPairedByHand(t *testing.T) {
 // short is a training of a second or two.
 var short = settings{ways: 8, rank: 8, batch: 16, steps: 20, rate: 1e-3, temperature: 0.05, folds: 2, seeds: 2}
 
-// TestUntrainedIsFrozen: without a step there is no gain, and nDCG@10 of the demo
-// is what its frozen vectors give.
+// TestUntrainedIsFrozen: without a step there is no gain, and nDCG@10 is the one
+// that Lookahead starts from.
 func TestUntrainedIsFrozen(t *testing.T) {
 	c, err := open(demo.Files, "vectors")
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer c.vectors.Close()
 	still := short
 	still.steps = 0
 	trained, frozen, err := c.measure(t.Context(), still, func(int, int) {})
@@ -145,20 +147,32 @@ func TestUntrainedIsFrozen(t *testing.T) {
 			}
 		}
 	}
-	if mean, _ := paired(frozen, make([]float64, len(frozen))); mean < 0.5 || mean > 0.9 {
-		t.Errorf("nDCG@10 %v", mean)
+	ranking, err := c.rank(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := ranking.Lookahead.Frozen; math.Abs(mean(frozen)-want) > 1e-9 {
+		t.Errorf("nDCG@10 %v, Lookahead has %v", mean(frozen), want)
+	}
+	// byGain hands the forecasts to Agree, and S as a baseline of that name.
+	for _, s := range byGain(ranking).Ranked {
+		full, _ := ranking.Find(s.Source)
+		if s.Value != full.Forecast.Gain || s.Baselines["eci"] != full.Value || s.Baselines["disjoint"] != full.Baselines["disjoint"] {
+			t.Errorf("%s: %+v", s.Source, s.Score)
+		}
 	}
 }
 
 // TestRunIsDeterministic: the same bytes on one core and on all, tables of every
-// source, and outcomes that the library reads back.
+// source, the ceiling, and outcomes that the library reads back.
 func TestRunIsDeterministic(t *testing.T) {
 	save := filepath.Join(t.TempDir(), "outcomes.json")
+	alone := short
+	alone.ways = 1
 	once := func() string {
 		var out strings.Builder
-		alone := short
-		alone.ways = 1
-		if err := run(t.Context(), &out, io.Discard, demo.Files, "vectors", nil, []settings{short, alone}, 1, save); err != nil {
+		o := options{list: []settings{short, alone}, halves: 1, seed: 1, save: save}
+		if err := run(t.Context(), &out, &progress{out: io.Discard}, demo.Files, "vectors", o); err != nil {
 			t.Fatal(err)
 		}
 		raw, err := os.ReadFile(save)
@@ -174,7 +188,7 @@ func TestRunIsDeterministic(t *testing.T) {
 	if first != second {
 		t.Errorf("differs:\n%s\n%s", first, second)
 	}
-	for _, word := range []string{"contaminated", "llm", "disjoint", "hard negative alone", "7 other queries"} {
+	for _, word := range []string{"contaminated", "llm", "lookahead", "disjoint", "hard negative alone", "7 other queries", training} {
 		if !strings.Contains(first, word) {
 			t.Errorf("no %q in\n%s", word, first)
 		}
@@ -184,25 +198,95 @@ func TestRunIsDeterministic(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if outcomes, err := eci.ReadOutcomes(save, f, "ways1"); err != nil || len(outcomes) != 5 {
+	outcomes, err := eci.ReadOutcomes(save, f, "ways1")
+	if err != nil || len(outcomes) != 5 {
 		t.Error(outcomes, err)
+	}
+	// The same outcomes from the file give the same agreement, up to the errors of
+	// differences, which are not in it.
+	var out strings.Builder
+	if err := run(t.Context(), &out, &progress{out: io.Discard}, demo.Files, "vectors", options{outcomes: save, setting: "ways1"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range outcomes {
+		if row := fmt.Sprintf("%+.4f", o.Value); !strings.Contains(out.String(), row) {
+			t.Errorf("no gain %s in\n%s", row, out.String())
+		}
+	}
+}
+
+// TestCeiling: where training gives every query the same gain on a source, one half
+// tells the other exactly.
+func TestCeiling(t *testing.T) {
+	c := &collection{}
+	frozen := make([]float64, 8)
+	for q := range 8 {
+		c.names = append(c.names, string(rune('a'+q)))
+		frozen[q] = float64(q) / 10
+	}
+	var pair [2]half
+	for k := range pair {
+		pair[k].queries = make(map[string]bool)
+		pair[k].ranking = &eci.Ranking{Scorer: "lookahead"}
+	}
+	for q, name := range c.names {
+		pair[q%2].queries[name] = true
+	}
+	var trained [][]float64
+	for i, gain := range []float64{.3, .1, .2} {
+		c.sources = append(c.sources, trainingSource{Source: eci.Source{Name: string(rune('x' + i))}})
+		row := make([]float64, len(frozen))
+		for q := range row {
+			row[q] = frozen[q] + gain + float64(q/2%2)/1000*float64(i)
+		}
+		trained = append(trained, row)
+		for k := range pair { // the opposite order
+			pair[k].ranking.Ranked = append(pair[k].ranking.Ranked, eci.Ranked{Score: &eci.Score{Source: c.sources[i].Name, Value: -gain, Baselines: map[string]float64{"eci": 1}}})
+		}
+	}
+	r, err := c.ceilingOf([][2]half{pair}, trained, frozen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]struct{ tau, right float64 }{training: {1, 1}, "lookahead": {-1, 0}, "eci": {0, 0.5}} {
+		if got := mean(r.tau[name]); got != want.tau || r.right[name].value() != want.right || r.right[name].of != 6 {
+			t.Errorf("%s: tau %v, right %+v, want %+v of 6", name, got, r.right[name], want)
+		}
+	}
+}
+
+// TestProgress: a line for every tenth, or a bar that is drawn anew.
+func TestProgress(t *testing.T) {
+	var lines, bar strings.Builder
+	for _, p := range []*progress{{out: &lines}, {out: &bar, bar: true}} {
+		for done := range 31 {
+			p.show("training", done, 30)
+		}
+	}
+	if n := strings.Count(lines.String(), "\n"); n != 11 {
+		t.Errorf("%d lines, want 0 to 10 tenths:\n%s", n, lines.String())
+	}
+	if !strings.Contains(bar.String(), "\r[##############################] training: 30 of 30") || strings.Count(bar.String(), "\n") != 1 {
+		t.Errorf("%q", bar.String())
 	}
 }
 
 // TestOpenErrors: what is missing from a folder is named.
 func TestOpenErrors(t *testing.T) {
 	for _, row := range []struct{ reason, file, content, says string }{
-		{"bad score", "qrels.tsv", "q1\td1\tx\n", "qrels.tsv, row 1"},
-		{"two columns", "qrels.tsv", "q1\td1\n", "tabs"},
-		{"unknown document", "qrels.tsv", "q1\tnone\t1\n", `"none" is not in corpus.jsonl`},
-		{"nothing relevant", "qrels.tsv", "q1\td1\t0\n", "no query"},
-		{"no id", "corpus.jsonl", "{}\n", "corpus.jsonl, row 1: no _id"},
-		{"not JSON", "queries.jsonl", "\n[\n", "queries.jsonl, row 2"},
+		{"bad score", "qrels.tsv", "query-id\tcorpus-id\tscore\nq1\td1\tx\n", "qrels.tsv, row 2"},
+		{"no id", "corpus.jsonl", "{}\n", "corpus.jsonl, row 1"},
 		{"triples without ids", "sources/bm25.jsonl", `{"query":"a","positive":"b","negative":"c"}`, "need ids"},
-		{"no vector", "corpus.jsonl", `{"_id":"d1"}` + "\n" + `{"_id":"new"}`, `"new"`},
+		{"no relevant document in the pool", "pool.ids", "elsewhere\n", "no query"},
+		{"no vector", "pool.ids", "new\n@", `"new"`},
+		{"no pool", "corpus.jsonl", "", "neither pool.ids nor corpus.jsonl"},
+		{"no sources", "sources", "", "no files sources/*"},
 	} {
 		files := fstest.MapFS{}
 		for _, name := range []string{"corpus.jsonl", "queries.jsonl", "qrels.tsv", "sources/bm25.jsonl", "vectors"} {
+			if row.content == "" && strings.HasPrefix(name, row.file) {
+				continue
+			}
 			if err := fs.WalkDir(demo.Files, name, func(name string, entry fs.DirEntry, err error) error {
 				if err == nil && !entry.IsDir() {
 					var raw []byte
@@ -214,20 +298,42 @@ func TestOpenErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if row.reason == "no vector" {
-			files["qrels.tsv"] = &fstest.MapFile{Data: []byte("q1\td1\t1\n")}
+		if row.content != "" {
+			content := strings.ReplaceAll(row.content, "@", firstPositive(t))
+			files[row.file] = &fstest.MapFile{Data: []byte(content)}
 		}
-		files[row.file] = &fstest.MapFile{Data: []byte(row.content)}
-		if _, err := open(files, "vectors"); err == nil || !strings.Contains(err.Error(), row.says) {
+		c, err := open(files, "vectors")
+		if err == nil {
+			c.vectors.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), row.says) {
 			t.Errorf("%s: %v", row.reason, err)
 		}
 	}
 	bad := short
 	bad.ways = 3
-	if err := run(t.Context(), io.Discard, io.Discard, demo.Files, "vectors", nil, []settings{bad}, 0, ""); err == nil {
-		t.Error("3 ways in a batch of 16")
+	for _, o := range []options{
+		{list: []settings{bad}},
+		{list: []settings{short}, names: []string{"none"}},
+		{list: []settings{short}, halves: -1},
+		{outcomes: filepath.Join(t.TempDir(), "none.json")},
+	} {
+		if err := run(t.Context(), io.Discard, &progress{out: io.Discard}, demo.Files, "vectors", o); err == nil {
+			t.Errorf("no error for %+v", o)
+		}
 	}
-	if err := run(t.Context(), io.Discard, io.Discard, demo.Files, "vectors", []string{"none"}, []settings{short}, 0, ""); err == nil {
-		t.Error("a source that is not there")
+}
+
+// firstPositive is the id of a labelled positive of the demo.
+func firstPositive(t *testing.T) string {
+	t.Helper()
+	for triple, err := range eci.JSONLFrom(demo.Files, "sources/bm25.jsonl").Triples {
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, id, _ := triple.(eci.Identified).IDs()
+		return id
 	}
+	t.Fatal("the demo has no triples")
+	return ""
 }

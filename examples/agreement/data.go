@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"io/fs"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"example.com/eci"
@@ -21,13 +17,16 @@ import (
 // everything by row number.
 type collection struct {
 	d         int
-	queries   blas64.General    // judged queries x d, unit length
+	queries   blas64.General    // labelled queries of the sources x d, unit length
 	names     []string          // ids of the queries
 	gains     []map[int]float64 // by query: relevance by row of searched
-	searched  blas64.General    // corpus.jsonl x d, unit length
+	searched  blas64.General    // the pool x d, unit length
 	documents blas64.General    // positives and negatives of all triples x d
 	sources   []trainingSource
 	vectors   *eci.VectorFiles
+	files     eci.Files
+	pool      string              // file of the documents that are searched in
+	relevant  map[string][]string // qrels
 }
 
 type trainingSource struct {
@@ -38,125 +37,136 @@ type trainingSource struct {
 // triple holds rows: of queries, and of documents twice.
 type triple struct{ query, positive, negative int }
 
-// open reads corpus.jsonl, queries.jsonl, qrels.tsv or qrels/*.tsv, sources/*.jsonl
-// and the vectors in a folder of a file system.
+// open reads the pool (pool.ids, else corpus.jsonl), the judgments (qrels.tsv, else
+// the folder qrels, else those of the triples alone), sources/* and the vectors in a
+// folder of a file system. Only queries of the sources with a relevant document in
+// the pool are looked at.
 func open(files fs.FS, folder string) (*collection, error) {
 	sub, err := fs.Sub(files, folder)
 	if err != nil {
 		return nil, err
 	}
-	c := &collection{}
+	there := func(names ...string) string {
+		for _, name := range names {
+			if _, err := fs.Stat(files, name); err == nil {
+				return name
+			}
+		}
+		return ""
+	}
+	c := &collection{pool: there("pool.ids", "corpus.jsonl"), files: eci.Files{
+		FS: files, Corpus: there("corpus.jsonl"), Queries: there("queries.jsonl"), Qrels: there("qrels.tsv", "qrels"),
+	}}
+	if c.pool == "" {
+		return nil, errors.New("neither pool.ids nor corpus.jsonl, the documents that queries are searched in")
+	}
+	if c.relevant, err = c.files.Relevant(); err != nil {
+		return nil, err
+	}
 	if c.vectors, err = eci.ReadVectors(sub); err != nil {
 		return nil, err
 	}
 	c.d = c.vectors.Documents.Dimension()
-	searched, err := ids(files, "corpus.jsonl")
-	if err != nil {
+	if err := c.read(files); err != nil {
+		c.vectors.Close()
 		return nil, err
 	}
-	queries, err := ids(files, "queries.jsonl")
-	if err != nil {
-		return nil, err
-	}
-	if err := c.judge(files, queries, searched); err != nil {
-		return nil, err
-	}
-	if c.queries, err = c.load(c.names, c.vectors.AppendQuery); err != nil {
-		return nil, err
-	}
-	if c.searched, err = c.load(searched, c.vectors.AppendDocument); err != nil {
-		return nil, err
-	}
-	return c, c.train(files)
+	return c, nil
 }
 
-// ids are the _id fields of a JSONL file, in order.
-func ids(files fs.FS, name string) ([]string, error) {
-	raw, err := fs.ReadFile(files, name)
-	if err != nil {
-		return nil, err
-	}
-	var list []string
-	for n, line := range bytes.Split(raw, []byte("\n")) {
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		var row struct {
-			ID string `json:"_id"`
-		}
-		if err := json.Unmarshal(line, &row); err != nil {
-			return nil, fmt.Errorf("%s, row %d: %w", name, n+1, err)
-		}
-		if row.ID == "" {
-			return nil, fmt.Errorf("%s, row %d: no _id", name, n+1)
-		}
-		list = append(list, row.ID)
-	}
-	return list, nil
+// numbering gives ids numbers in the order they are met.
+type numbering struct {
+	at   map[string]int
+	list []string
 }
 
-// judge reads the qrels and keeps the queries that have a relevant document.
-func (c *collection) judge(files fs.FS, queries, searched []string) error {
-	names, err := fs.Glob(files, "qrels/*.tsv")
-	if err != nil {
-		return err
+func (n *numbering) of(id string) int {
+	at, ok := n.at[id]
+	if !ok {
+		if n.at == nil {
+			n.at = make(map[string]int)
+		}
+		at = len(n.list)
+		n.at[id], n.list = at, append(n.list, id)
 	}
-	if len(names) == 0 {
-		names = []string{"qrels.tsv"}
-	}
-	at := rows(searched)
-	gains := make(map[string]map[int]float64)
-	for _, name := range names {
-		raw, err := fs.ReadFile(files, name)
+	return at
+}
+
+// read finds pool, triples and labels.
+func (c *collection) read(files fs.FS) error {
+	var searched, queries, documents numbering
+	for d, err := range c.files.Documents(c.pool) {
 		if err != nil {
 			return err
 		}
-		lines := bufio.NewScanner(bytes.NewReader(raw))
-		for n := 1; lines.Scan(); n++ {
-			field := strings.Split(strings.TrimRight(lines.Text(), "\r"), "\t")
-			if n == 1 && field[0] == "query-id" || lines.Text() == "" {
-				continue
+		searched.of(d.ID)
+	}
+	paths, err := fs.Glob(files, "sources/*")
+	if err != nil {
+		return err
+	}
+	if len(paths) == 0 {
+		return errors.New("no files sources/*")
+	}
+	sources, err := c.files.Sources(paths...)
+	if err != nil {
+		return err
+	}
+	gains := make(map[string]map[int]float64)
+	label := func(query, document string) {
+		if at, ok := searched.at[document]; ok {
+			if gains[query] == nil {
+				gains[query] = make(map[int]float64)
 			}
-			if len(field) != 3 {
-				return fmt.Errorf("%s, row %d: want query-id, corpus-id and score, separated by tabs", name, n)
-			}
-			gain, err := strconv.ParseFloat(strings.TrimSpace(field[2]), 64)
-			if err != nil || math.IsNaN(gain) || math.IsInf(gain, 0) {
-				return fmt.Errorf("%s, row %d: score %q is not a number", name, n, field[2])
-			}
-			document, ok := at[field[1]]
-			if !ok {
-				return fmt.Errorf("%s, row %d: document %q is not in corpus.jsonl", name, n, field[1])
-			}
-			if gain > 0 {
-				if gains[field[0]] == nil {
-					gains[field[0]] = make(map[int]float64)
-				}
-				gains[field[0]][document] = gain
-			}
-		}
-		if err := lines.Err(); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			gains[query][at] = 1
 		}
 	}
-	for _, q := range queries {
-		if gains[q] != nil {
-			c.names = append(c.names, q)
-			c.gains = append(c.gains, gains[q])
+	asked := make([][][3]string, len(sources)) // ids, by source
+	for i, s := range sources {
+		for t, err := range s.Triples {
+			if err != nil {
+				return err
+			}
+			q, p, n := t.(eci.Identified).IDs()
+			if q == "" || p == "" || n == "" {
+				return fmt.Errorf("%s: triples need ids, to find their vectors and to split by query", s.Name)
+			}
+			label(q, p)
+			for _, d := range c.relevant[q] {
+				label(q, d)
+			}
+			asked[i] = append(asked[i], [3]string{q, p, n})
 		}
 	}
-	if len(c.names) == 0 {
-		return errors.New("no query of queries.jsonl has a relevant document")
+	for i, s := range sources {
+		source := trainingSource{Source: s}
+		for _, t := range asked[i] {
+			if gains[t[0]] != nil { // else it could be trained on, not be measured
+				source.triples = append(source.triples, triple{queries.of(t[0]), documents.of(t[1]), documents.of(t[2])})
+			}
+		}
+		c.sources = append(c.sources, source)
 	}
-	return nil
+	if len(queries.list) == 0 {
+		return fmt.Errorf("no query of the sources has a relevant document in %s", c.pool)
+	}
+	c.names = queries.list
+	for _, q := range c.names {
+		c.gains = append(c.gains, gains[q])
+	}
+	return c.loadAll(searched.list, documents.list)
 }
 
-func rows(names []string) map[string]int {
-	at := make(map[string]int, len(names))
-	for i, name := range names {
-		at[name] = i
+// loadAll gathers the vectors of queries, pool and triples.
+func (c *collection) loadAll(searched, documents []string) (err error) {
+	if c.queries, err = c.load(c.names, c.vectors.AppendQuery); err != nil {
+		return err
 	}
-	return at
+	if c.searched, err = c.load(searched, c.vectors.AppendDocument); err != nil {
+		return err
+	}
+	c.documents, err = c.load(documents, c.vectors.AppendDocument)
+	return err
 }
 
 // load gathers vectors by id and makes them unit length.
@@ -181,48 +191,6 @@ func (c *collection) load(names []string, get func([]float32, string) ([]float32
 		}
 	}
 	return m, nil
-}
-
-// train reads the triples of judged queries from sources/*.jsonl.
-func (c *collection) train(files fs.FS) error {
-	names, err := fs.Glob(files, "sources/*.jsonl")
-	if err != nil {
-		return err
-	}
-	if len(names) == 0 {
-		return errors.New("no files sources/*.jsonl")
-	}
-	query := rows(c.names)
-	document := make(map[string]int)
-	var list []string
-	intern := func(id string) int {
-		row, ok := document[id]
-		if !ok {
-			row = len(list)
-			document[id], list = row, append(list, id)
-		}
-		return row
-	}
-	for _, name := range names {
-		s := trainingSource{Source: eci.JSONLFrom(files, name)}
-		for t, err := range s.Triples {
-			if err != nil {
-				return err
-			}
-			q, p, n := t.(eci.Identified).IDs()
-			if q == "" || p == "" || n == "" {
-				return fmt.Errorf("%s: triples need ids, to find their vectors and to split by query", name)
-			}
-			row, ok := query[q]
-			if !ok { // unjudged: it could be trained on, not be measured
-				continue
-			}
-			s.triples = append(s.triples, triple{row, intern(p), intern(n)})
-		}
-		c.sources = append(c.sources, s)
-	}
-	c.documents, err = c.load(list, c.vectors.AppendDocument)
-	return err
 }
 
 // foldOf assigns a query to a fold by its id, so that a query is in the same

@@ -1,26 +1,37 @@
-// Command agreement checks the score on your own data before you trust it: it
-// trains a small adapter on every source, measures what that was worth in
-// nDCG@10 on held-out queries, and prints how far the score, and every simple
-// baseline, orders the sources as training does.
+// Command agreement checks the forecasts on your own data before you trust them:
+// it ranks the sources, trains small adapters on every one, measures what that was
+// worth in nDCG@10 on held-out queries, and prints how far Lookahead, S and simple
+// measures order the sources as training does.
 //
+//	go run ./examples/agreement [flags] DIR
 //	go run ./examples/agreement
-//	go run ./examples/agreement -data DIR [-vectors use] [-ways 8,1] [-save outcomes.json]
+//	go run ./examples/agreement -outcomes FILE [-setting NAME] DIR
+//	go run ./examples/agreement -evidence
 //
-// DIR is laid out like BEIR: corpus.jsonl, queries.jsonl, qrels.tsv or
-// qrels/*.tsv, and besides them sources/*.jsonl (triples with ids) and a folder of
-// vectors (queries.npy, queries.ids, corpus.npy, corpus.ids). Without -data it
-// runs on the embedded demo.
+// DIR is laid out like BEIR: corpus.jsonl, queries.jsonl, and qrels.tsv or
+// qrels/*.tsv; and besides them sources/* (triples with ids) and a folder of
+// vectors (queries.npy, queries.ids, corpus.npy, corpus.ids). pool.ids, one id a
+// line, limits the documents that queries are searched in: leave out those that
+// were generated as negatives. Without DIR it runs on the embedded demo. With
+// -outcomes nothing is trained; the file has outcomes that were measured elsewhere.
+// With -evidence it prints the tables of docs/evidence.md from the numbers that are
+// committed under testdata/evidence.
 //
 // What is trained is a residual low-rank linear map on frozen vectors, shared by
-// queries and documents, with InfoNCE: once over the source's hard negative and
-// the positives of seven other queries, as retrievers are trained, and once over
-// the hard negative alone, which tells the sources apart more sharply. It stands
-// in for fine-tuning the encoder and is not the same: a map of a few hundred
-// numbers cannot learn what a transformer can. All vectors are held in memory as
-// float64, so this is for corpora of up to some hundred thousand passages.
+// queries and documents, with InfoNCE: once over the source's hard negative alone,
+// which is what Lookahead forecasts, and once over it and the positives of seven
+// other queries, which makes sources more alike. It stands in for fine-tuning the
+// encoder and is not the same. All vectors are held in memory as float64, so this
+// is for corpora of up to some hundred thousand passages.
+//
+// Forecast and training share what is peculiar to the queries they were looked at
+// on. So the queries are also split in halves: what is computed from one half alone
+// is compared with the training measured on the other, beside the training itself
+// measured on the first half, which is the ceiling.
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
@@ -35,17 +46,33 @@ import (
 
 	"example.com/eci"
 	"example.com/eci/testdata/demo"
+	evidencefiles "example.com/eci/testdata/evidence"
 )
 
+// options are the settings of the command line.
+type options struct {
+	names    []string   // of the sources; nil for all
+	list     []settings // of the trainings
+	halves   int        // splits of the queries
+	seed     uint64
+	save     string // a file for the outcomes
+	outcomes string // a file with outcomes, instead of training
+	setting  string // of the outcomes
+}
+
 func main() {
-	data := flag.String("data", "", "`directory` in BEIR layout with sources and vectors; empty for the demo")
-	vectors := flag.String("vectors", "use", "`folder` of the vectors under -data")
+	shown := flag.Bool("evidence", false, "print the tables of docs/evidence.md from the committed numbers")
+	vectors := flag.String("vectors", "use", "`folder` of the vectors under DIR")
 	only := flag.String("sources", "", "`names` of the sources to compare, separated by commas; all by default")
-	save := flag.String("save", "", "write the outcomes to a JSON `file` that eci.ReadOutcomes reads")
-	seed := flag.Uint64("seed", 0, "of the bootstrap")
 	s := defaults
+	o := options{}
+	flag.StringVar(&o.save, "save", "", "write the outcomes to a JSON `file` that eci.ReadOutcomes reads")
+	flag.StringVar(&o.outcomes, "outcomes", "", "JSON `file` with measured outcomes, instead of training")
+	flag.StringVar(&o.setting, "setting", "", "the setting of the training to take from -outcomes, where it has several")
+	flag.IntVar(&o.halves, "halves", 3, "splits of the queries in halves; 0 for none")
+	flag.Uint64Var(&o.seed, "seed", 0, "of bootstrap and splits")
 	flag.IntVar(&s.rank, "rank", s.rank, "of the adapter")
-	ways := flag.String("ways", "8,1", "`numbers` of positives told apart, one training each; 1 is the hard negative alone")
+	ways := flag.String("ways", "1,8", "`numbers` of positives told apart, one training each; 1 is the hard negative alone")
 	flag.IntVar(&s.batch, "batch", s.batch, "triples in a step, a multiple of all ways")
 	flag.IntVar(&s.steps, "steps", s.steps, "of every training")
 	flag.Float64Var(&s.rate, "rate", s.rate, "of Adam at the start; falls to 0")
@@ -53,98 +80,157 @@ func main() {
 	flag.IntVar(&s.folds, "folds", s.folds, "of the cross-validation over queries")
 	flag.IntVar(&s.seeds, "seeds", s.seeds, "trainings of every fold")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	var list []settings
+	fail := func(code int, err error) {
+		fmt.Fprintln(os.Stderr, "agreement:", err)
+		os.Exit(code)
+	}
+	if *shown {
+		if err := printEvidence(os.Stdout, evidencefiles.Files); err != nil {
+			fail(1, err)
+		}
+		return
+	}
+	if flag.NArg() > 1 {
+		fail(2, fmt.Errorf("want one folder, after the flags; have %q", flag.Args()))
+	}
 	for _, field := range strings.Split(*ways, ",") {
 		n, err := strconv.Atoi(field)
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "agreement: -ways wants numbers separated by commas:", err)
-			os.Exit(2)
+			fail(2, fmt.Errorf("-ways wants numbers separated by commas: %w", err))
 		}
 		s.ways = n
-		list = append(list, s)
+		o.list = append(o.list, s)
 	}
-	var names []string
 	if *only != "" {
-		names = strings.Split(*only, ",")
+		o.names = strings.Split(*only, ",")
 	}
 	files, folder := fs.FS(demo.Files), "vectors"
-	if *data != "" {
-		files, folder = os.DirFS(*data), *vectors
+	if flag.NArg() == 1 {
+		files, folder = os.DirFS(flag.Arg(0)), *vectors
 	}
-	if err := run(ctx, os.Stdout, os.Stderr, files, folder, names, list, *seed, *save); err != nil {
-		fmt.Fprintln(os.Stderr, "agreement:", err)
-		os.Exit(1)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	info, err := os.Stderr.Stat()
+	p := &progress{out: os.Stderr, bar: err == nil && info.Mode()&fs.ModeCharDevice != 0}
+	if err := run(ctx, os.Stdout, p, files, folder, o); err != nil {
+		fail(1, err)
 	}
 }
 
 // defaults of the training. They were chosen on Cranfield, where they give gains of
-// the sign and size of a larger training. The agreement with any score moves with
-// them when the outcomes hardly differ, as in-batch outcomes do: try others before
-// you believe a tau.
-var defaults = settings{rank: 32, batch: 32, steps: 100, rate: 3e-4, temperature: 0.05, folds: 5, seeds: 3}
+// the sign and size of a larger training.
+var defaults = settings{rank: 32, batch: 32, steps: 100, rate: 3e-4, temperature: 0.05, folds: 5, seeds: 2}
 
 // run ranks the sources, measures what training on them is worth under every
 // settings of the list, and compares.
-func run(ctx context.Context, out, status io.Writer, files fs.FS, folder string, names []string, list []settings, seed uint64, save string) error {
-	for _, s := range list {
+func run(ctx context.Context, out io.Writer, p *progress, files fs.FS, folder string, o options) error {
+	for _, s := range o.list {
 		if err := s.check(); err != nil {
 			return err
 		}
+	}
+	if o.halves < 0 {
+		return fmt.Errorf("%d splits in halves; want at least 0", o.halves)
 	}
 	c, err := open(files, folder)
 	if err != nil {
 		return err
 	}
 	defer c.vectors.Close()
-	if err := c.choose(names); err != nil {
+	if err := c.choose(o.names); err != nil {
 		return err
 	}
-	var sources []eci.Source
-	for _, source := range c.sources {
-		sources = append(sources, source.Source)
+	ranking, err := c.rank(ctx, nil)
+	if err != nil {
+		return err
 	}
-	ranking, err := eci.Rank(ctx, &eci.Sem{Vectors: c.vectors}, sources...)
+	for _, note := range append(ranking.Lookahead.Doubts, ranking.Lookahead.Notes...) {
+		fmt.Fprintln(out, "note:", note)
+	}
+	if o.outcomes != "" {
+		return c.compareWith(out, ranking, o)
+	}
+	halves, err := c.halves(ctx, o.halves, o.seed, p)
 	if err != nil {
 		return err
 	}
 	saved := make(map[string]map[string]outcome)
-	for _, s := range list {
-		trained, frozen, err := c.measure(ctx, s, func(done, all int) {
-			fmt.Fprintf(status, "\rways %d: %d of %d trainings", s.ways, done, all)
-		})
-		fmt.Fprintln(status)
-		if err != nil {
+	for _, s := range o.list {
+		if err := c.study(ctx, out, p, s, ranking, halves, saved, o.seed); err != nil {
 			return err
 		}
-		outcomes := make([]eci.Outcome, len(c.sources))
-		for i, source := range c.sources {
-			gain, standardError := paired(trained[i], frozen)
-			outcomes[i] = eci.Outcome{Source: source.Name, Value: gain, StandardError: standardError}
-			if saved[source.Name] == nil {
-				saved[source.Name] = make(map[string]outcome)
-			}
-			saved[source.Name][fmt.Sprintf("ways%d", s.ways)] = outcome{gain, standardError}
-		}
-		agreement, err := eci.Agree(ranking, outcomes, eci.AgreeOptions{Seed: seed, DifferenceError: func(a, b string) float64 {
-			_, standardError := paired(trained[c.find(a)], trained[c.find(b)])
-			return standardError
-		}})
-		if err != nil {
-			return err
-		}
-		c.print(out, s, ranking, outcomes, frozen)
-		fmt.Fprintf(out, "\n%v\n", agreement)
 	}
-	if save == "" {
+	if o.save == "" {
 		return nil
 	}
 	raw, err := json.MarshalIndent(map[string]any{"metric": fmt.Sprintf("gain in nDCG@%d", cutoff), "sources": saved}, "", "  ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(save, append(raw, '\n'), 0o644)
+	return os.WriteFile(o.save, append(raw, '\n'), 0o644)
+}
+
+// study trains under one settings and compares.
+func (c *collection) study(ctx context.Context, out io.Writer, p *progress, s settings, ranking *eci.Ranking, halves [][2]half, saved map[string]map[string]outcome, seed uint64) error {
+	trained, frozen, err := c.measure(ctx, s, func(done, all int) {
+		p.show(fmt.Sprintf("training, ways %d", s.ways), done, all)
+	})
+	if err != nil {
+		return err
+	}
+	outcomes := make([]eci.Outcome, len(c.sources))
+	for i, source := range c.sources {
+		gain, standardError := paired(trained[i], frozen)
+		outcomes[i] = eci.Outcome{Source: source.Name, Value: gain, StandardError: standardError}
+		if saved[source.Name] == nil {
+			saved[source.Name] = make(map[string]outcome)
+		}
+		saved[source.Name][fmt.Sprintf("ways%d", s.ways)] = outcome{gain, standardError}
+	}
+	agreement, err := eci.Agree(byGain(ranking), outcomes, eci.AgreeOptions{Seed: seed, DifferenceError: func(a, b string) float64 {
+		_, standardError := paired(trained[c.find(a)], trained[c.find(b)])
+		return standardError
+	}})
+	if err != nil {
+		return err
+	}
+	loss := "the hard negative alone"
+	if s.ways > 1 {
+		loss = fmt.Sprintf("the hard negative and the positives of %d other queries", s.ways-1)
+	}
+	before, _ := paired(frozen, make([]float64, len(frozen)))
+	fmt.Fprintf(out, "\n%d queries, %d documents, trained on %s; nDCG@%d of the frozen encoder %.4f\n", len(c.names), c.searched.Rows, loss, cutoff, before)
+	printOutcomes(out, ranking, outcomes)
+	fmt.Fprintf(out, "\n%v", agreement)
+	if len(halves) == 0 {
+		return nil
+	}
+	r, err := c.ceilingOf(halves, trained, frozen)
+	if err != nil {
+		return err
+	}
+	r.print(out)
+	return nil
+}
+
+// compareWith compares with outcomes measured elsewhere. Their standard errors are
+// taken as independent, so that some pairs that differ are missed.
+func (c *collection) compareWith(out io.Writer, ranking *eci.Ranking, o options) error {
+	raw, err := os.ReadFile(o.outcomes)
+	if err != nil {
+		return err
+	}
+	outcomes, err := eci.ReadOutcomes(o.outcomes, bytes.NewReader(raw), o.setting)
+	if err != nil {
+		return err
+	}
+	agreement, err := eci.Agree(byGain(ranking), outcomes, eci.AgreeOptions{Seed: o.seed})
+	if err != nil {
+		return err
+	}
+	printOutcomes(out, ranking, outcomes)
+	_, err = fmt.Fprintf(out, "\n%v", agreement)
+	return err
 }
 
 // outcome is one of the shapes that eci.ReadOutcomes reads.
@@ -153,19 +239,24 @@ type outcome struct {
 	StandardError float64 `json:"standard_error"`
 }
 
-// print writes the table of what training was worth.
-func (c *collection) print(out io.Writer, s settings, ranking *eci.Ranking, outcomes []eci.Outcome, frozen []float64) {
-	before, _ := paired(frozen, make([]float64, len(frozen)))
-	loss := "the hard negative alone"
-	if s.ways > 1 {
-		loss = fmt.Sprintf("the hard negative and the positives of %d other queries", s.ways-1)
-	}
-	fmt.Fprintf(out, "%d queries, %d documents, trained on %s; nDCG@%d of the frozen encoder %.4f\n", len(c.names), c.searched.Rows, loss, cutoff, before)
+// printOutcomes writes what training was worth beside what was forecast.
+func printOutcomes(out io.Writer, ranking *eci.Ranking, outcomes []eci.Outcome) {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(t, "source\ttriples\tnDCG@%d\tgain\tstandard error\t%s\t\n", cutoff, ranking.Scorer)
-	for i, o := range outcomes {
-		entry, _ := ranking.Find(o.Source)
-		fmt.Fprintf(t, "%s\t%d\t%.4f\t%+.4f\t%.4f\t%.2f\t\n", o.Source, len(c.sources[i].triples), before+o.Value, o.Value, o.StandardError, entry.Value)
+	fmt.Fprintf(t, "source\tmeasured\tstandard error\tforecast\t95%% interval\tcurve\t%s\tdisjoint\thardness\t\n", new(eci.Sem).Name())
+	for _, o := range outcomes {
+		s, _ := ranking.Find(o.Source)
+		f := s.Forecast
+		fmt.Fprintf(t, "%s\t%+.4f\t%.4f\t%+.4f\t%+.3f to %+.3f\t%s\t%.2f\t%.2f\t%.2f\t\n", o.Source, o.Value, o.StandardError,
+			f.Gain, f.Low, f.High, curve(f), s.Value, s.Baselines["disjoint"], s.Baselines["hardness"])
 	}
 	t.Flush()
+}
+
+// curve are the gains after each step.
+func curve(f *eci.Forecast) string {
+	var gains []string
+	for _, g := range f.After {
+		gains = append(gains, fmt.Sprintf("%+.3f", g))
+	}
+	return strings.Join(gains, " ")
 }

@@ -27,10 +27,10 @@ const (
 
 // The limits of the root package. Lower one when it is beaten; raise none.
 const (
-	mostFiles        = 100 // files without tests
-	mostNames        = 700 // package-level names
-	largestCycle     = 45  // files that refer to one another in a circle
-	longestFunction  = 110 // lines
+	mostFiles        = 68  // files without tests
+	mostNames        = 500 // package-level names
+	largestCycle     = 24  // files that refer to one another in a circle
+	longestFunction  = 98  // lines
 	longestFile      = 500 // lines
 	publicPackages   = 1   // example.com/eci itself
 	methodOfTheHouse = "what is under internal/ knows nothing of the method"

@@ -10,6 +10,8 @@ import (
 	"math"
 	"slices"
 	"unsafe"
+
+	"example.com/eci/internal/hash64"
 )
 
 // Mark is what is remembered of the vector of one text. It is a value, which
@@ -45,7 +47,7 @@ func signs(v []float32) (s [4]float32) {
 	var sums [4]float64
 	var square float64
 	for k, x := range v {
-		bits := mix(uint64(k))
+		bits := hash64.Mix(uint64(k))
 		square += float64(x) * float64(x)
 		for j := range sums {
 			if bits>>j&1 == 0 {
@@ -59,14 +61,6 @@ func signs(v []float32) (s [4]float32) {
 		s[j] = float32(sum / math.Sqrt(square))
 	}
 	return s
-}
-
-// mix is the finaliser of SplitMix64 (Steele, Lea, Flood 2014).
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }
 
 // Alike reports whether two marks may be of one text and one encoder.
@@ -92,7 +86,7 @@ func (k key) hash() uint64 {
 	if k.query {
 		h |= 1 << 32
 	}
-	return mix(h)
+	return hash64.Mix(h)
 }
 
 // Sample collects the marks of the texts with the smallest hashes, at most Size of

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"hash/fnv"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -123,28 +122,26 @@ func render(t testing.TB, data report.Data) []byte {
 	return b.Bytes()
 }
 
-// made are sources whose texts and names are given, with vectors at random, one for
-// each text.
+// made are sources whose texts and names are given, with vectors at random.
 func made(names []string, queries int, text func(source, row int) string) []eci.Source {
+	random := rand.New(rand.NewPCG(1, 2))
+	known := make(map[string][]float32) // an encoder gives equal texts equal vectors
 	vector := func(text string) []float32 {
-		h := fnv.New64a()
-		h.Write([]byte(text))
-		random := rand.New(rand.NewPCG(1, h.Sum64()))
-		v := make([]float32, 12)
-		for i := range v {
-			v[i] = float32(random.NormFloat64())
+		if known[text] == nil {
+			known[text] = make([]float32, 12)
+			for i := range known[text] {
+				known[text][i] = float32(random.NormFloat64())
+			}
 		}
-		return v
+		return known[text]
 	}
 	var sources []eci.Source
 	for s, name := range names {
 		var rows []*eci.Record
 		for i := range queries {
-			r := &eci.Record{
-				QueryText: fmt.Sprintf("query %d %s", i, text(s, 3*i)), PositiveText: fmt.Sprintf("positive %d %s", i, text(s, 3*i+1)), NegativeText: fmt.Sprintf("negative %d %d %s", s, i, text(s, 3*i+2)),
-				File: name + ".jsonl", Row: i + 1}
-			r.QueryVector, r.PositiveVector, r.NegativeVector = vector(r.QueryText), vector(r.PositiveText), vector(r.NegativeText)
-			rows = append(rows, r)
+			query, positive, negative := fmt.Sprintf("query %d %s", i, text(s, 3*i)), fmt.Sprintf("positive %d %s", i, text(s, 3*i+1)), fmt.Sprintf("negative %d %d %s", s, i, text(s, 3*i+2))
+			rows = append(rows, &eci.Record{QueryText: query, PositiveText: positive, NegativeText: negative,
+				QueryVector: vector(query), PositiveVector: vector(positive), NegativeVector: vector(negative), File: name + ".jsonl", Row: i + 1})
 		}
 		sources = append(sources, eci.SourceOf(name, rows))
 	}

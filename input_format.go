@@ -1,0 +1,45 @@
+package eci
+
+import "example.com/eci/internal/tripleio"
+
+// Format is a file format for triples, found by [Files] from a file's content.
+// The names are stable and fit for command-line flags. docs/formats.md shows a
+// line of each.
+// It is a value, which goroutines may share.
+type Format string
+
+// The formats. Those marked W are also written by [Write].
+const (
+	// FormatAuto, the zero value, means found from the content.
+	FormatAuto = Format(tripleio.Auto)
+	// FormatRecord is this project's own JSONL: query, positive and negative,
+	// optionally with query_id, positive_id, negative_id, source and vectors. W.
+	FormatRecord = Format(tripleio.Records)
+	// FormatTriplet is that of sentence-transformers: anchor, positive, negative,
+	// as JSONL, CSV or TSV with a header. W (JSONL).
+	FormatTriplet = Format(tripleio.Triplet)
+	// FormatNTuple is the same with negative_1, negative_2 and so on. W (JSONL).
+	FormatNTuple = Format(tripleio.NTuple)
+	// FormatMultiSource is the JSONL of ids of sentence-transformers' MS MARCO
+	// hard negatives: qid, pos and, for each source by name, a list in neg.
+	FormatMultiSource = Format(tripleio.MultiSource)
+	// FormatFlagEmbedding is JSONL with query and the lists pos and neg. W.
+	FormatFlagEmbedding = Format(tripleio.FlagEmbedding)
+	// FormatTevatron is Tevatron's JSONL with passages in the row: query,
+	// positive_passages, negative_passages. W.
+	FormatTevatron = Format(tripleio.Tevatron)
+	// FormatTevatronIDs is Tevatron's JSONL with ids of a corpus: query_text,
+	// positive_document_ids, negative_document_ids.
+	FormatTevatronIDs = Format(tripleio.TevatronIDs)
+	// FormatNeMo is JSONL with query, pos_doc and neg_doc, strings or lists.
+	FormatNeMo = Format(tripleio.NeMo)
+	// FormatDPR is one JSON list of objects with question, positive_ctxs and
+	// hard_negative_ctxs.
+	FormatDPR = Format(tripleio.DPR)
+	// FormatTriplesTSV is MS MARCO's query, positive, negative without a header.
+	FormatTriplesTSV = Format(tripleio.TriplesTSV)
+	// FormatTripleIDsTSV is the same with ids (qidpidtriples).
+	FormatTripleIDsTSV = Format(tripleio.TripleIDsTSV)
+	// FormatRun is a TREC run, which becomes a source with relevance judgments.
+	FormatRun = Format(tripleio.Run)
+)

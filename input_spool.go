@@ -1,0 +1,53 @@
+package eci
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+
+	"example.com/eci/internal/spool"
+)
+
+// Spool keeps copies of what can be read only once, so that every pass over a
+// source finds it: pipes, FIFOs, devices and standard input, whose name is "-".
+// Each is copied into a temporary file when it is first opened. [Files] makes a
+// Spool for each call of its own; one that several calls share reads each pipe
+// once for all of them. It is safe for concurrent use, and must not be copied.
+type Spool struct {
+	// Context ends the waiting for what a pipe gives; nil waits as long as that
+	// takes.
+	Context context.Context
+	// Dir is the folder of the temporary files; "" means the machine's.
+	Dir string
+	// MaxBytes limits the copy of one pipe; 0 means 16 GiB.
+	MaxBytes int64
+
+	once  sync.Once
+	store spool.Store
+}
+
+// Open opens a file for reading: a regular one as it is, anything else as a copy
+// that can also be read at random.
+func (s *Spool) Open(name string) (fs.File, error) {
+	s.once.Do(func() { s.store.Dir, s.store.MaxBytes = s.Dir, cmp.Or(s.MaxBytes, 16<<30) })
+	ctx := s.Context
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	f, err := s.store.Open(ctx, name)
+	if errors.Is(err, spool.ErrTooLarge) {
+		err = fmt.Errorf("%w: write it to a file first, which is read in place, or raise Spool.MaxBytes", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("eci: %w", err)
+	}
+	return f, nil
+}
+
+// Close removes the copies; nothing can be opened afterwards, and what is open
+// is not readable any more. A Spool that is not closed leaves nothing on disk
+// where the system can remove the name of an open file, as Unix can.
+func (s *Spool) Close() error { return s.store.Close() }

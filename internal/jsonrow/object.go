@@ -1,0 +1,383 @@
+// Package jsonrow reads rows of text and the JSON objects in them: one a line, or
+// the elements of one list.
+package jsonrow
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"example.com/eci/internal/fault"
+)
+
+// Object is one JSON object, taken apart into its top-level fields. It accepts
+// what encoding/json accepts for a map[string]json.RawMessage and reads the
+// same strings, in one pass and without an allocation a field. The slices of
+// Fields point into the line and into names. They are valid until the line
+// changes or the Object parses another one.
+type Object struct {
+	Fields []Field
+	names  []byte // names that had escapes or invalid UTF-8
+}
+
+// Field is a name and its raw value.
+type Field struct{ Name, Value []byte }
+
+// maxDepth is the nesting that encoding/json allows.
+const maxDepth = 10000
+
+// Parse validates the whole line, which must hold one object and nothing else.
+// Like encoding/json it takes null for an object without fields.
+func (o *Object) Parse(line []byte) error {
+	o.restart()
+	i := SkipSpace(line, 0)
+	var err error
+	switch {
+	case i < len(line) && line[i] == '{':
+		i, err = o.scan(line, i, 1)
+	case i < len(line) && line[i] == 'n':
+		i, err = skipLiteral(line, i, "null")
+	default:
+		err = SyntaxError(line, i, "an object")
+	}
+	if err == nil {
+		if i = SkipSpace(line, i); i < len(line) {
+			err = SyntaxError(line, i, "the end of the line")
+		}
+	}
+	if err != nil {
+		o.Fields = o.Fields[:0]
+		return fmt.Errorf("%w: not a JSON object: %w", fault.Malformed, err)
+	}
+	return nil
+}
+
+// ParseAt reads the validated object that begins at b[i] and returns where it ends.
+func (o *Object) ParseAt(b []byte, i int) (end int, err error) { return o.restart().scan(b, i, 1) }
+
+// restart forgets the fields.
+func (o *Object) restart() *Object {
+	o.Fields, o.names = o.Fields[:0], o.names[:0]
+	return o
+}
+
+// Get returns the raw value of a field: the last one of that name, as
+// encoding/json does.
+func (o *Object) Get(name string) ([]byte, bool) {
+	for k := len(o.Fields) - 1; k >= 0; k-- {
+		if string(o.Fields[k].Name) == name {
+			return o.Fields[k].Value, true
+		}
+	}
+	return nil, false
+}
+
+// Value is Get without fields that are null.
+func (o *Object) Value(name string) ([]byte, bool) {
+	raw, ok := o.Get(name)
+	return raw, ok && raw[0] != 'n'
+}
+
+// scan reads the object that begins at b[i] and returns where it ends. With o
+// nil it only validates.
+func (o *Object) scan(b []byte, i, depth int) (int, error) {
+	if depth > maxDepth {
+		return i, fmt.Errorf("more than %d levels deep", maxDepth)
+	}
+	if i = SkipSpace(b, i+1); i < len(b) && b[i] == '}' {
+		return i + 1, nil
+	}
+	for {
+		if i >= len(b) || b[i] != '"' {
+			return i, SyntaxError(b, i, "a field name in double quotes")
+		}
+		start := i
+		end, plain, err := skipString(b, i)
+		if err != nil {
+			return end, err
+		}
+		if i = SkipSpace(b, end); i >= len(b) || b[i] != ':' {
+			return i, SyntaxError(b, i, "a colon")
+		}
+		i = SkipSpace(b, i+1)
+		first := i
+		if i, err = SkipValue(b, i, depth); err != nil {
+			return i, err
+		}
+		if o != nil {
+			name := b[start+1 : end-1]
+			if !plain || !utf8.Valid(name) {
+				from := len(o.names)
+				o.names = appendUnquoted(o.names, name)
+				name = o.names[from:]
+			}
+			o.Fields = append(o.Fields, Field{name, b[first:i]})
+		}
+		if i = SkipSpace(b, i); i < len(b) && b[i] == ',' {
+			i = SkipSpace(b, i+1)
+			continue
+		}
+		if i >= len(b) || b[i] != '}' {
+			return i, SyntaxError(b, i, "a comma or a closing brace")
+		}
+		return i + 1, nil
+	}
+}
+
+// SkipValue validates the value that begins at b[i], depth levels deep, and
+// returns where it ends.
+func SkipValue(b []byte, i, depth int) (int, error) {
+	if i >= len(b) {
+		return i, SyntaxError(b, i, "a value")
+	}
+	switch c := b[i]; c {
+	case '"':
+		end, _, err := skipString(b, i)
+		return end, err
+	case '{':
+		return (*Object)(nil).scan(b, i, depth+1)
+	case '[':
+		return skipList(b, i, depth+1)
+	case 't':
+		return skipLiteral(b, i, "true")
+	case 'f':
+		return skipLiteral(b, i, "false")
+	case 'n':
+		return skipLiteral(b, i, "null")
+	default:
+		return skipNumber(b, i)
+	}
+}
+
+func skipList(b []byte, i, depth int) (int, error) {
+	if depth > maxDepth {
+		return i, fmt.Errorf("more than %d levels deep", maxDepth)
+	}
+	if i = SkipSpace(b, i+1); i < len(b) && b[i] == ']' {
+		return i + 1, nil
+	}
+	for {
+		var err error
+		if i, err = SkipValue(b, i, depth); err != nil {
+			return i, err
+		}
+		if i = SkipSpace(b, i); i < len(b) && b[i] == ',' {
+			i = SkipSpace(b, i+1)
+			continue
+		}
+		if i >= len(b) || b[i] != ']' {
+			return i, SyntaxError(b, i, "a comma or a closing bracket")
+		}
+		return i + 1, nil
+	}
+}
+
+// SkipSpace returns the position of the first byte that is no white space.
+func SkipSpace(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\r' || b[i] == '\n') {
+		i++
+	}
+	return i
+}
+
+func skipLiteral(b []byte, i int, literal string) (int, error) {
+	for k := range len(literal) {
+		if i+k >= len(b) || b[i+k] != literal[k] {
+			return i + k, SyntaxError(b, i+k, "the rest of "+literal)
+		}
+	}
+	return i + len(literal), nil
+}
+
+func skipNumber(b []byte, i int) (int, error) {
+	start := i
+	if i < len(b) && b[i] == '-' {
+		i++
+	}
+	first := i
+	i = skipDigits(b, i)
+	switch {
+	case i == first && start == first:
+		return i, SyntaxError(b, i, "a value")
+	case i == first:
+		return i, SyntaxError(b, i, "a digit")
+	case b[first] == '0' && i > first+1:
+		return first + 1, SyntaxError(b, first+1, "no digit after a leading zero")
+	}
+	if i < len(b) && b[i] == '.' {
+		from := i + 1
+		if i = skipDigits(b, from); i == from {
+			return i, SyntaxError(b, i, "a digit")
+		}
+	}
+	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
+		if i++; i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		from := i
+		if i = skipDigits(b, from); i == from {
+			return i, SyntaxError(b, i, "a digit")
+		}
+	}
+	return i, nil
+}
+
+func skipDigits(b []byte, i int) int {
+	for i < len(b) && b[i]-'0' <= 9 {
+		i++
+	}
+	return i
+}
+
+// skipString validates the string whose opening quote is b[i] and returns where
+// it ends, after the closing quote; plain says that it has no escapes.
+func skipString(b []byte, i int) (end int, plain bool, err error) {
+	plain = true
+	for i++; ; {
+		i = skipPlain(b, i)
+		switch {
+		case i >= len(b):
+			return i, plain, SyntaxError(b, i, "a closing quote")
+		case b[i] == '"':
+			return i + 1, plain, nil
+		case b[i] != '\\':
+			return i, plain, SyntaxError(b, i, "an escape: control characters must be escaped")
+		}
+		plain = false
+		if i++; i >= len(b) {
+			return i, plain, SyntaxError(b, i, "the rest of an escape")
+		}
+		switch b[i] {
+		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			i++
+		case 'u':
+			for k := 1; k <= 4; k++ {
+				if i+k >= len(b) || !isHex(b[i+k]) {
+					return i + k, plain, SyntaxError(b, i+k, "four hexadecimal digits")
+				}
+			}
+			i += 5
+		default:
+			return i, plain, SyntaxError(b, i, `an escape such as \n`)
+		}
+	}
+}
+
+// skipPlain returns the position of the first quote, backslash or control
+// character from b[i] on, eight bytes at a time: a byte below 0x20 (or, after
+// exclusive or, equal to zero) borrows from its highest bit when that is
+// subtracted, and the lowest such bit is exact.
+func skipPlain(b []byte, i int) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(b); i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := x^'"'*ones, x^'\\'*ones
+		found := ((x - 0x20*ones) &^ x) | ((quote - ones) &^ quote) | ((slash - ones) &^ slash)
+		if found &= highs; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for i < len(b) && b[i] >= 0x20 && b[i] != '"' && b[i] != '\\' {
+		i++
+	}
+	return i
+}
+
+func isHex(c byte) bool {
+	return c-'0' <= 9 || c-'a' <= 5 || c-'A' <= 5
+}
+
+// SyntaxError names the byte at b[i] and what should be there.
+func SyntaxError(b []byte, i int, want string) error {
+	if i >= len(b) {
+		return fmt.Errorf("it ends after column %d, where %s should follow", len(b), want)
+	}
+	if b[i] >= utf8.RuneSelf {
+		r, _ := utf8.DecodeRune(b[i:])
+		return fmt.Errorf("%q in column %d, where %s should be", r, i+1, want)
+	}
+	return fmt.Errorf("%q in column %d, where %s should be", b[i], i+1, want)
+}
+
+// Unquote returns the text of a validated JSON string with its quotes.
+func Unquote(raw []byte) string {
+	s := raw[1 : len(raw)-1]
+	if hasEscape(s) || !utf8.Valid(s) {
+		return string(appendUnquoted(make([]byte, 0, len(s)), s))
+	}
+	return string(s)
+}
+
+// hasEscape reports whether a validated string contains a backslash.
+func hasEscape(s []byte) bool {
+	for i := 0; ; i++ {
+		if i = skipPlain(s, i); i >= len(s) {
+			return false
+		} else if s[i] == '\\' {
+			return true
+		}
+	}
+}
+
+// appendUnquoted appends the text of a validated JSON string without its
+// quotes. As in encoding/json, invalid UTF-8 and half surrogates become U+FFFD.
+func appendUnquoted(dst, s []byte) []byte {
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case c == '\\' && s[i+1] == 'u':
+			r := hex4(s[i+2:])
+			i += 6
+			if utf16.IsSurrogate(r) {
+				pair := utf8.RuneError
+				if i+6 <= len(s) && s[i] == '\\' && s[i+1] == 'u' {
+					pair = utf16.DecodeRune(r, hex4(s[i+2:]))
+				}
+				if r = pair; pair != utf8.RuneError {
+					i += 6
+				}
+			}
+			dst = utf8.AppendRune(dst, r)
+		case c == '\\':
+			switch c = s[i+1]; c {
+			case 'b':
+				c = '\b'
+			case 'f':
+				c = '\f'
+			case 'n':
+				c = '\n'
+			case 'r':
+				c = '\r'
+			case 't':
+				c = '\t'
+			}
+			dst = append(dst, c)
+			i += 2
+		case c < utf8.RuneSelf:
+			dst = append(dst, c)
+			i++
+		default:
+			r, size := utf8.DecodeRune(s[i:])
+			dst = utf8.AppendRune(dst, r)
+			i += size
+		}
+	}
+	return dst
+}
+
+func hex4(s []byte) (r rune) {
+	for _, c := range s[:4] {
+		switch {
+		case c <= '9':
+			c -= '0'
+		case c <= 'F':
+			c -= 'A' - 10
+		default:
+			c -= 'a' - 10
+		}
+		r = r<<4 | rune(c)
+	}
+	return r
+}

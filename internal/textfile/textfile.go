@@ -1,0 +1,246 @@
+// Package textfile opens text files: from the machine or another file system, plain
+// or compressed, and nothing but UTF-8.
+package textfile
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"example.com/eci/internal/fault"
+	"example.com/eci/internal/jsonrow"
+	"example.com/eci/internal/spool"
+)
+
+// Compressed reports whether data begins as one of the known encodings does.
+func Compressed(head []byte) bool {
+	return slices.ContainsFunc(magics, func(m encoding) bool { return strings.HasPrefix(string(head), m.magic) })
+}
+
+// Decoders undo compression, by the name of an extension.
+type Decoders = map[string]func(io.Reader) (io.ReadCloser, error)
+
+// Opener opens the files of one file system.
+type Opener struct {
+	// FS is the file system; nil means the machine's.
+	FS fs.FS
+	// OpenFile opens a file of the machine in such a way that it can be opened
+	// again.
+	OpenFile func(name string) (fs.File, error)
+	Decoders Decoders
+	// Limit is the most bytes that are loaded of a file that cannot be read in
+	// place; 0 means 2 GiB.
+	Limit int64
+}
+
+// Stream is an open text file, decoded if it was compressed.
+type Stream struct {
+	*bufio.Reader
+	closers []io.Closer
+	packed  string // what it was compressed with, such as "gz"; or empty
+}
+
+// ReadDir lists a folder in the order of its names.
+func (o *Opener) ReadDir(name string) ([]fs.DirEntry, error) {
+	if o.FS != nil {
+		return fs.ReadDir(o.FS, name)
+	}
+	return os.ReadDir(name)
+}
+
+// Join joins the elements of a path as the file system does.
+func (o *Opener) Join(elements ...string) string {
+	if o.FS != nil {
+		return path.Join(elements...)
+	}
+	return filepath.Join(elements...)
+}
+
+// Random reports whether the text can also be read at random, from the file itself.
+func (s *Stream) Random() bool {
+	_, ok := s.closers[0].(io.ReaderAt)
+	return ok && s.packed == ""
+}
+
+// Fits limits what is loaded of a file that is compressed, whose own size says
+// little, or that cannot be read at random.
+func (o *Opener) Fits(s *Stream, loaded int64) error {
+	if limit := cmp.Or(o.Limit, 2<<30); !s.Random() && loaded > limit {
+		return fmt.Errorf("%w: more than %d MB of a compressed file, which must fit in memory: decompress it, or raise Files.TextBytes", fault.Format, limit>>20)
+	}
+	return nil
+}
+
+type encoding struct{ name, magic, kind string }
+
+// magics are the first bytes of the encodings that are told apart. All but gz
+// need a decoder.
+var magics = []encoding{
+	{"gz", "\x1f\x8b", "gzip"},
+	{"zst", "\x28\xb5\x2f\xfd", "zstd"},
+	{"parquet", "PAR1", "parquet"},
+	{"bz2", "BZh", "bzip2"},
+	{"xz", "\xfd7zXZ\x00", "xz"},
+	{"zip", "PK\x03\x04", "zip"},
+}
+
+// Raw opens a file as it is. It refuses a directory, and anything but regular files
+// of an FS.
+func (o *Opener) Raw(path string) (file fs.File, err error) {
+	if o.FS == nil {
+		if file, err = o.OpenFile(path); err != nil {
+			return nil, err
+		}
+	} else {
+		// Asked before it is opened, because that may wait for ever.
+		if info, err := fs.Stat(o.FS, path); err == nil && !info.IsDir() && !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("eci: %s: %w: is no regular file, and is read more than once: write it to a file first", path, fault.Format)
+		}
+		if file, err = o.FS.Open(path); err != nil {
+			return nil, fmt.Errorf("eci: %w", err)
+		}
+	}
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		file.Close()
+		return nil, fmt.Errorf("eci: %s: %w: is a directory", path, fault.Format)
+	}
+	return file, nil
+}
+
+// Open opens a file and undoes its compression, told by the first bytes. It
+// refuses what is not UTF-8 text.
+func (o *Opener) Open(path string) (*Stream, error) {
+	raw, err := o.Raw(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Stream{closers: []io.Closer{raw}}
+	if err := s.decode(raw, o.Decoders); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("eci: %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// BufferSize is that of the buffers in front of files.
+const BufferSize = 256 << 10
+
+func (s *Stream) decode(raw io.Reader, decoders Decoders) error {
+	s.Reader = bufio.NewReaderSize(raw, BufferSize)
+	head, err := s.Peek(512)
+	if err != nil && err != io.EOF {
+		return fmt.Errorf("%w", err)
+	}
+	for _, m := range magics {
+		if !strings.HasPrefix(string(head), m.magic) {
+			continue
+		}
+		var in io.Reader = s.Reader
+		if seeker, ok := raw.(io.Seeker); ok {
+			// A decoder may want the file itself, to read it at random.
+			if _, err := seeker.Seek(0, io.SeekStart); err != nil {
+				return fmt.Errorf("%w", err)
+			}
+			in = raw
+		}
+		decode := decoders[m.name]
+		switch {
+		case m.name == "gz" && decode == nil:
+			decode = func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }
+		case decode == nil:
+			return fmt.Errorf("%w: %s data; %s", fault.Format, m.kind, needsDecoder(m.name))
+		}
+		out, err := decode(in)
+		if err != nil {
+			return brokenData(m.kind, err)
+		}
+		s.packed = m.name
+		s.closers = append(s.closers, out)
+		s.Reader = bufio.NewReaderSize(&decoded{r: out, kind: m.kind}, BufferSize)
+		if head, err = s.Peek(512); err != nil && err != io.EOF && len(head) == 0 {
+			return err
+		}
+		break
+	}
+	return checkText(head)
+}
+
+func needsDecoder(name string) string {
+	switch name {
+	case "zst", "parquet":
+		return "import example.com/eci/formats and set Files.Decoders to formats.Decoders()"
+	}
+	return fmt.Sprintf("unpack it first, or set Files.Decoders[%q]", name)
+}
+
+// checkText refuses what no reader of text can make sense of.
+func checkText(head []byte) error {
+	switch {
+	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
+		return fmt.Errorf("%w: UTF-16 text; save it as UTF-8: iconv -f UTF-16 -t UTF-8", fault.Format)
+	case bytes.HasPrefix(head, []byte("\x93NUMPY")):
+		return fmt.Errorf("%w: an .npy array, not text; vectors are opened with OpenVectors", fault.Format)
+	case slices.Contains(head, 0):
+		return fmt.Errorf("%w: a binary file (a zero byte at offset %d), not UTF-8 text", fault.Format, bytes.IndexByte(head, 0))
+	}
+	return nil
+}
+
+// decoded names the compression in the errors of a decoder.
+type decoded struct {
+	r    io.Reader
+	kind string
+	err  error // stays, so that what came before it can be read first
+}
+
+func (d *decoded) Read(p []byte) (n int, err error) {
+	if d.err == nil {
+		if n, d.err = d.r.Read(p); d.err != nil && d.err != io.EOF {
+			d.err = brokenData(d.kind, d.err)
+		}
+	}
+	return n, d.err
+}
+
+func brokenData(kind string, err error) error {
+	return fmt.Errorf("%w: broken %s data, perhaps cut short; fetch the file again: %w", fault.Format, kind, jsonrow.CutShort(err))
+}
+
+// Close closes decoder and file.
+func (s *Stream) Close() error {
+	var all error
+	for _, c := range slices.Backward(s.closers) {
+		all = errors.Join(all, c.Close())
+	}
+	return all
+}
+
+// Stem is a file's name without folder and extensions: for
+// runs/bm25.jsonl.gz, bm25. Only extensions of compression are taken off with
+// the last one, because dots occur in names: e5.large.jsonl is e5.large.
+func Stem(path string) string {
+	name := filepath.Base(filepath.FromSlash(path))
+	if path == spool.Stdin {
+		name = "stdin"
+	}
+	for _, m := range magics {
+		if bare, ok := strings.CutSuffix(name, "."+m.name); ok && bare != "" {
+			name = bare
+			break
+		}
+	}
+	if bare := strings.TrimSuffix(name, filepath.Ext(name)); bare != "" {
+		name = bare
+	}
+	return name
+}

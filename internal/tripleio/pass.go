@@ -1,0 +1,265 @@
+package tripleio
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"example.com/eci/internal/fault"
+	"example.com/eci/internal/jsonrow"
+	"example.com/eci/internal/quote"
+	"example.com/eci/internal/textfile"
+)
+
+// rows yields the rows of a file with the line or element they stand at. A row
+// is valid until the next; after an error that is not of a single row it ends.
+type rows func(yield func(line int, r *row, err error) bool)
+
+func (in *input) jsonRows(s *textfile.Stream) jsonrow.Objects {
+	return jsonrow.NewObjects(s.Reader, in.list)
+}
+
+func (in *input) openTable(s *textfile.Stream) table {
+	if in.comma {
+		return newCSVTable(s.Reader)
+	}
+	return &tsvTable{Lines: jsonrow.Lines{R: s.Reader}, quotes: in.header}
+}
+
+// rows reads the rows of an open file, those of one source if it has several.
+func (in *input) rows(s *textfile.Stream, pick string) rows {
+	switch {
+	case in.format == Run:
+		return runRows(s, in.judged)
+	case in.table:
+		return in.tableRows(s)
+	}
+	return func(yield func(line int, r *row, err error) bool) {
+		objects := in.jsonRows(s)
+		d := rowDecoder{format: in.format, shape: in.shape, strict: in.strict, pick: pick, queries: in.queries != nil, corpus: in.corpus != nil}
+		for {
+			raw, line, err := objects.Next()
+			if err == io.EOF {
+				return
+			}
+			if err != nil {
+				yield(line, nil, err)
+				return
+			}
+			r, err := d.decode(raw)
+			if !yield(line, r, err) {
+				return
+			}
+		}
+	}
+}
+
+func (in *input) tableRows(s *textfile.Stream) rows {
+	return func(yield func(line int, r *row, err error) bool) {
+		var r row
+		t := in.openTable(s)
+		for header := in.header; ; header = false {
+			cells, line, err := t.next()
+			if err == io.EOF {
+				return
+			}
+			if err == nil && header {
+				continue
+			}
+			if err == nil {
+				err = in.columns.row(&r, cells)
+			}
+			if !yield(line, &r, err) || err != nil && !errors.Is(err, fault.Malformed) {
+				return
+			}
+		}
+	}
+}
+
+// source makes a source of the file; pick names the one to read of several.
+func (in *input) source(name, pick string) Source {
+	return Source{Name: name, Records: func(yield func(*Record, error) bool) {
+		if err := in.pass(pick, yield); err != nil {
+			yield(nil, err)
+		}
+	}}
+}
+
+// pass reads the file once. It returns an error that it has not yielded.
+func (in *input) pass(pick string, yield func(*Record, error) bool) error {
+	s, err := in.Open(in.path)
+	if err != nil {
+		return &fault.RowError{File: in.path, Err: err}
+	}
+	defer s.Close()
+	queries, err := in.queries.reader()
+	if err != nil {
+		return err
+	}
+	documents, err := in.corpus.reader()
+	if err != nil {
+		queries.Close()
+		return err
+	}
+	defer closeAll(queries, documents)
+	e := expansion{path: in.path, max: in.MaxNegatives, queries: queries, documents: documents, yield: yield}
+	in.rows(s, pick)(func(line int, r *row, err error) bool {
+		if err == nil && !in.strict && in.format != MultiSource {
+			switch {
+			case in.split && r.source == "":
+				err = fmt.Errorf("%w: no source in this row, but in the first one", fault.MissingField)
+			case in.split && r.source != pick:
+				return true
+			case !in.split && r.source != "":
+				err = fmt.Errorf("%w: source %q in this row, but none in the first one: give it to every row", fault.Malformed, quote.Clip(r.source))
+			}
+		}
+		if err != nil {
+			return yield(nil, &fault.RowError{File: in.path, Row: line, Err: err})
+		}
+		return e.expand(line, r, pick)
+	})
+	return nil
+}
+
+// picks reads the file once to find the names of its sources. Bad rows are
+// reported when triples are read.
+func (in *input) picks() (names []string, err error) {
+	s, err := in.Open(in.path)
+	if err != nil {
+		return nil, &fault.RowError{File: in.path, Err: err}
+	}
+	defer s.Close()
+	const maxSources = 1000 // each is a pass over the file
+	known := make(map[string]bool)
+	add := func(name string, line int) {
+		if name == "" || known[name] {
+			return
+		}
+		known[name] = true
+		if names = append(names, name); len(names) > maxSources && err == nil {
+			err = &fault.RowError{File: in.path, Row: line, Err: fmt.Errorf("%w: more than %d sources in one file, each of which would be read on its own: does the field with their names hold an id of the row?", fault.Format, maxSources)}
+		}
+	}
+	if in.format != MultiSource {
+		in.rows(s, "")(func(line int, r *row, rowErr error) bool {
+			switch {
+			case rowErr == nil:
+				add(r.source, line)
+			case skippable(rowErr):
+			default:
+				err = &fault.RowError{File: in.path, Row: line, Err: rowErr}
+			}
+			return err == nil
+		})
+		return names, err
+	}
+	objects := in.jsonRows(s)
+	var o, lists jsonrow.Object
+	for {
+		raw, line, rowErr := objects.Next()
+		if rowErr == io.EOF {
+			break
+		}
+		if rowErr != nil {
+			return nil, &fault.RowError{File: in.path, Row: line, Err: rowErr}
+		}
+		if o.Parse(raw) != nil {
+			continue
+		}
+		if _, raw, ok := o.First(in.shape.negative); ok && raw[0] == '{' && lists.Parse(raw) == nil {
+			for _, f := range lists.Fields {
+				add(string(f.Name), line)
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(names) == 0 {
+		return nil, &fault.RowError{File: in.path, Err: fmt.Errorf("%w: no row names a source of negatives", fault.EmptySource)}
+	}
+	return names, nil
+}
+
+// skippable reports whether an error is of one row, after which others follow.
+func skippable(err error) bool {
+	kind, _ := fault.Reason(err)
+	return kind != 0
+}
+
+// expansion makes triples of rows: for each positive, every negative.
+type expansion struct {
+	path               string
+	max                int
+	queries, documents *textReader
+	yield              func(*Record, error) bool
+}
+
+func (e *expansion) expand(line int, r *row, source string) bool {
+	fail := func(p *passage, err error) bool {
+		at := line
+		if p.line > 0 {
+			at = p.line
+		}
+		return e.yield(nil, &fault.RowError{File: e.path, Row: at, Err: err})
+	}
+	negatives := r.negatives
+	if e.max > 0 && len(negatives) > e.max {
+		negatives = negatives[:e.max]
+	}
+	if len(negatives) == 0 {
+		return true
+	}
+	if err := lookUp(&r.query, e.queries); err != nil {
+		return fail(&r.query, err)
+	}
+	found := negatives[:0]
+	for i := range negatives {
+		n := negatives[i]
+		if err := lookUp(&n, e.documents); err != nil {
+			if !fail(&n, err) {
+				return false
+			}
+			continue
+		}
+		found = append(found, n)
+	}
+	for i := range r.positives {
+		p := &r.positives[i]
+		if err := lookUp(p, e.documents); err != nil {
+			if !fail(p, err) {
+				return false
+			}
+			continue
+		}
+		records := make([]Record, len(found))
+		for k, n := range found {
+			records[k] = Record{
+				QueryID: r.query.id, QueryText: r.query.text, QueryVector: r.query.vector,
+				PositiveID: p.id, PositiveText: p.text, PositiveVector: p.vector,
+				NegativeID: n.id, NegativeText: n.text, NegativeVector: n.vector,
+				SourceName: source, File: e.path, Row: line,
+			}
+			if n.line > 0 {
+				records[k].Row = n.line
+			}
+			if !e.yield(&records[k], nil) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// lookUp gives a passage that is an id its text.
+func lookUp(p *passage, from *textReader) (err error) {
+	if !p.bare {
+		return nil
+	}
+	if from == nil {
+		return fmt.Errorf("%w: the row has id %q and no text: set Files.Corpus and Files.Queries", fault.MissingField, quote.Clip(p.id))
+	}
+	p.text, err = from.text(p.id)
+	return err
+}

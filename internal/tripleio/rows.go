@@ -1,0 +1,285 @@
+package tripleio
+
+import (
+	"fmt"
+	"strings"
+
+	"example.com/eci/internal/fault"
+	"example.com/eci/internal/jsonrow"
+	"example.com/eci/internal/quote"
+)
+
+// row is one query with its documents, as a file has them. The triples of a
+// row are, for each positive in turn, every negative in turn.
+type row struct {
+	query                passage
+	positives, negatives []passage
+	source               string
+}
+
+// passage is a query or a document: a text, or the id of one that is looked up.
+type passage struct {
+	id, text string
+	vector   []float32
+	bare     bool // the text is in a corpus
+	line     int  // where it stands; 0 means the row's own line
+}
+
+// rowDecoder reads the rows of one JSON format. The row that decode returns is
+// valid until it is called again.
+type rowDecoder struct {
+	format  Format
+	shape   shape
+	strict  bool   // texts are strings only, as JSONL documents it
+	queries bool   // a query without text may be looked up by id
+	corpus  bool   // so may a document
+	pick    string // the source to read of a file with several
+
+	// The row's own object, one of its fields, one of its documents.
+	object, inner, element jsonrow.Object
+	row                    row
+}
+
+func (d *rowDecoder) decode(raw []byte) (*row, error) {
+	o := &d.object
+	if err := o.Parse(raw); err != nil {
+		return nil, err
+	}
+	d.row = row{positives: d.row.positives[:0], negatives: d.row.negatives[:0]}
+	var err error
+	if d.format.flat() {
+		err = d.flat(o)
+	} else {
+		err = d.lists(o)
+	}
+	if err != nil {
+		return nil, mixed(err, d.format, o)
+	}
+	return &d.row, nil
+}
+
+// flat reads a row whose texts are fields. The fields are looked at in a fixed
+// order, so that of several faults always the same one is reported.
+func (d *rowDecoder) flat(o *jsonrow.Object) (err error) {
+	r := &d.row
+	if err = d.query(o); err != nil {
+		return err
+	}
+	if r.positives, err = d.documents(o, r.positives, d.shape.positive, "positive_id"); err != nil {
+		return err
+	}
+	if r.query.vector, err = o.Vector("query_vector"); err != nil {
+		return err
+	}
+	for i := range r.positives {
+		if r.positives[i].vector, err = o.Vector("positive_vector"); err != nil {
+			return err
+		}
+	}
+	if !d.strict {
+		if r.source, err = o.Text("source"); err != nil {
+			return err
+		}
+	}
+	if !o.Has(d.shape.negative) {
+		if tuple, err := d.nTuple(o); tuple || err != nil {
+			return err
+		}
+	}
+	names := d.shape.negative
+	if len(names) == 1 {
+		names = []string{names[0], names[0] + "_1"}
+	}
+	if r.negatives, err = d.documents(o, r.negatives, names, "negative_id"); err != nil {
+		return err
+	}
+	for i := range r.negatives {
+		if r.negatives[i].vector, err = o.Vector("negative_vector"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nTuple reads the numbered negatives of a row and reports whether it has any.
+func (d *rowDecoder) nTuple(o *jsonrow.Object) (found bool, err error) {
+	for _, name := range d.shape.negative {
+		for _, f := range o.Numbered(name + "_") {
+			found = true
+			switch {
+			case f.Value[0] != 'n':
+				d.row.negatives, err = d.appendField(d.row.negatives, string(f.Name), f.Value, "")
+			case d.strict:
+				err = o.Missing(string(f.Name))
+			} // else a shorter n-tuple, padded
+			if err != nil {
+				return true, err
+			}
+		}
+	}
+	return found, nil
+}
+
+// lists reads a row with a list of positives and one of negatives, or, in a
+// file of many sources, an object of lists.
+func (d *rowDecoder) lists(o *jsonrow.Object) (err error) {
+	r := &d.row
+	if err = d.query(o); err != nil {
+		return err
+	}
+	if r.positives, err = d.documents(o, r.positives, d.shape.positive, ""); err != nil {
+		return err
+	}
+	if d.format != MultiSource {
+		r.negatives, err = d.documents(o, r.negatives, d.shape.negative, "")
+		return err
+	}
+	name, raw, ok := o.First(d.shape.negative)
+	if !ok {
+		return o.Missing(d.shape.negative...)
+	}
+	if raw[0] != '{' {
+		return fmt.Errorf("%w: field %q is not an object with a list for each source", fault.Malformed, quote.Clip(name))
+	}
+	if err := d.inner.Parse(raw); err != nil {
+		return err
+	}
+	if raw, ok = d.inner.Value(d.pick); ok {
+		r.negatives, err = d.appendDocuments(r.negatives, d.pick, raw)
+	}
+	return err
+}
+
+// query reads text and id of the query.
+func (d *rowDecoder) query(o *jsonrow.Object) (err error) {
+	q := &d.row.query
+	if q.id, err = o.ID(d.shape.queryID...); err != nil {
+		return err
+	}
+	if o.Has(d.shape.query) || q.id == "" || !d.queries && !d.shape.ids {
+		q.text, err = o.RequiredText(d.shape.query...)
+		return err
+	}
+	q.bare = true
+	return nil
+}
+
+// documents appends the documents of the first of the named fields that is
+// there; idName is the field with the id of a single text.
+func (d *rowDecoder) documents(o *jsonrow.Object, dst []passage, names []string, idName string) ([]passage, error) {
+	id := ""
+	if idName != "" {
+		var err error
+		if id, err = o.ID(idName); err != nil {
+			return dst, err
+		}
+	}
+	name, raw, ok := o.First(names)
+	switch {
+	case ok:
+		return d.appendField(dst, name, raw, id)
+	case id != "" && d.corpus:
+		return append(dst, passage{id: id, bare: true}), nil
+	}
+	return dst, o.Missing(names...)
+}
+
+// appendField appends the documents of one field; id is that of a single text.
+func (d *rowDecoder) appendField(dst []passage, name string, raw []byte, id string) ([]passage, error) {
+	switch {
+	case raw[0] == '"' && !d.shape.ids:
+		return append(dst, passage{id: id, text: jsonrow.Unquote(raw)}), nil
+	case d.strict:
+		return dst, fmt.Errorf("%w: field %q is not a string", fault.Malformed, quote.Clip(name))
+	}
+	return d.appendDocuments(dst, name, raw)
+}
+
+// appendDocuments appends one document or a list of them.
+func (d *rowDecoder) appendDocuments(dst []passage, name string, raw []byte) ([]passage, error) {
+	if raw[0] != '[' {
+		p, _, err := d.document(raw, 0)
+		if err != nil {
+			return dst, fmt.Errorf("%w: field %q: %w", fault.Malformed, quote.Clip(name), err)
+		}
+		return append(dst, p), nil
+	}
+	i := jsonrow.SkipSpace(raw, 1)
+	for k := 1; raw[i] != ']'; k++ {
+		p, end, err := d.document(raw, i)
+		if err != nil {
+			return dst, fmt.Errorf("%w: field %q: element %d: %w", fault.Malformed, quote.Clip(name), k, err)
+		}
+		dst = append(dst, p)
+		if i = jsonrow.SkipSpace(raw, end); raw[i] == ',' {
+			i = jsonrow.SkipSpace(raw, i+1)
+		}
+	}
+	return dst, nil
+}
+
+var (
+	documentIDs  = []string{"docid", "_id", "id", "pid", "passage_id", "psg_id", "doc_id"}
+	documentText = []string{"text", "contents", "passage"}
+)
+
+// document reads the validated value at raw[i], a text, an id, or an object with
+// id, title and text, and returns where it ends.
+func (d *rowDecoder) document(raw []byte, i int) (p passage, end int, err error) {
+	o := &d.element
+	if raw[i] == '{' {
+		end, err = o.ParseAt(raw, i)
+	} else {
+		end, err = jsonrow.SkipValue(raw, i, 1)
+	}
+	if err != nil {
+		return p, end, err
+	}
+	switch c := raw[i]; {
+	case c == '"' && !d.shape.ids:
+		return passage{text: jsonrow.Unquote(raw[i:end])}, end, nil
+	case c == '"':
+		return passage{id: jsonrow.Unquote(raw[i:end]), bare: true}, end, nil
+	case c == '-' || c-'0' <= 9:
+		if !d.shape.ids {
+			return p, end, fmt.Errorf("it is a number, not a text")
+		}
+		return passage{id: string(raw[i:end]), bare: true}, end, nil
+	case c != '{':
+		return p, end, fmt.Errorf("it is neither a text nor an object")
+	}
+	if p.id, err = o.ID(documentIDs...); err != nil {
+		return p, end, err
+	}
+	if p.bare = !o.Has(documentText); p.bare {
+		if p.id == "" || !d.corpus {
+			return p, end, o.Missing(documentText...)
+		}
+		return p, end, nil
+	}
+	p.text, err = titledText(o)
+	return p, end, err
+}
+
+// titledText is what encoders are given: title + " " + text, where there is a
+// title.
+func titledText(o *jsonrow.Object) (string, error) {
+	title, err := o.Text("title")
+	if err != nil {
+		return "", err
+	}
+	text, err := o.Text(documentText...)
+	return titled(title, text), err
+}
+
+func titled(title, text string) string {
+	switch {
+	case blank(title):
+		return text
+	case blank(text):
+		return title
+	}
+	return title + " " + text
+}
+
+func blank(s string) bool { return strings.TrimSpace(s) == "" }

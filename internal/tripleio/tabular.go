@@ -1,0 +1,263 @@
+package tripleio
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"example.com/eci/internal/fault"
+	"example.com/eci/internal/jsonrow"
+	"example.com/eci/internal/quote"
+	"example.com/eci/internal/textfile"
+)
+
+// table is the rows of a CSV or TSV file. next returns the cells, valid until
+// the next call, and the line that the row begins on.
+type table interface {
+	next() (cells []string, line int, err error)
+}
+
+// csvTable is RFC 4180: cells in double quotes may hold commas and line breaks.
+type csvTable struct {
+	*csv.Reader
+	limit *rowLimit
+}
+
+func newCSVTable(r *bufio.Reader) *csvTable {
+	if mark, _ := r.Peek(3); bytes.Equal(mark, jsonrow.ByteOrderMark) {
+		r.Discard(3)
+	}
+	limit := &rowLimit{r: r}
+	c := &csvTable{csv.NewReader(bufio.NewReaderSize(limit, textfile.BufferSize)), limit}
+	c.FieldsPerRecord = -1 // counted here, for a better message
+	c.ReuseRecord = true
+	return c
+}
+
+func (c *csvTable) next() ([]string, int, error) {
+	c.limit.left = jsonrow.MaxLine + textfile.BufferSize
+	cells, err := c.Read()
+	var parse *csv.ParseError
+	switch {
+	case errors.As(err, &parse):
+		return nil, parse.StartLine, fmt.Errorf("%w: %w in line %d; a text with quotes must stand in quotes, with those in it doubled", fault.Malformed, parse.Err, parse.Line)
+	case err != nil:
+		return nil, 0, err
+	}
+	line, _ := c.FieldPos(0)
+	return cells, line, nil
+}
+
+// rowLimit fails when one row takes too many bytes, as it does behind a quote
+// that nothing closes.
+type rowLimit struct {
+	r    io.Reader
+	left int
+}
+
+func (l *rowLimit) Read(p []byte) (int, error) {
+	if l.left <= 0 {
+		return 0, fmt.Errorf("%w: a row of more than %d MB; is a quote not closed?", fault.Format, jsonrow.MaxLine>>20)
+	}
+	n, err := l.r.Read(p)
+	l.left -= n
+	return n, err
+}
+
+// tsvTable is one row a line. With quotes, cells that begin with a double quote
+// and end with one, those between doubled, are read without them, as pandas
+// writes them; without, every character but the tab is itself.
+type tsvTable struct {
+	jsonrow.Lines
+	cells  []string
+	quotes bool
+}
+
+func (t *tsvTable) next() ([]string, int, error) {
+	for {
+		line, err := t.Lines.Next()
+		if err != nil {
+			return nil, t.Row, err
+		}
+		if len(line) == 0 {
+			continue
+		}
+		if t.quotes {
+			t.cells = splitTSV(t.cells[:0], string(line))
+		} else {
+			t.cells = t.cells[:0]
+			for rest, more := string(line), true; more; {
+				var cell string
+				cell, rest, more = strings.Cut(rest, "\t")
+				t.cells = append(t.cells, cell)
+			}
+		}
+		return t.cells, t.Row, nil
+	}
+}
+
+// splitTSV appends the cells of a line to dst.
+func splitTSV(dst []string, line string) []string {
+	for {
+		if text, rest, ok := cutQuoted(line); ok {
+			if dst = append(dst, text); rest == "" {
+				return dst
+			}
+			line = rest[1:]
+			continue
+		}
+		cell, rest, more := strings.Cut(line, "\t")
+		if dst = append(dst, cell); !more {
+			return dst
+		}
+		line = rest
+	}
+}
+
+// cutQuoted reads a quoted cell that ends before a tab or the end of the line.
+func cutQuoted(line string) (text, rest string, ok bool) {
+	if line == "" || line[0] != '"' {
+		return "", "", false
+	}
+	doubled := false
+	for i := 1; i < len(line); i++ {
+		switch {
+		case line[i] != '"':
+		case i+1 < len(line) && line[i+1] == '"':
+			doubled = true
+			i++
+		case i+1 == len(line) || line[i+1] == '\t':
+			if text = line[1:i]; doubled {
+				text = strings.ReplaceAll(text, `""`, `"`)
+			}
+			return text, line[i+1:], true
+		default:
+			return "", "", false // a text that begins with a quoted word
+		}
+	}
+	return "", "", false
+}
+
+// columns says which column of a table holds what; -1 for none.
+type columns struct {
+	width                                               int
+	query, queryID, positive, positiveID, negID, source int
+	negatives                                           []int
+	numbered                                            bool // empty negatives are padding
+	ids                                                 bool // the cells are ids
+}
+
+// tripleColumns are those of MS MARCO's files without a header.
+func tripleColumns(ids bool) columns {
+	return columns{width: 3, query: 0, positive: 1, negatives: []int{2}, queryID: -1, positiveID: -1, negID: -1, source: -1, ids: ids}
+}
+
+// headerColumns reads a header. Names that are not known at all count by
+// position: query, positive, and every further column a negative.
+func headerColumns(header []string, s shape, named bool) (columns, error) {
+	names, seen := make([]string, len(header)), make(map[string]int, len(header))
+	for i, name := range header {
+		names[i] = strings.ToLower(strings.TrimSpace(name))
+		k, again := seen[names[i]]
+		seen[names[i]] = i
+		if again {
+			return columns{}, fmt.Errorf("%w: columns %d and %d are both called %q: rename one", fault.Malformed, k+1, i+1, quote.Clip(header[i]))
+		}
+	}
+	find := func(want ...string) int {
+		for _, name := range want {
+			if k := slices.Index(names, strings.ToLower(name)); k >= 0 {
+				return k
+			}
+		}
+		return -1
+	}
+	c := columns{width: len(header), query: find(s.query...), positive: find(s.positive...),
+		queryID: find("query_id"), positiveID: find("positive_id"), negID: find("negative_id"), source: find("source")}
+	if k := find(s.negative...); k >= 0 {
+		c.negatives = []int{k}
+		if c.query >= 0 && c.positive >= 0 {
+			return c, nil
+		}
+	}
+	if len(c.negatives) == 0 {
+		c.numbered = true
+		for _, prefix := range s.negative {
+			type column struct{ number, at int }
+			var found []column
+			for i, name := range names {
+				if suffix, ok := strings.CutPrefix(name, strings.ToLower(prefix)+"_"); ok {
+					if k, err := strconv.Atoi(suffix); err == nil && k >= 0 {
+						found = append(found, column{k, i})
+					}
+				}
+			}
+			slices.SortStableFunc(found, func(a, b column) int { return a.number - b.number })
+			for _, f := range found {
+				c.negatives = append(c.negatives, f.at)
+			}
+		}
+	}
+	switch {
+	case c.query >= 0 && c.positive >= 0 && len(c.negatives) > 0:
+		return c, nil
+	case c.query >= 0 || c.positive >= 0 || len(c.negatives) > 0 || named:
+		return c, fmt.Errorf("%w: the header %s lacks a column for the query, the positive or the negative: set Files.Fields to their names", fault.MissingField, quote.Names(header))
+	case len(header) < 3:
+		return c, fmt.Errorf("%w: want three columns or more, for query, positive and negatives; the header has %d", fault.MissingField, len(header))
+	}
+	for _, name := range header {
+		if strings.Contains(strings.TrimSpace(name), " ") {
+			return c, fmt.Errorf("%w: the first row seems to be texts, not column names: %q; put a header such as anchor,positive,negative in front", fault.Format, quote.Clip(name))
+		}
+	}
+	c.query, c.positive, c.numbered = 0, 1, len(header) > 3
+	for k := 2; k < len(header); k++ {
+		c.negatives = append(c.negatives, k)
+	}
+	return c, nil
+}
+
+// row turns cells into a row.
+func (c *columns) row(r *row, cells []string) error {
+	*r = row{positives: r.positives[:0], negatives: r.negatives[:0]}
+	if len(cells) != c.width {
+		hint := "is there a tab, a comma or a line break inside a text?"
+		if strings.HasPrefix(strings.TrimSpace(cells[0]), "{") {
+			hint = "it looks like JSON: split files of mixed formats"
+		}
+		return fmt.Errorf("%w: columns: %d here, %d in the first row; %s", fault.Malformed, len(cells), c.width, hint)
+	}
+	at := func(k int) string {
+		if k < 0 {
+			return ""
+		}
+		return cells[k]
+	}
+	of := func(k, id int) passage {
+		if c.ids {
+			return passage{id: strings.TrimSpace(cells[k]), bare: true}
+		}
+		return passage{id: at(id), text: cells[k]}
+	}
+	r.query = of(c.query, c.queryID)
+	r.positives = append(r.positives, of(c.positive, c.positiveID))
+	for _, k := range c.negatives {
+		if c.numbered && cells[k] == "" {
+			continue
+		}
+		id := -1
+		if !c.numbered {
+			id = c.negID
+		}
+		r.negatives = append(r.negatives, of(k, id))
+	}
+	r.source = at(c.source)
+	return nil
+}

@@ -1,0 +1,61 @@
+package vecfile
+
+import (
+	"fmt"
+
+	"example.com/eci/internal/fault"
+	"example.com/eci/internal/quote"
+)
+
+// Array is rows of vectors of one dimension.
+type Array interface {
+	Rows() int
+	Dimension() int
+	AppendRow(dst []float32, i int) ([]float32, error)
+	Close() error
+}
+
+// Table is an array of vectors with an id for each row.
+type Table struct {
+	name string
+	rows map[string]int
+	data Array
+}
+
+// NewTable joins an array with its ids, one a row. It refuses, with
+// fault.RowCount, ids that differ in number from the rows, and, with fault.Malformed,
+// an empty id or one given twice.
+func NewTable(name string, ids []string, data Array) (*Table, error) {
+	if len(ids) != data.Rows() {
+		return nil, fmt.Errorf("eci: %s: %w: %d ids, %d rows", name, fault.RowCount, len(ids), data.Rows())
+	}
+	t := &Table{name: name, rows: make(map[string]int, len(ids)), data: data}
+	for i, id := range ids {
+		if id == "" {
+			return nil, &fault.RowError{File: name, Row: i + 1, Err: fmt.Errorf("%w: empty id", fault.Malformed)}
+		}
+		if first, ok := t.rows[id]; ok {
+			return nil, &fault.RowError{File: name, Row: i + 1, Err: fmt.Errorf("%w: id %q is also that of row %d", fault.Malformed, quote.Clip(id), first+1)}
+		}
+		t.rows[id] = i
+	}
+	return t, nil
+}
+
+// Append appends the vector of an id to dst, or fails with fault.MissingVector.
+func (t *Table) Append(dst []float32, id string) ([]float32, error) {
+	row, ok := t.rows[id]
+	if !ok {
+		return dst, fmt.Errorf("%w: id %q is not in %s", fault.MissingVector, quote.Clip(id), t.name)
+	}
+	return t.data.AppendRow(dst, row)
+}
+
+// Len returns the number of vectors.
+func (t *Table) Len() int { return len(t.rows) }
+
+// Dimension returns d, the length of every vector.
+func (t *Table) Dimension() int { return t.data.Dimension() }
+
+// Close releases the table's array.
+func (t *Table) Close() error { return t.data.Close() }
