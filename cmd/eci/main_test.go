@@ -171,7 +171,7 @@ func TestExitCodes(t *testing.T) {
 		{"all is well", []string{"rank", "--demo"}, 0, nil},
 		{"the check holds", []string{"rank", "--demo", "--require-best", "dense", "--allow", "overtraining"}, 0, nil},
 		{"the best source overtrains", []string{"rank", "--demo", "--require-best", "dense"}, 3, []string{"check failed: dense: it overtrains (--allow overtraining"}},
-		{"another source is best", []string{"rank", "--demo", "--require-best", "bm25", "--allow", "overtraining,random"}, 3, []string{"check failed: the best source of the 3 without a fault is dense, not bm25"}},
+		{"another source is best", []string{"rank", "--demo", "--require-best", "bm25", "--allow", "overtraining,random"}, 3, []string{"check failed: the best source of the 4 without a fault is dense, not bm25"}},
 		{"not sure enough", []string{"rank", "--demo", "--require-best", "dense", "--allow", "overtraining,random", "--confidence", "0.9999"}, 3, []string{"below"}},
 		{"the most to teach, and told by its writer", []string{"rank", "--demo", "--by", "eci", "--require-best", "llm"}, 3, []string{"llm: its negatives can be told", "--allow artifact"}},
 		{"a race checks nothing", []string{"rank", "--demo", "--race", "--require-best", "random"}, 3, []string{"was not compared", "--allow unchecked"}},
@@ -319,7 +319,7 @@ func TestOutputFails(t *testing.T) {
 	for _, args := range [][]string{{"rank", "--demo"}, {"rank", "--demo", "--json"}, {"rank", "--demo", "--csv"}, {"convert", "--demo"}, {"help"}} {
 		var stderr bytes.Buffer
 		code := run(t.Context(), args, full{syscall.EPIPE}, &stderr)
-		if args[0] != "help" && (code != exitBrokenPipe || stderr.Len() > 0) {
+		if args[0] != "help" && (code != exitBrokenPipe || strings.Contains(stderr.String(), "eci: ")) {
 			t.Errorf("%v into a closed pipe: exit code %d, %q", args, code, &stderr)
 		}
 		stderr.Reset()
