@@ -41,7 +41,7 @@ func with(rows []string, row int, text string) []string {
 }
 
 func TestBadInput(t *testing.T) {
-	cancelled, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	// vectors replaces the vectors of a good row.
 	vectors := func(q, p, n string) string {
@@ -94,7 +94,7 @@ func TestBadInput(t *testing.T) {
 		{"an empty source", nil, eci.Sem{}, []eci.Source{lines("a", goodLines(9)...), lines("b")}, eci.ErrEmptySource, "", 0, `"b"`},
 		{"constant similarities", nil, eci.Sem{}, []eci.Source{lines("a", strings.Split(strings.Repeat(vectors("[1,0]", "[1,1]", "[1,1]")+"\n", 40), "\n")...)}, eci.ErrNoSpread, "", 0, "same"},
 		{"one triple has no spread", nil, eci.Sem{}, []eci.Source{lines("a", line(1))}, eci.ErrNoSpread, "", 0, ""},
-		{"a cancelled context", cancelled, eci.Sem{}, []eci.Source{lines("a", goodLines(40)...)}, context.Canceled, "", 0, ""},
+		{"a canceled context", canceled, eci.Sem{}, []eci.Source{lines("a", goodLines(40)...)}, context.Canceled, "", 0, ""},
 		{"an Embedder that fails", nil, eci.Sem{Embedder: broken("fails")}, []eci.Source{texts("a", 40)}, eci.ErrEmbedder, "", 0, "connection refused"},
 		{"an Embedder that returns too few vectors", nil, eci.Sem{Embedder: broken("few")}, []eci.Source{texts("a", 40)}, eci.ErrEmbedderCount, "", 0, "39 for 40"},
 		{"an Embedder that returns NaN", nil, eci.Sem{Embedder: broken("nan")}, []eci.Source{texts("a", 40)}, eci.ErrNotFinite, "", 0, "embedder"},

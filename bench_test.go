@@ -34,7 +34,7 @@ func BenchmarkMatrixAdd(b *testing.B) {
 	}
 }
 
-// BenchmarkLogDets is the jackknife: 33 factorisations.
+// BenchmarkLogDets is the jackknife: 33 factorizations.
 func BenchmarkLogDets(b *testing.B) {
 	for _, d := range []int{384, 768} {
 		b.Run(fmt.Sprint("d=", d), func(b *testing.B) {

@@ -17,7 +17,7 @@ import (
 // score further sources on the same footing.
 // Goroutines may share one that none of them changes.
 type Calibration struct {
-	// The scales are taken over labelled pairs of query and positive alone: over
+	// The scales are taken over labeled pairs of query and positive alone: over
 	// s+ = q.p of each pair, and s0 = q.p' of every query and the positives of other
 	// queries. MarginScale is sigma_m, the standard deviation of s+ - s0;
 	// SimilarityMidpoint is mu, halfway between the means of s+ and s0;
@@ -26,9 +26,9 @@ type Calibration struct {
 	MarginScale        float64 `json:"margin_scale"`
 	SimilarityMidpoint float64 `json:"similarity_midpoint"`
 	SimilarityScale    float64 `json:"similarity_scale"`
-	// Pairs is the number of distinct labelled pairs that the scales were taken
+	// Pairs is the number of distinct labeled pairs that the scales were taken
 	// over, at most 2,048, and Dimension is d, the length of the vectors.
-	Pairs     int `json:"labelled_pairs"`
+	Pairs     int `json:"labeled_pairs"`
 	Dimension int `json:"dimension"`
 	// Encoder tells the encoder from others: one that has another identity, or gives
 	// another vector to a text of the calibration, is refused. Texts that the
@@ -57,7 +57,7 @@ func (c *Calibration) Validate() error {
 		{"similarity midpoint", c.SimilarityMidpoint, math.Inf(-1)},
 	} {
 		if !(scale.value >= scale.least) || math.IsInf(scale.value, 0) {
-			return fmt.Errorf("eci: %w: the %s is %v over %d labelled pairs; are all vectors the same, or is there one query only?", ErrNoSpread, scale.name, scale.value, c.Pairs)
+			return fmt.Errorf("eci: %w: the %s is %v over %d labeled pairs; are all vectors the same, or is there one query only?", ErrNoSpread, scale.name, scale.value, c.Pairs)
 		}
 	}
 	return nil
@@ -107,7 +107,7 @@ func (c *Calibration) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("eci: calibration: %w: %w", ErrFormat, err)
 	}
 	if in.NegativeMean != nil && in.SimilarityScale == nil {
-		return fmt.Errorf("eci: calibration: %w: it was taken by an earlier version, over the negatives of the ranked sources; scales are now taken over the labelled pairs alone: calibrate anew", ErrNotCalibrated)
+		return fmt.Errorf("eci: calibration: %w: it was taken by an earlier version, over the negatives of the ranked sources; scales are now taken over the labeled pairs alone: calibrate anew", ErrNotCalibrated)
 	}
 	if in.MarginScale == nil || in.SimilarityMidpoint == nil || in.SimilarityScale == nil {
 		return fmt.Errorf("eci: calibration: %w: margin_scale, similarity_midpoint or similarity_scale is missing", ErrFormat)

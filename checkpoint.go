@@ -58,7 +58,7 @@ func (r *run) openCheckpoint(ctx context.Context, sources []Source) error {
 	config := DiskCacheConfig{Embedder: r.Embedder, Dir: filepath.Join(r.Checkpoint, "vectors")}
 	if r.encoder = identityOf(r.Embedder); r.encoder == "" {
 		var err error
-		if r.encoder, err = r.recognise(ctx, sources); err != nil {
+		if r.encoder, err = r.recognize(ctx, sources); err != nil {
 			return err
 		}
 		config.Identity = "of checkpoint " + r.encoder
@@ -119,20 +119,20 @@ func (r *run) tableDigest(s *sample) (digest uint64, err error) {
 	return digest, nil
 }
 
-// recognisedTexts is the number of texts by which an Embedder without an identity
-// is recognised.
-const recognisedTexts = 8
+// recognizedTexts is the number of texts by which an Embedder without an identity
+// is recognized.
+const recognizedTexts = 8
 
-// recognise embeds a few texts of the budget and compares them with those of the
+// recognize embeds a few texts of the budget and compares them with those of the
 // encoders that the checkpoint knows, which tells them apart also where an encoder
 // does not give the same bits twice. It returns a name for the encoder.
-func (r *run) recognise(ctx context.Context, sources []Source) (string, error) {
+func (r *run) recognize(ctx context.Context, sources []Source) (string, error) {
 	b := newBatch()
 	for _, source := range sources {
 		s := r.samples[source.Name]
 		for _, c := range s.probe.Sorted() {
 			for _, at := range c.Value.sides() {
-				if p := &b.pending[at.role]; (s.all() || c.Hash < s.limit) && len(p.texts) < recognisedTexts/2 && at.vector == nil {
+				if p := &b.pending[at.role]; (s.all() || c.Hash < s.limit) && len(p.texts) < recognizedTexts/2 && at.vector == nil {
 					if _, err := r.findOne(b, at); err != nil {
 						return "", source.wrap(&c.Value, err)
 					}
@@ -140,7 +140,7 @@ func (r *run) recognise(ctx context.Context, sources []Source) (string, error) {
 			}
 		}
 	}
-	seen := sketch.Sample{Size: recognisedTexts}
+	seen := sketch.Sample{Size: recognizedTexts}
 	for k := range b.pending {
 		p := &b.pending[k]
 		if err := r.vectors.embed(ctx, role(k), p.texts, p.into); err != nil {
@@ -227,10 +227,10 @@ func (r *run) plausible(source Source, s *Score) bool {
 	if s.Groups < 1 || s.Groups > r.Groups || (s.Deviations != nil) != (s.Groups >= 2) || s.Deviations != nil && len(s.Deviations) != r.Groups {
 		return false
 	}
-	if checks := !r.NoChecks; checks != (s.Controls != nil) || checks != (s.Artefact != nil) {
+	if checks := !r.NoChecks; checks != (s.Controls != nil) || checks != (s.Artifact != nil) {
 		return false
 	}
-	if a := s.Artefact; a != nil && (a.Triples > 0) != (len(a.Rows) > 0) {
+	if a := s.Artifact; a != nil && (a.Triples > 0) != (len(a.Rows) > 0) {
 		return false
 	}
 	if r.measure != nil {

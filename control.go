@@ -19,7 +19,7 @@ import (
 type Controls struct {
 	// Shuffled gives every query another query's negatives of the same source;
 	// Random replaces each of its negatives by a random document of neutral ground:
-	// a labelled positive of the sources ranked together.
+	// a labeled positive of the sources ranked together.
 	Shuffled Control `json:"shuffled"`
 	Random   Control `json:"random"`
 }
@@ -65,7 +65,7 @@ type Control struct {
 	Probability   float64 `json:"probability"`
 }
 
-// checkedTriples bounds memory and time of controls and artefact check: at d = 768
+// checkedTriples bounds memory and time of controls and artifact check: at d = 768
 // about 10 MB for the source that is being scored.
 const checkedTriples = 1024
 
@@ -116,7 +116,7 @@ type document struct {
 	fingerprint fingerprint
 }
 
-// documents returns the distinct positives of the labelled pairs with their
+// documents returns the distinct positives of the labeled pairs with their
 // vectors, in the order of their fingerprints: the pool of the random control.
 // They are found once for a ranking. A document without a good vector is left out.
 func (r *run) documents(ctx context.Context) ([]document, error) {
@@ -295,7 +295,7 @@ func (r *run) control(rows []*checked, all combination, substitutes []*document)
 	return Control{Triples: len(own), Value: its.score, Difference: g.Value, StandardError: g.StandardError, Low: g.Low, High: g.High, Probability: g.Probability}, nil
 }
 
-// valueOf scores weighed rows, with the linearised jackknife. It does what
+// valueOf scores weighed rows, with the linearized jackknife. It does what
 // [information.combine] does for a matrix, without keeping a matrix for every
 // group.
 func (r *run) valueOf(rows []batchRow) (combination, error) {

@@ -134,7 +134,7 @@ func TestControlsWithNothingToCompare(t *testing.T) {
 		t.Errorf("one query: %+v", c)
 	}
 	without, err := Rank(t.Context(), &Sem{NoChecks: true, Calibration: calibration}, SourceOf("a", rows))
-	if err != nil || without.Best().Controls != nil || without.Best().Artefact != nil {
+	if err != nil || without.Best().Controls != nil || without.Best().Artifact != nil {
 		t.Errorf("NoChecks: %+v, %v", without.Best(), err)
 	}
 	if without.Best().Value != ranking.Best().Value {
@@ -142,8 +142,8 @@ func TestControlsWithNothingToCompare(t *testing.T) {
 	}
 }
 
-// TestArtefact: negatives of another kind are told by their vectors, others not.
-func TestArtefact(t *testing.T) {
+// TestArtifact: negatives of another kind are told by their vectors, others not.
+func TestArtifact(t *testing.T) {
 	for _, test := range []struct {
 		reason    string
 		shift     float64
@@ -153,14 +153,14 @@ func TestArtefact(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := ranking.Best().Artefact
+		a := ranking.Best().Artifact
 		if a.Triples != 600 || !(a.AUC >= test.low && a.AUC <= test.high) || len(a.Rows) != 5 || a.Rows[0].Margin < a.Rows[1].Margin || a.Rows[0].File != "rows" {
 			t.Errorf("%s: %+v", test.reason, a)
 		}
 	}
 	few, err := Rank(t.Context(), &Sem{}, SourceOf("a", checkRows(12, 4, 4, 0)))
-	if err != nil || few.Best().Artefact.Triples != 0 || few.Best().Artefact.String() != "too few triples to tell" {
-		t.Errorf("twelve triples: %+v, %v", few.Best().Artefact, err)
+	if err != nil || few.Best().Artifact.Triples != 0 || few.Best().Artifact.String() != "too few triples to tell" {
+		t.Errorf("twelve triples: %+v, %v", few.Best().Artifact, err)
 	}
 }
 
@@ -181,7 +181,7 @@ func TestCheckSampleIsNested(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, b := ranking.Best(), again.Best()
-	if a.Controls.Shuffled.Triples != checkedTriples || math.Abs(a.Controls.Shuffled.Value-b.Controls.Shuffled.Value) > 1e-9 || math.Abs(a.Artefact.AUC-b.Artefact.AUC) > 1e-9 {
+	if a.Controls.Shuffled.Triples != checkedTriples || math.Abs(a.Controls.Shuffled.Value-b.Controls.Shuffled.Value) > 1e-9 || math.Abs(a.Artifact.AUC-b.Artifact.AUC) > 1e-9 {
 		t.Errorf("%+v, in another order %+v", a.Controls, b.Controls)
 	}
 }

@@ -240,7 +240,7 @@ func TestDiskCacheRefuses(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := openCache(t, t.TempDir(), new(countingEncoder), "x").EmbedQuery(ctx, "q"); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
+		t.Errorf("canceled: %v", err)
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package eci answers one question before any training is paid for: which
 // source of hard negatives should a dense retriever be trained on?
 //
-// A retriever is trained on triples of a query, a labelled positive and a hard
+// A retriever is trained on triples of a query, a labeled positive and a hard
 // negative. Rival sources of negatives (BM25, dense mining, cross-encoder
 // filters, generation) are ranked here by their Effective Contrastive
 // Information (ECI), computed from frozen embeddings of the encoder that is to
@@ -21,7 +21,7 @@
 //	S   = 1/2 ln det(I + (d/eps^2) M)               score, in nats
 //
 // sigma_m, mu and sigma come from a [Calibration]: the spread of the
-// margins and of the similarities over the labelled pairs alone. cov is the
+// margins and of the similarities over the labeled pairs alone. cov is the
 // share of the query's IDF mass found in the negative; ovl the IDF-weighted
 // Jaccard overlap of positive and negative.
 //
@@ -63,7 +63,7 @@ import (
 	"context"
 )
 
-// Triple is one training example: a query, a passage labelled relevant to it
+// Triple is one training example: a query, a passage labeled relevant to it
 // and a candidate hard negative, as text. A loader's own row type implements it
 // with three one-line methods. Texts must not be empty. The value need only be
 // valid until the iterator that yielded it is advanced.
@@ -85,7 +85,7 @@ type Identified interface {
 }
 
 // Embedded is implemented by triples that carry their vectors: three slices of
-// one common length d, of any positive norm (they are normalised here), never
+// one common length d, of any positive norm (they are normalized here), never
 // changed here. A nil slice means the vector is not at hand.
 // It is used as a Triple is.
 type Embedded interface {

@@ -203,13 +203,13 @@ func TestCheckpointSendsNoTextAgain(t *testing.T) {
 		reason   string
 		encoder  func() Embedder
 		counts   func(Embedder) *hashEncoder
-		repeated int // texts by which it is recognised
+		repeated int // texts by which it is recognized
 	}{
 		{"with an identity", func() Embedder { return &namedEncoder{&hashEncoder{components: 6}, "a"} }, func(e Embedder) *hashEncoder { return e.(*namedEncoder).hashEncoder }, 0},
-		{"without", func() Embedder { return &hashEncoder{components: 6} }, func(e Embedder) *hashEncoder { return e.(*hashEncoder) }, recognisedTexts},
+		{"without", func() Embedder { return &hashEncoder{components: 6} }, func(e Embedder) *hashEncoder { return e.(*hashEncoder) }, recognizedTexts},
 		{"without, and with noise", func() Embedder {
 			return &noisyEncoder{&hashEncoder{components: 6}, rand.New(rand.NewPCG(1, 1))}
-		}, func(e Embedder) *hashEncoder { return e.(*noisyEncoder).hashEncoder }, recognisedTexts},
+		}, func(e Embedder) *hashEncoder { return e.(*noisyEncoder).hashEncoder }, recognizedTexts},
 	} {
 		for _, cache := range []int64{0, 2000} {
 			for _, stage := range []string{"calibrate", "score"} {
@@ -229,7 +229,7 @@ func TestCheckpointSendsNoTextAgain(t *testing.T) {
 					t.Fatal(test.reason, err)
 				}
 				got := test.counts(encoder).repeated()
-				if cache == 0 && len(got) > test.repeated || len(got) > 2*recognisedTexts {
+				if cache == 0 && len(got) > test.repeated || len(got) > 2*recognizedTexts {
 					t.Errorf("%s, stopped at %s, cache %d: %d texts were sent again: %q", test.reason, stage, cache, len(got), got)
 				}
 			}

@@ -117,7 +117,7 @@ type serverFault int
 
 func (f serverFault) Error() string { return fmt.Sprint("status ", int(f)) }
 
-// countedContext is cancelled by the nth look at it.
+// countedContext is canceled by the nth look at it.
 type countedContext struct {
 	context.Context
 	cancel context.CancelCauseFunc
@@ -269,7 +269,7 @@ func TestEveryCallFails(t *testing.T) {
 			h.failRow = n
 			return func() int { return h.rows }
 		}},
-		{"the context is cancelled", []error{context.Canceled}, func(h *harnessRun, n int) func() int {
+		{"the context is canceled", []error{context.Canceled}, func(h *harnessRun, n int) func() int {
 			ctx := countContext(t.Context(), n)
 			h.ctx = ctx
 			return func() int { return ctx.looks }

@@ -377,7 +377,7 @@ func ExampleStudy() {
 	// eps^2 x0.5: tau 0.33
 }
 
-// Controls and artefact check stand beside every score.
+// Controls and artifact check stand beside every score.
 func ExampleControls() {
 	vectors, sources := openDemo("bm25", "llm", "random")
 	ranking, err := eci.Rank(context.Background(), &eci.Sem{Vectors: vectors}, sources...)
@@ -385,7 +385,7 @@ func ExampleControls() {
 		log.Fatal(err)
 	}
 	for _, s := range ranking.Ranked {
-		fmt.Printf("%s: %s over shuffled, %s over random; %s\n", s.Source, s.Controls.Shuffled, s.Controls.Random, s.Artefact)
+		fmt.Printf("%s: %s over shuffled, %s over random; %s\n", s.Source, s.Controls.Shuffled, s.Controls.Random, s.Artifact)
 	}
 	// Output:
 	// llm: +7.28 (+5.74 to +8.81) over shuffled, +10.54 (+9.15 to +11.93) over random; AUC 0.96

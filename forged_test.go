@@ -67,8 +67,8 @@ func TestForgedScoresAreMadeAnew(t *testing.T) {
 		"other triples":                        func(s *Score) { s.Totals.Triples++ },
 		"rows left out":                        func(s *Score) { s.Skipped = map[string]int{"malformed": 1} },
 		"without controls":                     func(s *Score) { s.Controls = nil },
-		"without the artefact":                 func(s *Score) { s.Artefact = nil },
-		"an artefact without rows":             func(s *Score) { s.Artefact = &Artefact{AUC: 0.99, Triples: 48} },
+		"without the artifact":                 func(s *Score) { s.Artifact = nil },
+		"an artifact without rows":             func(s *Score) { s.Artifact = &Artifact{AUC: 0.99, Triples: 48} },
 		"sums of which nothing finite is made": func(s *Score) { s.Totals.Weight = 1e300 },
 		"a forecast":                           func(s *Score) { s.Forecast = &Forecast{} },
 	} {

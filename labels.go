@@ -15,21 +15,21 @@ import (
 	"example.com/eci/internal/sketch"
 )
 
-// mostPairs is the number of labelled pairs that the scales are taken over.
+// mostPairs is the number of labeled pairs that the scales are taken over.
 const mostPairs = 2048
 
-// labels are what the labelled pairs of all sources tell: neutral ground, on
+// labels are what the labeled pairs of all sources tell: neutral ground, on
 // which no source's negatives stand.
 type labels struct {
 	seed    uint64
-	pairs   *least.Distinct[labelledPair]
-	queries *least.Distinct[labelledQuery] // nil unless they are followed
+	pairs   *least.Distinct[labeledPair]
+	queries *least.Distinct[labeledQuery] // nil unless they are followed
 	offered int
 }
 
-// labelledPair is a query with one of its positives, and where it was first read.
+// labeledPair is a query with one of its positives, and where it was first read.
 // It has its own copies of vectors that came with the triple.
-type labelledPair struct {
+type labeledPair struct {
 	key             uint64 // of the query
 	query, positive side
 	at              origin
@@ -43,20 +43,20 @@ type origin struct {
 }
 
 func newLabels(seed uint64) *labels {
-	return &labels{seed: seed, pairs: least.NewDistinct[labelledPair](mostPairs)}
+	return &labels{seed: seed, pairs: least.NewDistinct[labeledPair](mostPairs)}
 }
 
-// offer takes in the labelled pair of a triple. query and positive are the
+// offer takes in the labeled pair of a triple. query and positive are the
 // fingerprints of its texts.
 func (l *labels) offer(source string, rec *Record, query, positive fingerprint) {
 	l.offered++
 	l.offerQuery(source, rec, positive)
-	l.pairs.Offer(tripleHash(l.seed, query, positive, fingerprint{}), func() labelledPair {
+	l.pairs.Offer(tripleHash(l.seed, query, positive, fingerprint{}), func() labeledPair {
 		sides := rec.sides()
 		for k := range sides {
 			sides[k].vector = slices.Clone(sides[k].vector)
 		}
-		return labelledPair{
+		return labeledPair{
 			key: rec.queryKey(), query: sides[0], positive: sides[1],
 			at: origin{source, rec.File, rec.Row, l.offered},
 		}
@@ -71,7 +71,7 @@ type located struct {
 }
 
 // texts are the query and the positive of a pair.
-func (p *labelledPair) texts() (query, positive located) {
+func (p *labeledPair) texts() (query, positive located) {
 	return located{p.query, sideNames[0], p.at}, located{p.positive, sideNames[1], p.at}
 }
 
@@ -122,7 +122,7 @@ func (r *run) unitVectors(ctx context.Context, texts []located, lenient bool) ([
 	return vectors, r.agreeOnDimension()
 }
 
-// embedPending embeds the texts of labelled pairs: first a batch, if the dimension
+// embedPending embeds the texts of labeled pairs: first a batch, if the dimension
 // is not known yet, to see whether its matrices fit into memory.
 func (r *run) embedPending(ctx context.Context, b *batch) error {
 	for k := range b.pending {
@@ -130,7 +130,7 @@ func (r *run) embedPending(ctx context.Context, b *batch) error {
 		for _, part := range [...][2]int{{0, min(r.BatchSize, len(p.texts))}, {min(r.BatchSize, len(p.texts)), len(p.texts)}} {
 			err := r.vectors.embed(ctx, role(k), p.texts[part[0]:part[1]], p.into[part[0]:part[1]])
 			if err != nil {
-				return fmt.Errorf("eci: the labelled pairs: %w", err)
+				return fmt.Errorf("eci: the labeled pairs: %w", err)
 			}
 			if err := r.agreeOnDimension(); err != nil {
 				return err
@@ -161,7 +161,7 @@ func (r *run) agreeOnDimension() error {
 	return nil
 }
 
-// calibrate takes the scales over the labelled pairs of the run's band of
+// calibrate takes the scales over the labeled pairs of the run's band of
 // queries. The document frequencies are those of the survey.
 func (r *run) calibrate(ctx context.Context) error {
 	cal := &Calibration{Lexicon: r.lexicon, Encoder: &EncoderMark{Identity: identityOf(r.Embedder)}}
@@ -198,7 +198,7 @@ func (r *run) calibrate(ctx context.Context) error {
 	return r.freeze(cal)
 }
 
-// digest tells labelled pairs apart.
+// digest tells labeled pairs apart.
 func (l *labels) digest() (digest uint64) {
 	for _, p := range l.pairs.Sorted() {
 		q, d := fingerprintOf(p.query.text), fingerprintOf(p.positive.text)
@@ -207,7 +207,7 @@ func (l *labels) digest() (digest uint64) {
 	return digest
 }
 
-// scales are what a calibration takes from labelled pairs.
+// scales are what a calibration takes from labeled pairs.
 type scales struct {
 	margin, midpoint, spread float64 // sigma_m, mu, sigma
 }
@@ -218,7 +218,7 @@ type unitVector struct {
 	inverse float64
 }
 
-// scalesOf takes sigma_m, mu and sigma over labelled pairs i of queries[i] and
+// scalesOf takes sigma_m, mu and sigma over labeled pairs i of queries[i] and
 // positives[i], and over every two pairs of different queries, told apart by
 // their keys:
 //

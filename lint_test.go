@@ -400,7 +400,7 @@ func TestLintGoesOnAfterBadRows(t *testing.T) {
 }
 
 func TestLintErrors(t *testing.T) {
-	cancelled, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	good := eci.SourceOf("rows", plain(3))
 	for _, test := range []struct {
@@ -415,7 +415,7 @@ func TestLintErrors(t *testing.T) {
 		{"a share above 1", t.Context(), eci.Linter{PaddingShare: 1.5}, []eci.Source{good}, eci.ErrSettings},
 		{"a share that is NaN", t.Context(), eci.Linter{RepeatedShare: math.NaN()}, []eci.Source{good}, eci.ErrSettings},
 		{"fewer than no examples", t.Context(), eci.Linter{Examples: -1}, []eci.Source{good}, eci.ErrSettings},
-		{"cancelled", cancelled, eci.Linter{}, []eci.Source{good}, context.Canceled},
+		{"canceled", canceled, eci.Linter{}, []eci.Source{good}, context.Canceled},
 		{"no file", t.Context(), eci.Linter{}, []eci.Source{eci.JSONL("testdata/absent.jsonl")}, fs.ErrNotExist},
 		{"another number of rows the second time", t.Context(), eci.Linter{}, []eci.Source{shrinking()}, eci.ErrUnstableSource},
 	} {

@@ -112,9 +112,9 @@ func lintTwin(sources map[string][]*eci.Record, order []string) map[string]map[e
 		var falseNegative, collision, duplicate, shared, several bool
 		rows, copies := 0, 0
 		for j, b := range all {
-			labelled := normal(b.row.PositiveText) == normal(r.NegativeText) || r.NegativeID != "" && b.row.PositiveID == r.NegativeID
-			falseNegative = falseNegative || labelled && sameQuery(r, b.row)
-			collision = collision || labelled
+			labeled := normal(b.row.PositiveText) == normal(r.NegativeText) || r.NegativeID != "" && b.row.PositiveID == r.NegativeID
+			falseNegative = falseNegative || labeled && sameQuery(r, b.row)
+			collision = collision || labeled
 			duplicate = duplicate || j < i && a.source == b.source && sameTexts(r, b.row)
 			shared = shared || a.source != b.source && sameTexts(r, b.row)
 			if a.source == b.source {

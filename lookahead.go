@@ -24,7 +24,7 @@ type Lookahead struct {
 	Sem Sem
 	// Pool are the documents that queries are searched in, in an order that breaks
 	// ties; it may be ranged over more than once. Of a larger one, the 4,096 of least
-	// hash are taken, and every relevant document. Nil means the labelled positives
+	// hash are taken, and every relevant document. Nil means the labeled positives
 	// of the sources. The sources' negatives are never in the pool: generated
 	// passages in it would halve the agreement with training.
 	Pool iter.Seq2[Document, error]
@@ -55,7 +55,7 @@ type Document struct {
 type LookaheadReport struct {
 	// Metric is the unit of the forecasts, such as "nDCG@10".
 	Metric string `json:"metric"`
-	// Queries is the number of labelled queries that were looked at, Pool the number
+	// Queries is the number of labeled queries that were looked at, Pool the number
 	// of documents they were searched in, Corpus whether a pool was given.
 	Queries int  `json:"queries"`
 	Pool    int  `json:"pool"`
@@ -91,7 +91,7 @@ const (
 // Name returns "lookahead".
 func (l *Lookahead) Name() string { return "lookahead" }
 
-// Score forecasts one source by itself. Its own labelled pairs are the ground of
+// Score forecasts one source by itself. Its own labeled pairs are the ground of
 // the calibration, unless Sem has one, and of the pool, unless there is one.
 func (l *Lookahead) Score(ctx context.Context, source Source) (*Score, error) {
 	prepared, err := l.Prepare(ctx, source)
@@ -101,7 +101,7 @@ func (l *Lookahead) Score(ctx context.Context, source Source) (*Score, error) {
 	return prepared.Score(ctx, source)
 }
 
-// Prepare surveys all sources and readies the pool and the labelled queries.
+// Prepare surveys all sources and readies the pool and the labeled queries.
 func (l *Lookahead) Prepare(ctx context.Context, sources ...Source) (Scorer, error) {
 	settings, err := l.resolve()
 	if err != nil {

@@ -88,7 +88,7 @@ func (w *world) pool() iter.Seq2[Document, error] {
 	}
 }
 
-// TestScoresDoNotDependOnTheCompany: at a fixed budget and with the same labelled
+// TestScoresDoNotDependOnTheCompany: at a fixed budget and with the same labeled
 // pairs, adding or removing a source changes nothing of another, nor of the
 // comparison of two others.
 func TestScoresDoNotDependOnTheCompany(t *testing.T) {
@@ -179,7 +179,7 @@ func TestLookaheadEdges(t *testing.T) {
 		doubted bool
 	}{
 		{"as it should be", Lookahead{Pool: usual.pool(), Relevant: map[string][]string{"q1": {"d1"}}}, usual.randomSource("a", 1), "", false},
-		{"few queries", Lookahead{Pool: few.pool()}, few.randomSource("a", 1), "20 labelled queries are too few", true},
+		{"few queries", Lookahead{Pool: few.pool()}, few.randomSource("a", 1), "20 labeled queries are too few", true},
 		{"a small pool", Lookahead{}, small.randomSource("a", 1), "a pool of 80 documents is too small", true},
 		{"nothing to gain", Lookahead{Pool: easy.pool()}, easy.randomSource("a", 1), "nothing to gain", true},
 		{"no signal", Lookahead{Pool: hopeless.pool()}, hopeless.randomSource("a", 1), "finds nothing", true},

@@ -24,8 +24,8 @@ type forecaster struct {
 	digest    uint64
 }
 
-// labelledQuery is a query with its distinct positives in the order of reading.
-type labelledQuery struct {
+// labeledQuery is a query with its distinct positives in the order of reading.
+type labeledQuery struct {
 	key       uint64
 	query     side
 	at        origin
@@ -35,7 +35,7 @@ type labelledQuery struct {
 
 // followQueries has labels collect queries with all their positives, for
 // Lookahead.
-func (l *labels) followQueries() { l.queries = least.NewDistinct[labelledQuery](mostQueries) }
+func (l *labels) followQueries() { l.queries = least.NewDistinct[labeledQuery](mostQueries) }
 
 // offerQuery takes in the pair of a triple, where its query is followed.
 func (l *labels) offerQuery(source string, rec *Record, positive fingerprint) {
@@ -44,10 +44,10 @@ func (l *labels) offerQuery(source string, rec *Record, positive fingerprint) {
 	}
 	key := rec.queryKey()
 	at := origin{source, rec.File, rec.Row, l.offered}
-	q := l.queries.Offer(mix64(key^mix64(l.seed)), func() labelledQuery {
+	q := l.queries.Offer(mix64(key^mix64(l.seed)), func() labeledQuery {
 		side := rec.sides()[0]
 		side.vector = slices.Clone(side.vector)
-		return labelledQuery{key: key, query: side, at: at, seen: make(map[fingerprint]bool)}
+		return labeledQuery{key: key, query: side, at: at, seen: make(map[fingerprint]bool)}
 	})
 	if q == nil || q.seen[positive] {
 		return
@@ -59,7 +59,7 @@ func (l *labels) offerQuery(source string, rec *Record, positive fingerprint) {
 }
 
 // newForecaster finds pool and queries with their vectors and prepares the space.
-func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*labelledQuery) (*forecaster, error) {
+func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*labeledQuery) (*forecaster, error) {
 	f := &forecaster{settings: settings, relevant: make(map[uint64][]int)}
 	p := newPool(queries, settings.Relevant)
 	if settings.Pool != nil {
@@ -123,7 +123,7 @@ type pool struct {
 	offered   int
 }
 
-func newPool(queries []*labelledQuery, relevant map[string][]string) *pool {
+func newPool(queries []*labeledQuery, relevant map[string][]string) *pool {
 	p := &pool{
 		byID: make(map[string]int), byText: make(map[fingerprint]int), relevant: relevant,
 		judged: make(map[string]bool), kept: least.New[located](mostDocuments),
@@ -186,7 +186,7 @@ func (p *pool) read(ctx context.Context, corpus func(yield func(Document, error)
 	return nil
 }
 
-// finish puts the pool in its order: the corpus as given, and then the labelled
+// finish puts the pool in its order: the corpus as given, and then the labeled
 // positives that are not in it, by id.
 func (p *pool) finish() []located {
 	inOrder := p.wanted
@@ -247,7 +247,7 @@ func (p *pool) find(id, text string) (int, bool) {
 }
 
 // relevantTo returns the places of the documents that answer a query, ascending.
-func (p *pool) relevantTo(q *labelledQuery) (places []int) {
+func (p *pool) relevantTo(q *labeledQuery) (places []int) {
 	for _, d := range q.positives {
 		if i, ok := p.find(d.id, d.text); ok {
 			places = append(places, i)
@@ -282,7 +282,7 @@ func (p *pool) copies() (n int) {
 
 // describe fills the report: what the forecasts rest on, and what speaks against
 // relying on them.
-func (f *forecaster) describe(r *run, queries []*labelledQuery, p *pool) {
+func (f *forecaster) describe(r *run, queries []*labeledQuery, p *pool) {
 	frozen := f.space.Frozen()
 	rep := &f.report
 	rep.Metric = fmt.Sprintf("nDCG@%d", f.settings.Cutoff)
@@ -293,7 +293,7 @@ func (f *forecaster) describe(r *run, queries []*labelledQuery, p *pool) {
 	doubt := func(format string, args ...any) { rep.Doubts = append(rep.Doubts, fmt.Sprintf(format, args...)) }
 	note := func(format string, args ...any) { rep.Notes = append(rep.Notes, fmt.Sprintf(format, args...)) }
 	if n := rep.Queries; n < fewestQueries {
-		doubt("%d labelled queries are too few to tell; %d are the least", n, fewestQueries)
+		doubt("%d labeled queries are too few to tell; %d are the least", n, fewestQueries)
 	}
 	if n := rep.Pool; n < fewestDocuments {
 		doubt("a pool of %d documents is too small to tell; %d are the least%s", n, fewestDocuments, f.corpusHint())
@@ -316,16 +316,16 @@ func (f *forecaster) describe(r *run, queries []*labelledQuery, p *pool) {
 		doubt("all queries are in one fold, so that no step was made without them")
 	}
 	if r.labels.queries.Full() {
-		note("%d labelled queries of least hash were looked at, of more", mostQueries)
+		note("%d labeled queries of least hash were looked at, of more", mostQueries)
 	}
 	if withoutID > 0 && len(f.settings.Relevant) > 0 {
 		note("%d queries have no id, so no judgment was found for them", withoutID)
 	}
 	if p.corpus && len(f.settings.Relevant) == 0 {
-		note("no judgments beyond the triples' own: relevant documents that nobody labelled count as competitors; give all that are known (Lookahead.Relevant, --qrels)")
+		note("no judgments beyond the triples' own: relevant documents that nobody labeled count as competitors; give all that are known (Lookahead.Relevant, --qrels)")
 	}
 	if n := p.copies(); n > 0 {
-		note("%d documents of the pool have the text of another; an unlabelled copy of a relevant document counts as a competitor", n)
+		note("%d documents of the pool have the text of another; an unlabeled copy of a relevant document counts as a competitor", n)
 	}
 	if n := len(f.space.LeftOut()); n > 0 {
 		note("%d queries have no relevant document in the pool and are left out", n)

@@ -347,7 +347,7 @@ func (m *Matrix) Trace() float64 {
 
 // LogDet returns the score S = 1/2 ln det(I + (d/eps^2) M) in nats, at least 0;
 // 0 for an empty matrix. The error is ErrSingular when the sums have become so
-// large that the factorisation fails.
+// large that the factorization fails.
 func (m *Matrix) LogDet() (float64, error) {
 	sum, n := m.total()
 	return m.logDet(sum, n)
@@ -355,13 +355,13 @@ func (m *Matrix) LogDet() (float64, error) {
 
 // LogDets returns the score of all triples and, for every group, that of the
 // triples outside it: the jackknife replicates S_(-j), length G. The replicate
-// of an empty group is the score. The factorisations use all cores; the result
+// of an empty group is the score. The factorizations use all cores; the result
 // does not depend on how many there are.
 func (m *Matrix) LogDets() (all float64, without []float64, err error) {
 	return m.logDets(context.Background())
 }
 
-// logDets is LogDets that can be stopped between two factorisations.
+// logDets is LogDets that can be stopped between two factorizations.
 func (m *Matrix) logDets(ctx context.Context) (all float64, without []float64, err error) {
 	sum, n := m.total()
 	without = make([]float64, len(m.groups))

@@ -9,7 +9,7 @@ import (
 
 // GainAtLeast asserts that training on a source would change the metric by at
 // least so much, with the asked-for confidence: 0 asserts that it helps. others
-// are ranked with it, for their labelled pairs. A forecast that cannot be relied
+// are ranked with it, for their labeled pairs. A forecast that cannot be relied
 // upon (see [LookaheadReport.Doubts]) does not hold.
 func (m *MinerTest) GainAtLeast(ctx context.Context, t TB, least float64, source Source, others ...Source) bool {
 	t.Helper()

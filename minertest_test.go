@@ -48,7 +48,7 @@ func TestMinerAssertions(t *testing.T) {
 		}
 	}
 	same := eci.SourceOf("same", first)
-	cancelled, cancel := context.WithCancel(ctx)
+	canceled, cancel := context.WithCancel(ctx)
 	cancel()
 	for _, test := range []struct {
 		reason string
@@ -92,7 +92,7 @@ func TestMinerAssertions(t *testing.T) {
 			return m.Outranks(ctx, t, source["llm"], source["random"])
 		}, nil, "confidence 1"},
 		{"an error is not a verdict", nil, func(m *eci.MinerTest, t eci.TB) bool {
-			return m.Outranks(cancelled, t, source["llm"], source["random"])
+			return m.Outranks(canceled, t, source["llm"], source["random"])
 		}, nil, "canceled"},
 		{"clean enough", nil, func(m *eci.MinerTest, t eci.TB) bool {
 			return m.LintAtMost(ctx, t, nil, eci.SeverityError, 0, demo...)

@@ -12,7 +12,7 @@ import (
 )
 
 // madeRanking ranks made-up sources whose triples are random residuals that
-// favour some directions, so that mixtures gain.
+// favor some directions, so that mixtures gain.
 func madeRanking(t testing.TB, sources, d, groups, triples int, seed uint64) *Ranking {
 	t.Helper()
 	r := &Ranking{Scorer: "eci"}

@@ -109,7 +109,7 @@ func compareWithReference(t *testing.T, ranking *eci.Ranking, want expectation) 
 		t.Errorf("idf documents %d, reference %d", got, want.Documents)
 	}
 	if c.Pairs != want.Pairs {
-		t.Errorf("%d labelled pairs, reference %d", c.Pairs, want.Pairs)
+		t.Errorf("%d labeled pairs, reference %d", c.Pairs, want.Pairs)
 	}
 	for _, scale := range []struct {
 		name      string

@@ -78,10 +78,10 @@ func (r *Ranking) lookaheadNotes(say func(format string, args ...any)) {
 	if blind != nil {
 		say("another query's negatives may do as well: %s", strings.Join(blind, ", "))
 	}
-	r.artefactNotes(say)
+	r.artifactNotes(say)
 }
 
-// checkNotes reports sources that do not beat their controls, and artefacts.
+// checkNotes reports sources that do not beat their controls, and artifacts.
 func (r *Ranking) checkNotes(say func(format string, args ...any)) {
 	var weak []string
 	for _, s := range r.Ranked {
@@ -92,12 +92,12 @@ func (r *Ranking) checkNotes(say func(format string, args ...any)) {
 	if weak != nil {
 		say("not better than negatives taken blindly: %s", strings.Join(weak, "; "))
 	}
-	r.artefactNotes(say)
+	r.artifactNotes(say)
 }
 
-func (r *Ranking) artefactNotes(say func(format string, args ...any)) {
+func (r *Ranking) artifactNotes(say func(format string, args ...any)) {
 	for _, s := range r.Ranked {
-		if a := s.Artefact; a != nil && a.AUC > artefactAUC {
+		if a := s.Artifact; a != nil && a.AUC > artifactAUC {
 			say("%s: its negatives can be told from positives without the query (AUC %.2f); a retriever may learn the writer, not the task. Easiest: %s", s.Source, a.AUC, a.Rows[0].place())
 		}
 	}

@@ -285,7 +285,7 @@ func (r *raced) race(ctx context.Context, settings *Race, sources []Source) erro
 	return r.countTexts(ctx, sources)
 }
 
-// several reports whether the band has labelled pairs of two different queries,
+// several reports whether the band has labeled pairs of two different queries,
 // the least to calibrate on.
 func (r *raced) several() bool {
 	first, found := uint64(0), false
@@ -328,7 +328,7 @@ func (r *raced) lookAhead(ctx context.Context) (err error) {
 	}
 	read := r.band
 	read.low = 0
-	var queries []*labelledQuery
+	var queries []*labeledQuery
 	for _, q := range r.labels.queries.Sorted() {
 		if read.holdsKey(q.key) {
 			queries = append(queries, q)

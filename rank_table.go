@@ -47,8 +47,8 @@ func (r *Ranking) columns() []column {
 	} else if first.Controls != nil {
 		columns = append(columns, column{"control", func(s *Ranked) string { return s.Controls.brief() }})
 	}
-	if first.Artefact != nil {
-		columns = append(columns, column{"artefact", func(s *Ranked) string { return s.Artefact.brief() }})
+	if first.Artifact != nil {
+		columns = append(columns, column{"artifact", func(s *Ranked) string { return s.Artifact.brief() }})
 	}
 	if r.Lookahead != nil {
 		columns = append(columns, column{new(Sem).Name(), func(s *Ranked) string { return fmt.Sprintf("%.2f", s.Value) }})
@@ -172,7 +172,7 @@ func (c *Controls) brief() string {
 	return fmt.Sprintf("%+.2f", c.stronger().Difference)
 }
 
-func (a *Artefact) brief() string {
+func (a *Artifact) brief() string {
 	if a == nil || a.Triples == 0 {
 		return "-"
 	}
@@ -320,8 +320,8 @@ func (s *Score) fields(o *object) {
 	if s.Controls != nil {
 		o.field("controls", s.Controls)
 	}
-	if s.Artefact != nil {
-		o.field("artefact", s.Artefact)
+	if s.Artifact != nil {
+		o.field("artifact", s.Artifact)
 	}
 	o.field("identical", t.Identical)
 	o.field("baselines", s.Baselines)

@@ -68,7 +68,7 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 // Query returns the query's text.
 func (r *Record) Query() string { return r.QueryText }
 
-// Positive returns the text of the passage labelled relevant.
+// Positive returns the text of the passage labeled relevant.
 func (r *Record) Positive() string { return r.PositiveText }
 
 // Negative returns the text of the candidate negative.

@@ -106,7 +106,7 @@ func TestScorersOfOnesOwnAreLookedAt(t *testing.T) {
 		{"a total that is NaN", "own", func(Source) *Score { return &Score{Totals: Totals{Triples: 1, Weight: nan}} }, ErrScore},
 		{"names without sums", "own", func(Source) *Score { return &Score{Components: []string{"x"}} }, ErrScore},
 		{"a control that is NaN", "own", func(Source) *Score { return &Score{Controls: &Controls{Random: Control{Low: nan}}} }, ErrScore},
-		{"an artefact without rows", "own", func(Source) *Score { return &Score{Artefact: &Artefact{AUC: 1, Triples: 9}} }, ErrScore},
+		{"an artifact without rows", "own", func(Source) *Score { return &Score{Artifact: &Artifact{AUC: 1, Triples: 9}} }, ErrScore},
 		{"a negative count", "own", func(Source) *Score { return &Score{Groups: -1} }, ErrScore},
 		{"one score for two sources", "own", func(Source) *Score { return shared }, ErrScore},
 		{"an empty score", "own", func(Source) *Score { return &Score{} }, nil},

@@ -44,11 +44,11 @@ type Score struct {
 
 	// Baselines holds the values of all baseline measures, by name.
 	Baselines map[string]float64
-	// Controls compares the source with negatives that took no mining, Artefact says
+	// Controls compares the source with negatives that took no mining, Artifact says
 	// whether its negatives can be told without the query. Nil for a Baseline, in a
 	// Race and with Sem.NoChecks.
 	Controls *Controls
-	Artefact *Artefact
+	Artifact *Artifact
 	// Skipped counts rows left out, by reason; see [Skip].
 	Skipped map[string]int
 
@@ -111,8 +111,8 @@ func (s *Score) check() error {
 		return fmt.Errorf("%w: %d components, %d sums in Totals.Factors", ErrScore, len(s.Components), len(t.Factors))
 	case t.Triples < 0 || s.Groups < 0 || s.Dropped < 0:
 		return fmt.Errorf("%w: a negative number of triples or groups", ErrScore)
-	case s.Artefact != nil && s.Artefact.Triples > 0 && len(s.Artefact.Rows) == 0:
-		return fmt.Errorf("%w: an artefact without rows", ErrScore)
+	case s.Artifact != nil && s.Artifact.Triples > 0 && len(s.Artifact.Rows) == 0:
+		return fmt.Errorf("%w: an artifact without rows", ErrScore)
 	}
 	numbers := slices.Concat(s.Deviations, t.Factors, slices.Collect(maps.Values(s.Baselines)), []float64{
 		s.StandardError, s.Low, s.High, s.Jackknife, s.Trace, s.Bound, s.Diversity, s.EffectiveDimension,
@@ -123,7 +123,7 @@ func (s *Score) check() error {
 			numbers = append(numbers, c.Value, c.Difference, c.StandardError, c.Low, c.High, c.Probability)
 		}
 	}
-	if a := s.Artefact; a != nil {
+	if a := s.Artifact; a != nil {
 		numbers = append(numbers, a.AUC)
 		for _, row := range a.Rows {
 			numbers = append(numbers, row.Margin)
@@ -310,7 +310,7 @@ func (r *run) inspect(ctx context.Context, s *Score, rows []*checked) (err error
 	return err
 }
 
-// check fills controls and artefact check.
+// check fills controls and artifact check.
 func (r *run) check(ctx context.Context, s *Score, rows []*checked) (err error) {
 	if s.Controls, err = r.controls(ctx, rows); err != nil {
 		return err
@@ -318,7 +318,7 @@ func (r *run) check(ctx context.Context, s *Score, rows []*checked) (err error) 
 	if err = ctxerr.Of(ctx); err != nil {
 		return err
 	}
-	s.Artefact, err = r.artefact(rows)
+	s.Artifact, err = r.artifact(rows)
 	return err
 }
 

@@ -77,7 +77,7 @@ type Sem struct {
 	// source; an Embedder is told by its identity (see IdentifiedEmbedder), or else
 	// by up to 8 texts, which it is sent each time. The vectors take up to 8 GiB.
 	Checkpoint string
-	// NoChecks leaves out the controls and the artefact check of every source.
+	// NoChecks leaves out the controls and the artifact check of every source.
 	NoChecks bool
 	// Progress, if not nil, is called now and then from the goroutine that runs.
 	Progress func(Progress)
@@ -99,7 +99,7 @@ const Unlimited = -1
 // Progress says how far a run is.
 // It is a value, which goroutines may share.
 type Progress struct {
-	// Stage is "survey", "calibrate", of which Triples counts labelled pairs of all
+	// Stage is "survey", "calibrate", of which Triples counts labeled pairs of all
 	// sources, or "score".
 	Stage  string
 	Source string
@@ -177,7 +177,7 @@ func (r *run) prepare(ctx context.Context, sources []Source) error {
 	return nil
 }
 
-// Calibrate takes the scales over the labelled pairs of all sources, and the
+// Calibrate takes the scales over the labeled pairs of all sources, and the
 // document frequencies over their distinct positives, unless Lexicon is set. No
 // negative takes part. Any Calibration already there is not used.
 func (s *Sem) Calibrate(ctx context.Context, sources ...Source) (*Calibration, error) {
@@ -344,7 +344,7 @@ type validator interface{ Validate() error }
 
 func positive(x float64) bool { return x > 0 && !math.IsInf(x, 0) }
 
-// spareSquares is the number of d x d arrays that jackknife, controls and artefact
+// spareSquares is the number of d x d arrays that jackknife, controls and artifact
 // check take beside the sums of the groups.
 const spareSquares = 12
 

@@ -93,8 +93,8 @@ func (e stoppingEncoder) EmbedDocuments(ctx context.Context, texts []string) ([]
 	return nil, ctx.Err()
 }
 
-// TestStopsBetweenFactorisations: the jackknife of a large dimension takes long.
-func TestStopsBetweenFactorisations(t *testing.T) {
+// TestStopsBetweenFactorizations: the jackknife of a large dimension takes long.
+func TestStopsBetweenFactorizations(t *testing.T) {
 	m := madeMatrix(t, 5, 8, 100, 1, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

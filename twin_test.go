@@ -77,7 +77,7 @@ func twin(sources map[string][]*eci.Record, groups int) map[string]twinScore {
 	}
 	sigmoid := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
-	// Neutral ground: the distinct labelled pairs, in the order of reading.
+	// Neutral ground: the distinct labeled pairs, in the order of reading.
 	type pair struct {
 		key  string
 		q, p []float64

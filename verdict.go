@@ -107,7 +107,7 @@ func advised(ranked []Ranked) (chosen *Ranked, equals []string) {
 }
 
 // flagged reports whether the source's negatives can be told without the query.
-func (s *Ranked) flagged() bool { return s.Artefact != nil && s.Artefact.AUC > artefactAUC }
+func (s *Ranked) flagged() bool { return s.Artifact != nil && s.Artifact.AUC > artifactAUC }
 
 // beatsRandom reports whether the source is better at 95% than negatives that cost
 // nothing: random documents, or, without a pool to draw them from, another query's
@@ -120,7 +120,7 @@ func (s *Ranked) beatsRandom() bool {
 // why says for which reason a source that helps is not advised.
 func (s *Ranked) why() string {
 	if s.flagged() {
-		return fmt.Sprintf("but its negatives can be told from positives without the query (AUC %.2f)", s.Artefact.AUC)
+		return fmt.Sprintf("but its negatives can be told from positives without the query (AUC %.2f)", s.Artifact.AUC)
 	}
 	return "but is not shown to beat negatives taken blindly"
 }

@@ -43,7 +43,7 @@ func TestVerdictOnPaper(t *testing.T) {
 		}
 		s := &Score{Source: name, Forecast: f}
 		if auc > 0 {
-			s.Artefact = &Artefact{AUC: auc, Triples: 100, Rows: []ArtefactRow{{Row: 1}}}
+			s.Artifact = &Artifact{AUC: auc, Triples: 100, Rows: []ArtifactRow{{Row: 1}}}
 		}
 		return Ranked{Score: s}
 	}
@@ -75,8 +75,8 @@ func TestVerdictOnPaper(t *testing.T) {
 			ActionTrain, []string{"dense"}, []string{"overtrains", "stop early"}},
 		{"without controls", []Ranked{source("dense", flat(.052), math.NaN(), 0)}, nil,
 			ActionTrain, []string{"dense"}, []string{"Train on dense: +0.052"}},
-		{"too few queries", []Ranked{source("dense", flat(.052), .02, .6)}, []string{"20 labelled queries are too few"},
-			ActionUnknown, nil, []string{"No verdict: 20 labelled queries"}},
+		{"too few queries", []Ranked{source("dense", flat(.052), .02, .6)}, []string{"20 labeled queries are too few"},
+			ActionUnknown, nil, []string{"No verdict: 20 labeled queries"}},
 	} {
 		v := verdict(test.ranked, "nDCG@10", test.doubts)
 		if v.Action != test.action || !slices.Equal(v.Sources, test.sources) {

@@ -4,7 +4,7 @@ is loaded by it; nothing else.
 
 Rank-k updates are cblas_ssyrk of the loaded OpenBLAS, called through ctypes,
 which is what NumPy itself calls for X.T @ X, without NumPy's copy of the other
-triangle; factorisations are its dpotrf. Both release the interpreter lock.
+triangle; factorizations are its dpotrf. Both release the interpreter lock.
 """
 
 import ctypes
@@ -223,7 +223,7 @@ def steps(triples, pool):
 WORD = re.compile(r"[^\W_]+")
 
 
-PAIRS = 2048  # labelled pairs that the scales are taken over
+PAIRS = 2048  # labeled pairs that the scales are taken over
 
 
 def fnv1a(text):
@@ -289,9 +289,9 @@ def rank(q):
             index = np.array([row[:3] for row in rows])
             return queries[index[:, 0]], documents[index[:, 1]], documents[index[:, 2]]
 
-        # Neutral ground: the labelled pairs, every query against every positive.
-        labelled = list(dict.fromkeys(row[:2] for rows in sources for row in rows))[:PAIRS]
-        asked, given = np.array([p[0] for p in labelled]), np.array([p[1] for p in labelled])
+        # Neutral ground: the labeled pairs, every query against every positive.
+        labeled = list(dict.fromkeys(row[:2] for rows in sources for row in rows))[:PAIRS]
+        asked, given = np.array([p[0] for p in labeled]), np.array([p[1] for p in labeled])
         x, y = (v.astype(np.float64) for v in (queries[asked], documents[given]))
         cosines = (x / np.linalg.norm(x, axis=1, keepdims=True)) @ (y / np.linalg.norm(y, axis=1, keepdims=True)).T
         strange, own = asked[:, None] != asked[None, :], np.diag(cosines)

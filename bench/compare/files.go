@@ -75,7 +75,7 @@ func (c *comparison) files() error {
 	if err != nil {
 		return err
 	}
-	// The two sides take their scales over 2,048 of the labelled pairs each, but not
+	// The two sides take their scales over 2,048 of the labeled pairs each, but not
 	// over the same ones.
 	if err := agree(contenders, out, 0.02); err != nil {
 		return err

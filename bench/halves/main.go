@@ -1,5 +1,5 @@
 // Command halves asks whether the standard errors of Lookahead are honest. It
-// splits the labelled queries of a collection at random in halves, many times, and
+// splits the labeled queries of a collection at random in halves, many times, and
 // forecasts every source from each half: its own triples, its own queries. The
 // difference of two sources from one half should lie within the 95% interval about
 // that from the other, after adding both variances, 95 times in 100.

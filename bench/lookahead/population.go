@@ -8,7 +8,7 @@ import (
 	"example.com/eci/internal/lookahead"
 )
 
-// A population is a pool, labelled queries and sources of triples, drawn at
+// A population is a pool, labeled queries and sources of triples, drawn at
 // random: unit vectors around a common mean with a falling spectrum, as encoders
 // give them. A query lies near its positive.
 type population struct {
@@ -103,7 +103,7 @@ func dot(x, y []float32) (sum float64) {
 	return sum
 }
 
-// calibrate returns the standard deviation of s⁺_i - s⁰_ij over labelled pairs.
+// calibrate returns the standard deviation of s⁺_i - s⁰_ij over labeled pairs.
 func (p *population) calibrate() float64 {
 	var n, sum, squares float64
 	some := min(len(p.queries), 256)

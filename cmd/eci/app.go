@@ -109,7 +109,7 @@ func hint(err error, code int) string {
 	case errors.Is(err, eci.ErrMissingVector):
 		return "--vectors DIR with queries.npy, queries.ids, corpus.npy and corpus.ids, or --server URL --model NAME; --skip missing-vector leaves such rows out"
 	case errors.Is(err, eci.ErrMalformed), errors.Is(err, eci.ErrMissingField):
-		return "--format NAME if the format was not recognised; --skip malformed leaves such rows out"
+		return "--format NAME if the format was not recognized; --skip malformed leaves such rows out"
 	case errors.Is(err, eci.ErrEmptyText):
 		return "--skip empty-text leaves such rows out"
 	case errors.Is(err, eci.ErrNotFinite), errors.Is(err, eci.ErrZeroVector):
@@ -136,8 +136,8 @@ training on them would do to retrieval, forecast from frozen embeddings.
 
 Exit codes: 0 fine, 1 error, 2 wrong usage, 3 a check failed that a flag asked
 for, 130 interrupted. Results go to standard output, progress and errors to
-standard error. Colour and progress appear on a terminal only; NO_COLOR is
-honoured.`
+standard error. Color and progress appear on a terminal only; NO_COLOR is
+honored.`
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
@@ -161,7 +161,7 @@ func (a *app) root() *cobra.Command {
 	a.output.register(flags)
 	root.MarkFlagsMutuallyExclusive("json", "csv", "markdown")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
-	flags.StringVar(&a.color, "color", "auto", "colour: auto, always or never")
+	flags.StringVar(&a.color, "color", "auto", "color: auto, always or never")
 	root.AddCommand(a.rank(), a.lint(), a.mix(), a.selecting(), a.explain(), a.agree(), a.convert())
 	complete(root)
 	return root

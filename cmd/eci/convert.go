@@ -45,7 +45,7 @@ func (a *app) runConvert(c *cobra.Command, f *convertFlags, files []string) erro
 	rows, err := f.write(c.Context(), a, func(yield func(eci.Triple, error) bool) {
 		for _, s := range m.watch("convert", o.sources) {
 			for t, err := range skipping(s, o.sem.Skip, &left).Triples {
-				if !yield(labelled(t, s.Name), err) {
+				if !yield(labeled(t, s.Name), err) {
 					return
 				}
 			}

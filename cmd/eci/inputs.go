@@ -47,7 +47,7 @@ func (in *inputs) reading(flags *pflag.FlagSet) {
 	flags.StringVar(&in.format, "format", "", "format of the files (default found from their content): "+strings.Join(formatNames, ", "))
 	flags.StringVar(&in.files.Corpus, "corpus", "", "`file` with the texts of documents, for rows that hold ids")
 	flags.StringVar(&in.files.Queries, "queries", "", "`file` with the texts of queries")
-	flags.StringVar(&in.files.Qrels, "qrels", "", "`file` or folder of relevance judgements, for TREC runs and for lint")
+	flags.StringVar(&in.files.Qrels, "qrels", "", "`file` or folder of relevance judgments, for TREC runs and for lint")
 	flags.StringVar(&in.files.BEIR, "beir", "", "`folder` in BEIR's layout, for --corpus, --queries and --qrels at once")
 	flags.StringVar(&in.files.Fields.Query, "query-field", "", "`name` of the query's field or column, in a format of your own")
 	flags.StringVar(&in.files.Fields.Positive, "positive-field", "", "`name` of the positive's")

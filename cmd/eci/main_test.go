@@ -185,8 +185,8 @@ func TestExitCodes(t *testing.T) {
 		{"a probability above 1", []string{"rank", "--demo", "--require-best", "llm", "--confidence", "95"}, 2, []string{"--confidence"}},
 		{"lint errors", []string{"lint", file("same.jsonl", same+row)}, 3, []string{"negative-is-positive holds of 50.0% of the rows of same"}},
 		{"lint errors tolerated", []string{"lint", file("same.jsonl", same+row), "--max-error-share", "0.5"}, 0, nil},
-		{"a false negative by the judgements", []string{"lint", file("ids.jsonl", `{"query_id":"q1","query":"a question","positive_id":"d1","positive":"the answer","negative_id":"d2","negative":"another"}`+"\n"), "--qrels", file("qrels.txt", "q1 0 d2 1\n")}, 3, []string{"false-negative"}},
-		{"judgements not there", []string{"lint", file("row.jsonl", row), "--qrels", filepath.Join(dir, "none.txt")}, 1, []string{"none.txt"}},
+		{"a false negative by the judgments", []string{"lint", file("ids.jsonl", `{"query_id":"q1","query":"a question","positive_id":"d1","positive":"the answer","negative_id":"d2","negative":"another"}`+"\n"), "--qrels", file("qrels.txt", "q1 0 d2 1\n")}, 3, []string{"false-negative"}},
+		{"judgments not there", []string{"lint", file("row.jsonl", row), "--qrels", filepath.Join(dir, "none.txt")}, 1, []string{"none.txt"}},
 		{"nothing to read", []string{"rank"}, 2, []string{"--demo"}},
 		{"demo and files", []string{"rank", "--demo", "x.jsonl"}, 2, []string{"--demo takes no files"}},
 		{"unknown command", []string{"rnak"}, 2, []string{"rnak"}},
@@ -201,7 +201,7 @@ func TestExitCodes(t *testing.T) {
 		{"nothing to lint", []string{"lint", file("empty.jsonl", "")}, 1, []string{"empty.jsonl", "no triples"}},
 		{"nothing but rows without negatives", []string{"lint", file("bare.jsonl", `{"query":"q","pos":["p"],"neg":[]}`)}, 1, []string{"bare", "no triples"}},
 		{"nothing to convert", []string{"convert", file("bare.jsonl", `{"query":"q","pos":["p"],"neg":[]}`), "-o", filepath.Join(dir, "out")}, 1, []string{"no triples"}},
-		{"bad colour", []string{"rank", "--demo", "--color", "red"}, 2, []string{"--color"}},
+		{"bad color", []string{"rank", "--demo", "--color", "red"}, 2, []string{"--color"}},
 		{"bad policy", []string{"rank", "--demo", "--skip", "all"}, 2, []string{"--skip all"}},
 		{"bad format", []string{"rank", file("row.jsonl", row), "--format", "xml"}, 2, []string{"xml", "flagembedding"}},
 		{"file not there", []string{"rank", filepath.Join(dir, "none.jsonl")}, 1, []string{"none.jsonl", "try: check the path"}},
@@ -252,9 +252,9 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// TestCancelled checks that a cancelled run ends with 130 and leaves no file, or
+// TestCanceled checks that a canceled run ends with 130 and leaves no file, or
 // the old one.
-func TestCancelled(t *testing.T) {
+func TestCanceled(t *testing.T) {
 	dir := t.TempDir()
 	for _, args := range [][]string{
 		{"rank", "--demo", "--html", "out"},
@@ -556,24 +556,24 @@ func TestNarrow(t *testing.T) {
 	}
 }
 
-// TestTerminal checks that colour and progress are there when asked for, and not
+// TestTerminal checks that color and progress are there when asked for, and not
 // in what is piped.
 func TestTerminal(t *testing.T) {
 	_, plain, _ := eciRun(t.Context(), "rank", "--demo")
 	if strings.Contains(plain, "\x1b") {
-		t.Error("colour in what is piped")
+		t.Error("color in what is piped")
 	}
-	_, coloured, _ := eciRun(t.Context(), "rank", "--demo", "--color", "always")
-	if !strings.Contains(coloured, "\x1b[") {
-		t.Error("no colour with --color always")
+	_, colored, _ := eciRun(t.Context(), "rank", "--demo", "--color", "always")
+	if !strings.Contains(colored, "\x1b[") {
+		t.Error("no color with --color always")
 	}
 	_, table, _ := eciRun(t.Context(), "rank", "--demo", "--color", "always", "--csv")
 	if strings.Contains(table, "\x1b") {
-		t.Error("colour in CSV")
+		t.Error("color in CSV")
 	}
 	t.Setenv("NO_COLOR", "1")
-	if (&app{out: os.Stdout, color: "auto"}).coloured() {
-		t.Error("colour in spite of NO_COLOR")
+	if (&app{out: os.Stdout, color: "auto"}).colored() {
+		t.Error("color in spite of NO_COLOR")
 	}
 	if (&app{err: io.Discard}).meter().report() != nil {
 		t.Error("progress where there is no terminal")

@@ -239,7 +239,7 @@ func (f *mixFlags) blend(ctx context.Context, o *opened, m mixed) iter.Seq2[eci.
 				if err == nil {
 					m.From[s.source.Name]++
 				}
-				if !yield(labelled(t, s.source.Name), err) {
+				if !yield(labeled(t, s.source.Name), err) {
 					return
 				}
 			}
@@ -262,7 +262,7 @@ func queryOf(t eci.Triple) string {
 func assign(ctx context.Context, shares []share, seed uint64) (map[string]int, error) {
 	have := make(map[string][]bool)
 	for i, s := range shares {
-		for t, err := range cancellable(ctx, s.source.Triples) {
+		for t, err := range cancelable(ctx, s.source.Triples) {
 			if err != nil {
 				return nil, err
 			}

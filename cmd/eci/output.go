@@ -119,8 +119,8 @@ func (a *app) print(r result) error {
 	return err
 }
 
-// coloured says whether to use colour on standard output.
-func (a *app) coloured() bool {
+// colored says whether to use color on standard output.
+func (a *app) colored() bool {
 	switch a.color {
 	case "always":
 		return true
@@ -206,7 +206,7 @@ func (a *app) render(w io.Writer, s sheet) {
 		return
 	}
 	title := s.title
-	if a.coloured() {
+	if a.colored() {
 		text.EnableColors()
 		style.Color.Header = text.Colors{text.Bold}
 		t.SetStyle(style)

@@ -121,9 +121,9 @@ func shell(t *testing.T, program, line string) *exec.Cmd {
 	return c
 }
 
-// TestPipeCancelled: an interrupt ends the waiting for a FIFO, to be read or to
+// TestPipeCanceled: an interrupt ends the waiting for a FIFO, to be read or to
 // be written.
-func TestPipeCancelled(t *testing.T) {
+func TestPipeCanceled(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Skip(err)

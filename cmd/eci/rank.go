@@ -33,8 +33,8 @@ lead over random documents, whether negatives can be told without the query, and
 the information of the triples in nats, all on the same number of triples.
 
 Queries are searched in the documents of --pool, a corpus or a file of ids whose
-vectors are at hand, or else in the labelled positives. Give --qrels too if you
-have judgments: relevant documents that nobody labelled count as competitors.
+vectors are at hand, or else in the labeled positives. Give --qrels too if you
+have judgments: relevant documents that nobody labeled count as competitors.
 
 --race reads growing samples and spares texts; it makes neither the comparison
 with random documents nor the artifact check. --by eci ranks by the information
@@ -165,8 +165,8 @@ func rankResult(r *eci.Ranking) result {
 		}
 		if x.Controls != nil {
 			artifact := any("")
-			if x.Artefact.Triples > 0 {
-				artifact = fixed(x.Artefact.AUC, 2)
+			if x.Artifact.Triples > 0 {
+				artifact = fixed(x.Artifact.AUC, 2)
 			}
 			row = append(row, leadOf(x), artifact)
 		}
@@ -200,9 +200,9 @@ func rankHeader(r *eci.Ranking) []string {
 	header = append(header, "P(best)", "ranks")
 	switch {
 	case first.Controls != nil && r.Lookahead != nil:
-		header = append(header, "over random", "artefact")
+		header = append(header, "over random", "artifact")
 	case first.Controls != nil:
-		header = append(header, "control", "artefact")
+		header = append(header, "control", "artifact")
 	}
 	if r.Lookahead != nil {
 		header = append(header, new(eci.Sem).Name())
@@ -214,7 +214,7 @@ func rankHeader(r *eci.Ranking) []string {
 // spareColumns are those that a narrow terminal does without, the first first.
 func spareColumns(components []string) []string {
 	spare := append([]string{"unique", "disjoint"}, components...)
-	return append(spare, "ranks", "step 1", "step 2", "step 3", new(eci.Sem).Name(), "artefact", "over random", "control")
+	return append(spare, "ranks", "step 1", "step 2", "step 3", new(eci.Sem).Name(), "artifact", "over random", "control")
 }
 
 // leadOf is the lead over negatives that cost nothing.
@@ -259,7 +259,7 @@ func (f *rankFlags) describe(r *eci.Ranking) []report.Setting {
 	}
 	if c := r.Calibration; c != nil {
 		s = append(s,
-			report.Setting{Name: "calibrated on", Value: fmt.Sprintf("%d labelled pairs", c.Pairs)},
+			report.Setting{Name: "calibrated on", Value: fmt.Sprintf("%d labeled pairs", c.Pairs)},
 			report.Setting{Name: "spread of margins σₘ", Value: fmt.Sprintf("%.4f", c.MarginScale)},
 			report.Setting{Name: "similarities μ ± σ", Value: fmt.Sprintf("%.4f ± %.4f", c.SimilarityMidpoint, c.SimilarityScale)},
 			report.Setting{Name: "documents behind the word weights", Value: fmt.Sprint(c.Lexicon.Documents())})

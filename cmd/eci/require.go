@@ -47,7 +47,7 @@ func faults(s eci.Ranked) (out []fault) {
 	case !beaten:
 		add(allowRandom, "it is not shown to beat %s (%s)", name, difference)
 	}
-	switch a := s.Artefact; {
+	switch a := s.Artifact; {
 	case a == nil || a.Triples == 0:
 		add(allowUnchecked, "whether its negatives can be told without the query was not checked")
 	case a.AUC > report.ArtifactAUC:

@@ -14,7 +14,7 @@ func TestRequireBest(t *testing.T) {
 	good := func(name string, gain float64) eci.Ranked {
 		return eci.Ranked{Score: &eci.Score{
 			Source:   name,
-			Artefact: &eci.Artefact{AUC: 0.6, Triples: 100},
+			Artifact: &eci.Artifact{AUC: 0.6, Triples: 100},
 			Forecast: &eci.Forecast{Gain: gain, Low: gain - 0.01, High: gain + 0.01, Random: &eci.Difference{Value: 0.05, Low: 0.02, High: 0.08}},
 		}}
 	}
@@ -34,14 +34,14 @@ func TestRequireBest(t *testing.T) {
 		{"it overtrains", nil, func(r *eci.Ranking) { r.Ranked[0].Forecast.Overtrains = true }, "--allow overtraining"},
 		{"it overtrains, which is allowed", []string{allowOvertraining}, func(r *eci.Ranking) { r.Ranked[0].Forecast.Overtrains = true }, ""},
 		{"random documents do as well", nil, func(r *eci.Ranking) { r.Ranked[0].Forecast.Random.Low = -0.01 }, "it is not shown to beat random documents (+0.050 (-0.010 to +0.080))"},
-		{"an artifact", nil, func(r *eci.Ranking) { r.Ranked[0].Artefact.AUC = 0.95 }, "(AUC 0.95) (--allow artifact"},
+		{"an artifact", nil, func(r *eci.Ranking) { r.Ranked[0].Artifact.AUC = 0.95 }, "(AUC 0.95) (--allow artifact"},
 		{"two faults, one allowed", []string{allowArtifact}, func(r *eci.Ranking) {
-			r.Ranked[0].Artefact.AUC, r.Ranked[0].Forecast.Overtrains = 0.95, true
+			r.Ranked[0].Artifact.AUC, r.Ranked[0].Forecast.Overtrains = 0.95, true
 		}, "a: it overtrains (--allow overtraining"},
-		{"a race checks nothing", nil, func(r *eci.Ranking) { r.Ranked[0].Artefact, r.Ranked[0].Forecast.Random = nil, nil }, "--allow unchecked"},
+		{"a race checks nothing", nil, func(r *eci.Ranking) { r.Ranked[0].Artifact, r.Ranked[0].Forecast.Random = nil, nil }, "--allow unchecked"},
 		{"a race, which is allowed", []string{allowUnchecked}, func(r *eci.Ranking) {
 			for _, s := range r.Ranked {
-				s.Artefact, s.Forecast.Random = nil, nil
+				s.Artifact, s.Forecast.Random = nil, nil
 			}
 		}, "with probability 0.00"},
 		{"without random documents the shuffled negatives decide", nil, func(r *eci.Ranking) {
@@ -53,7 +53,7 @@ func TestRequireBest(t *testing.T) {
 		}, "a: 12 queries are too few (--allow doubts"},
 		{"the one above has a fault", nil, func(r *eci.Ranking) {
 			r.Ranked[0].Source, r.Ranked[1].Source = "b", "a"
-			r.Ranked[0].Artefact.AUC = 0.95
+			r.Ranked[0].Artifact.AUC = 0.95
 		}, ""},
 	} {
 		t.Run(test.why, func(t *testing.T) {

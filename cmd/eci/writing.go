@@ -38,7 +38,7 @@ func (w *writing) check() error {
 // of rows.
 func (w *writing) write(ctx context.Context, a *app, triples iter.Seq2[eci.Triple, error]) (rows int, err error) {
 	err = a.writeFile(ctx, w.output, func(out io.Writer) error {
-		rows, err = eci.Write(out, eci.Format(w.to), cancellable(ctx, triples))
+		rows, err = eci.Write(out, eci.Format(w.to), cancelable(ctx, triples))
 		if err == nil && rows == 0 {
 			err = fmt.Errorf("eci: %w: nothing to write", eci.ErrEmptySource)
 		}
@@ -47,8 +47,8 @@ func (w *writing) write(ctx context.Context, a *app, triples iter.Seq2[eci.Tripl
 	return rows, err
 }
 
-// cancellable ends an iteration when the context does.
-func cancellable(ctx context.Context, triples iter.Seq2[eci.Triple, error]) iter.Seq2[eci.Triple, error] {
+// cancelable ends an iteration when the context does.
+func cancelable(ctx context.Context, triples iter.Seq2[eci.Triple, error]) iter.Seq2[eci.Triple, error] {
 	return func(yield func(eci.Triple, error) bool) {
 		n := 0
 		for t, err := range triples {
@@ -79,8 +79,8 @@ func skipping(source eci.Source, skip eci.Skip, left *int) eci.Source {
 	}}
 }
 
-// labelled writes the source's name into its records.
-func labelled(t eci.Triple, source string) eci.Triple {
+// labeled writes the source's name into its records.
+func labeled(t eci.Triple, source string) eci.Triple {
 	if r, ok := t.(*eci.Record); ok {
 		named := *r
 		named.SourceName = source

@@ -47,7 +47,7 @@ type batch struct {
 	query   []int          // n: query of every triple
 	x       blas64.General // 3n x d: frozen vectors
 	h       blas64.General // 3n x r: x Vt
-	f       blas64.General // 3n x d: x + h Ut, then normalised
+	f       blas64.General // 3n x d: x + h Ut, then normalized
 	norm    []float64      // 3n: the norms before
 	similar blas64.General // n x n: of queries and positives; then the loss's derivative
 	df      blas64.General // 3n x d: derivative by f, then by x + h Ut
@@ -133,7 +133,7 @@ func (a *adapter) loss(b *batch, ways int, temperature float64, gradient []float
 			dn[k] = g * query[k]
 		}
 	}
-	for i, norm := range b.norm { // through the normalisation
+	for i, norm := range b.norm { // through the normalization
 		f, df := row(b.f, i), row(b.df, i)
 		along := dot(f, df)
 		for k := range df {
@@ -156,7 +156,7 @@ func dot(x, y []float64) (sum float64) {
 	return sum
 }
 
-// adam is the optimiser of Kingma and Ba (2015).
+// adam is the optimizer of Kingma and Ba (2015).
 type adam struct {
 	rate          float64
 	step          int

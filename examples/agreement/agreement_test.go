@@ -324,7 +324,7 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
-// firstPositive is the id of a labelled positive of the demo.
+// firstPositive is the id of a labeled positive of the demo.
 func firstPositive(t *testing.T) string {
 	t.Helper()
 	for triple, err := range eci.JSONLFrom(demo.Files, "sources/bm25.jsonl").Triples {

@@ -17,7 +17,7 @@ import (
 // everything by row number.
 type collection struct {
 	d         int
-	queries   blas64.General    // labelled queries of the sources x d, unit length
+	queries   blas64.General    // labeled queries of the sources x d, unit length
 	names     []string          // ids of the queries
 	gains     []map[int]float64 // by query: relevance by row of searched
 	searched  blas64.General    // the pool x d, unit length

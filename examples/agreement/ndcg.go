@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// ndcg is the normalised discounted cumulative gain of the first k of a ranking,
+// ndcg is the normalized discounted cumulative gain of the first k of a ranking,
 // in [0, 1]: sum gain/log2(rank+1), over that of the best possible ranking. gains
 // are the graded relevances of all documents by row, those not in it 0; ranking
 // holds rows, best first. Without a relevant document it is 0.

@@ -118,11 +118,11 @@ func (c *collection) fit(source int, s settings, fold []int, held, seed int) *ad
 	}
 	b := a.newBatch(s.batch)
 	gradient := make([]float64, len(a.params))
-	optimiser := newAdam(len(a.params), s.rate)
+	optimizer := newAdam(len(a.params), s.rate)
 	var order []int
 	for step := range s.steps {
 		// Linear decay to 0 leaves the last steps to settle.
-		optimiser.rate = s.rate * float64(s.steps-step) / float64(s.steps)
+		optimizer.rate = s.rate * float64(s.steps-step) / float64(s.steps)
 		for i := range s.batch {
 			if len(order) == 0 {
 				order = random.Perm(len(triples))
@@ -132,7 +132,7 @@ func (c *collection) fit(source int, s settings, fold []int, held, seed int) *ad
 			b.set(i, t.query, row(c.queries, t.query), row(c.documents, t.positive), row(c.documents, t.negative))
 		}
 		a.loss(b, s.ways, s.temperature, gradient)
-		optimiser.update(a.params, gradient)
+		optimizer.update(a.params, gradient)
 	}
 	return a
 }

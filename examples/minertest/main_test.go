@@ -101,7 +101,7 @@ func TestBrokenMiners(t *testing.T) {
 		}, func(check *eci.MinerTest, tb eci.TB, source eci.Source) bool {
 			return check.Outranks(t.Context(), tb, source, random())
 		}, []string{"mined does not outrank random", "negative-is-positive", "rank", "weigh least", "residuality 0.00"}},
-		// Neighbouring queries of the demo share a topic, so that the negatives look
+		// Neighboring queries of the demo share a topic, so that the negatives look
 		// good, but some answer the query they now stand with.
 		{"the results are those of the next query", shift(2), func(check *eci.MinerTest, tb eci.TB, source eci.Source) bool {
 			return check.LintAtMost(t.Context(), tb, nil, eci.SeverityError, 0, source)

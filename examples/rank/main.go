@@ -7,7 +7,7 @@
 // The first ranks the five sources of the embedded demo. For the second, DIR
 // holds queries.npy, queries.ids, corpus.npy and corpus.ids; a source is named
 // after its file. The pool is a corpus, or a file of ids: the documents that
-// queries are searched in. Without one these are the labelled positives.
+// queries are searched in. Without one these are the labeled positives.
 package main
 
 import (

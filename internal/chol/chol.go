@@ -1,5 +1,5 @@
 // Package chol takes the log-determinant and the inverse of a symmetric positive
-// definite matrix by a blocked Cholesky factorisation A = UTU on one core.
+// definite matrix by a blocked Cholesky factorization A = UTU on one core.
 //
 // A block of rows of the factor is computed in packed panels, as many columns
 // wide as a tile, and subtracted from the rest of the matrix; the factor itself

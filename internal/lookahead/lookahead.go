@@ -41,7 +41,7 @@ import (
 
 // Settings are the constants of the method. Only MarginScale has no default.
 type Settings struct {
-	// MarginScale is σ, the standard deviation of the margins of labelled pairs.
+	// MarginScale is σ, the standard deviation of the margins of labeled pairs.
 	MarginScale float64
 	// Axes is the largest number of axes r; 0 means 128.
 	Axes int
@@ -83,7 +83,7 @@ func (s Settings) resolve() (Settings, error) {
 	return s, nil
 }
 
-// A Query is a labelled query whose retrieval is looked at.
+// A Query is a labeled query whose retrieval is looked at.
 type Query struct {
 	// Vector need not have unit length.
 	Vector []float32

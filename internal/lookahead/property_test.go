@@ -255,7 +255,7 @@ func TestLeftOut(t *testing.T) {
 	}
 }
 
-func TestCancelled(t *testing.T) {
+func TestCanceled(t *testing.T) {
 	p := newProblem(7, 10, 40, 30, 50, 6)
 	ctx, cancel := context.WithCancel(t.Context())
 	space := p.space(t)

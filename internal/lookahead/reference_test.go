@@ -90,7 +90,7 @@ func compareWalk(t *testing.T, l *lab, r *lookahead.Result, want sourceReference
 func compareLab(t *testing.T, l *lab, want reference, pool int) {
 	t.Helper()
 	if len(l.pairs) != want.Pairs || len(l.pool) != pool {
-		t.Fatalf("%d labelled pairs and %d documents, reference %d and %d", len(l.pairs), len(l.pool), want.Pairs, pool)
+		t.Fatalf("%d labeled pairs and %d documents, reference %d and %d", len(l.pairs), len(l.pool), want.Pairs, pool)
 	}
 	close(t, "margin scale", l.settings.MarginScale, want.Calibration.MarginScale, 1e-9*want.Calibration.MarginScale)
 }

@@ -104,7 +104,7 @@ type lab struct {
 }
 
 // lab returns the lab of a kind: "corpus" or "positives" as the pool for the
-// labelled pairs, "target" for the corpus and the judgments.
+// labeled pairs, "target" for the corpus and the judgments.
 func (c *collection) lab(t testing.TB, kind string) *lab {
 	t.Helper()
 	if l, ok := c.labs[kind]; ok {
@@ -207,10 +207,10 @@ func group(id string) int {
 	return int(h.Sum64() % 32)
 }
 
-// A pair is a labelled pair: query and positive.
+// A pair is a labeled pair: query and positive.
 type pair [2]string
 
-// pairs returns the distinct labelled pairs of all sources, sorted.
+// pairs returns the distinct labeled pairs of all sources, sorted.
 func (c *collection) pairs() []pair {
 	seen := map[pair]bool{}
 	for _, triples := range c.sources {
@@ -251,7 +251,7 @@ func positives(pairs []pair) (pool []string) {
 	return slices.Compact(pool)
 }
 
-// settings calibrates on labelled pairs: the margin scale is the standard
+// settings calibrates on labeled pairs: the margin scale is the standard
 // deviation of s⁺_i - s⁰_ij over every two pairs of different queries.
 func (c *collection) settings(pairs []pair) lookahead.Settings {
 	q, p := make([][]float64, len(pairs)), make([][]float64, len(pairs))

@@ -104,9 +104,9 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// TestCancelled: neither a FIFO that nobody writes to nor one whose writer is
-// silent keeps a run that was cancelled, and no goroutine stays.
-func TestCancelled(t *testing.T) {
+// TestCanceled: neither a FIFO that nobody writes to nor one whose writer is
+// silent keeps a run that was canceled, and no goroutine stays.
+func TestCanceled(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for _, silent := range []bool{false, true} {
 		path := fifo(t)

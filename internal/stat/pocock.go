@@ -6,7 +6,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Pocock returns the constant c such that a standardised sum, looked at when
+// Pocock returns the constant c such that a standardized sum, looked at when
 // the shares times of the data are in (ascending, in (0, 1]), exceeds c at any of
 // the looks with probability alpha if its mean is zero: Pocock's one-sided
 // boundary (Biometrika 1977) for looks at any times. The joint distribution of

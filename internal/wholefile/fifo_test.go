@@ -61,9 +61,9 @@ func TestThrough(t *testing.T) {
 	}
 }
 
-// TestThroughCancelled: neither a FIFO without a reader nor one whose reader
-// does not read keeps a run that was cancelled.
-func TestThroughCancelled(t *testing.T) {
+// TestThroughCanceled: neither a FIFO without a reader nor one whose reader
+// does not read keeps a run that was canceled.
+func TestThroughCanceled(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Skip(err)

@@ -86,7 +86,7 @@ func TestWrite(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := content(t, dir)
-			// What fails, and what is cancelled, changes nothing.
+			// What fails, and what is canceled, changes nothing.
 			failed := errors.New("failed")
 			if err := Write(t.Context(), filepath.Join(dir, test.path), 0o640, func(w io.Writer) error {
 				io.WriteString(w, strings.Repeat("half", 1<<16))

@@ -26,7 +26,7 @@ document.getElementById("f").addEventListener("load", function () {
   var background = getComputedStyle(d.body).backgroundColor;
   button.click();
   document.title = ["width", wide, inner, "top", Math.round(words.top), "button", button.hidden, "theme", before, d.documentElement.dataset.theme,
-    "colours", background !== getComputedStyle(d.body).backgroundColor].join(" ");
+    "colors", background !== getComputedStyle(d.body).backgroundColor].join(" ");
 });
 </script>`
 
@@ -80,7 +80,7 @@ func TestChromium(t *testing.T) {
 		if top > 200 {
 			t.Errorf("at %d: the verdict begins at %d", width, top)
 		}
-		if !strings.Contains(title, "button false") || !strings.Contains(title, "colours true") {
+		if !strings.Contains(title, "button false") || !strings.Contains(title, "colors true") {
 			t.Errorf("at %d: the theme cannot be changed: %s", width, title)
 		}
 	}
@@ -94,15 +94,15 @@ func TestChromium(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	colours := make(map[[3]uint32]bool)
+	colors := make(map[[3]uint32]bool)
 	for y := range 900 {
 		for x := range 1280 {
 			r, g, b, _ := picture.At(x, y).RGBA()
-			colours[[3]uint32{r, g, b}] = true
+			colors[[3]uint32{r, g, b}] = true
 		}
 	}
-	if len(colours) < 20 {
-		t.Errorf("a picture of %d colours: nothing was drawn", len(colours))
+	if len(colors) < 20 {
+		t.Errorf("a picture of %d colors: nothing was drawn", len(colors))
 	}
 	pdf := filepath.Join(t.TempDir(), "page.pdf")
 	run("--print-to-pdf="+pdf, server.URL+"/report")

@@ -80,7 +80,7 @@ func share(v float64) string {
 var gloss = map[eci.LintKind]string{
 	eci.LintNegativeIsPositive: "the negative is its own positive",
 	eci.LintNearIdentical:      "negative and positive differ in case or blanks only",
-	eci.LintFalseNegative:      "the negative is labelled a positive of the same query elsewhere",
+	eci.LintFalseNegative:      "the negative is labeled a positive of the same query elsewhere",
 	eci.LintCollision:          "the negative is a positive of another query",
 	eci.LintMalformed:          "the row cannot be read",
 	eci.LintEmpty:              "a text is empty",

@@ -78,13 +78,13 @@ func (v *view) basis(d Data) error {
 	if l == nil {
 		return nil
 	}
-	documents := "the labelled positives of all sources; no corpus was given"
+	documents := "the labeled positives of all sources; no corpus was given"
 	if l.Corpus {
 		documents = "a corpus that was given"
 	}
 	v.Basis = []Setting{
 		{"What is forecast", "the change of " + l.Metric},
-		{"Queries looked at", fmt.Sprintf("%d labelled queries, in five folds", l.Queries)},
+		{"Queries looked at", fmt.Sprintf("%d labeled queries, in five folds", l.Queries)},
 		{"Searched in", fmt.Sprintf("%d documents: %s", l.Pool, documents)},
 		{"Before any training", fmt.Sprintf("%s %.3f with the frozen encoder", l.Metric, l.Frozen)},
 		{"Walked on", fmt.Sprintf("up to %d triples of each source", l.Triples)},
@@ -114,11 +114,11 @@ func (v *view) gainControls(d Data, m measure) (rows []whisker) {
 		row := checkRow{Name: Clean(s.Source), Random: m.difference(f.Random), Shuffled: m.difference(f.Shuffled)}
 		if x := f.Random; x != nil {
 			row.Weak = !(x.Low > 0)
-			colour := accentColour
+			color := accentColor
 			if row.Weak {
-				colour = warnColour
+				color = warnColor
 			}
-			rows = append(rows, whisker{s.Source, x.Value, x.Low, x.High, colour, math.NaN()})
+			rows = append(rows, whisker{s.Source, x.Value, x.Low, x.High, color, math.NaN()})
 		}
 		v.Checks = append(v.Checks, v.artifact(s, row))
 	}
@@ -135,7 +135,7 @@ func (v *view) forecastMixes(d Data, m measure) error {
 		over := estimate{Value: "–"}
 		if x.Over != nil {
 			over = m.difference(x.Over)
-			rows = append(rows, whisker{mixLabel(x), x.Over.Value, x.Over.Low, x.Over.High, overColour(x.Over), math.NaN()})
+			rows = append(rows, whisker{mixLabel(x), x.Over.Value, x.Over.Low, x.Over.High, overColor(x.Over), math.NaN()})
 		}
 		words := Clean(x.Name)
 		if x.Name == BestMixture {
@@ -163,14 +163,14 @@ func mixLabel(x Mix) string {
 	return brief(x.Sources)
 }
 
-func overColour(d *eci.Difference) int {
+func overColor(d *eci.Difference) int {
 	switch {
 	case d.Low > 0:
-		return accentColour
+		return accentColor
 	case d.High < 0:
-		return warnColour
+		return warnColor
 	}
-	return mutedColour
+	return mutedColor
 }
 
 func shareWords(x Mix) string {

@@ -50,9 +50,9 @@ func TestForecastVerdict(t *testing.T) {
 		}},
 		{"random documents do", []string{"Take random documents Negatives taken blindly do as well Dense would add"}, given(eci.ActionRandom, "Negatives taken blindly do as well: dense would add 0.1.")},
 		{"nothing helps", []string{"Train on none of these None of these is shown to help"}, given(eci.ActionNone, "None of these is shown to help: the best, dense, would change it by 0.")},
-		{"it cannot be told", []string{"Not enough to tell No verdict 12 labelled queries are too few"}, given(eci.ActionUnknown, "No verdict: 12 labelled queries are too few.")},
+		{"it cannot be told", []string{"Not enough to tell No verdict 12 labeled queries are too few"}, given(eci.ActionUnknown, "No verdict: 12 labeled queries are too few.")},
 		{"a race makes no checks", []string{"Neither the comparison with random documents nor the artifact check was made"}, func(d *report.Data) {
-			d.Ranking.Ranked[0].Controls, d.Ranking.Ranked[0].Artefact = nil, nil
+			d.Ranking.Ranked[0].Controls, d.Ranking.Ranked[0].Artifact = nil, nil
 		}},
 		{"lint errors of the source that is named", []string{"Train, and mind the warnings", "random: In 12.0% of its rows the negative is its own positive"}, func(d *report.Data) {
 			given(eci.ActionTrain, "Train on random: +0.2.", "random")(d)
@@ -75,7 +75,7 @@ func TestForecastVerdict(t *testing.T) {
 // and that one by S does not speak of forecasts it has not made.
 func TestBasis(t *testing.T) {
 	page := string(render(t, collect(t, &eci.Lookahead{}, &eci.Sem{}, made([]string{"a", "b"}, 12, func(s, row int) string { return "x" }))))
-	for _, want := range []string{"What the forecast rests on", "cannot be relied upon", "12 labelled queries are too few to tell", "the labelled positives of all sources", "how much a source could teach"} {
+	for _, want := range []string{"What the forecast rests on", "cannot be relied upon", "12 labeled queries are too few to tell", "the labeled positives of all sources", "how much a source could teach"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is not on the page", want)
 		}

@@ -13,7 +13,7 @@ import (
 type whisker struct {
 	Label            string
 	Value, Low, High float64
-	Colour           int
+	Color           int
 	// Hollow is a second value, drawn as a ring; NaN for none.
 	Hollow float64
 }
@@ -40,20 +40,20 @@ func whiskers(rows []whisker, x string, zero bool, f figure) (figure, error) {
 	grid(p, true, false)
 	p.Add(drawing{low - margin, high + margin, -0.6, float64(len(rows)) - 0.4, func(c draw.Canvas, at func(x, y float64) vg.Point) {
 		if zero {
-			c.StrokeLine2(draw.LineStyle{Color: paint(mutedColour), Width: 1.25}, at(0, -0.6).X, c.Min.Y, at(0, 0).X, c.Max.Y)
+			c.StrokeLine2(draw.LineStyle{Color: paint(mutedColor), Width: 1.25}, at(0, -0.6).X, c.Min.Y, at(0, 0).X, c.Max.Y)
 		}
 		for i, r := range rows {
 			y := float64(len(rows) - 1 - i)
-			line := draw.LineStyle{Color: paint(r.Colour), Width: 2}
+			line := draw.LineStyle{Color: paint(r.Color), Width: 2}
 			a, b, mid := at(r.Low, y), at(r.High, y), at(r.Value, y)
 			c.StrokeLine2(line, a.X, a.Y, b.X, b.Y)
 			for _, end := range []vg.Point{a, b} {
 				c.StrokeLine2(line, end.X, end.Y-3.5, end.X, end.Y+3.5)
 			}
-			c.DrawGlyph(draw.GlyphStyle{Color: paint(r.Colour), Radius: 4.5, Shape: draw.CircleGlyph{}}, mid)
+			c.DrawGlyph(draw.GlyphStyle{Color: paint(r.Color), Radius: 4.5, Shape: draw.CircleGlyph{}}, mid)
 			if !math.IsNaN(r.Hollow) {
 				ring := at(r.Hollow, y)
-				c.DrawGlyph(draw.GlyphStyle{Color: paint(backgroundColour), Radius: 4.5, Shape: draw.CircleGlyph{}}, ring)
+				c.DrawGlyph(draw.GlyphStyle{Color: paint(backgroundColor), Radius: 4.5, Shape: draw.CircleGlyph{}}, ring)
 				var circle vg.Path
 				circle.Move(vg.Point{X: ring.X + 4, Y: ring.Y})
 				circle.Arc(ring, 4, 0, 2*math.Pi)
@@ -83,7 +83,7 @@ type ridge struct {
 	Label  string
 	Bins   []float64
 	Mean   float64
-	Colour int
+	Color int
 }
 
 // ridges plots distributions one below the other, each scaled to its own peak.
@@ -114,11 +114,11 @@ func ridges(rows []ridge, high float64, x string, f figure) (figure, error) {
 			top = append(top, at(high, y+0.85*r.Bins[len(r.Bins)-1]/peak))
 			fill := append([]vg.Point{at(0, y)}, top...)
 			fill = append(fill, at(high, y))
-			tint := paint(r.Colour)
-			c.FillPolygon(translucent(r.Colour), fill)
+			tint := paint(r.Color)
+			c.FillPolygon(translucent(r.Color), fill)
 			c.StrokeLines(draw.LineStyle{Color: tint, Width: 1.5}, top)
 			mean := at(r.Mean, y)
-			c.StrokeLine2(draw.LineStyle{Color: paint(inkColour), Width: 1.75}, mean.X, mean.Y, mean.X, at(0, y+0.5).Y)
+			c.StrokeLine2(draw.LineStyle{Color: paint(inkColor), Width: 1.75}, mean.X, mean.Y, mean.X, at(0, y+0.5).Y)
 		}
 	}})
 	return render(p, 44+34*vg.Length(len(rows)), f)

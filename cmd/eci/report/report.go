@@ -62,7 +62,7 @@ var scriptText string
 var page = template.Must(template.New("page").Funcs(functions).Parse(pageText))
 
 // Write writes the page to w. It fails when w does, and for a Ranking without
-// sources or with a matrix that cannot be factorised.
+// sources or with a matrix that cannot be factorized.
 func Write(w io.Writer, data Data) error {
 	v, err := newView(data)
 	if err != nil {

@@ -218,7 +218,7 @@ func TestPage(t *testing.T) {
 		{"one source", "nothing to compare with", scored(t, &eci.Sem{}, one)},
 		{"ranking only", "a page without Collect", report.Data{Ranking: bare.Ranking}},
 		{"one query", "no intervals, few rows", scored(t, &eci.Sem{NoChecks: true}, made([]string{"a", "b"}, 2, func(s, row int) string { return "x" }))},
-		{"many sources", "colours repeat", scored(t, &eci.Sem{}, made(strings.Split("abcdefghijklmnopqrst", ""), 33, func(s, row int) string { return "y" }))},
+		{"many sources", "colors repeat", scored(t, &eci.Sem{}, made(strings.Split("abcdefghijklmnopqrst", ""), 33, func(s, row int) string { return "y" }))},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			page := render(t, test.data)
@@ -349,15 +349,15 @@ func TestHiddenCharacters(t *testing.T) {
 	}
 }
 
-// TestHostileColours checks that a name that looks like a placeholder colour
+// TestHostileColors checks that a name that looks like a placeholder color
 // cannot leave its text.
-func TestHostileColours(t *testing.T) {
+func TestHostileColors(t *testing.T) {
 	page := render(t, hostileData(t))
 	if bytes.Contains(page, []byte("<script>alert")) || bytes.Contains(page, []byte("\x00")) || bytes.Contains(page, []byte("\u202e")) {
 		t.Error("a hostile text is in the page as it was")
 	}
 	if left := regexp.MustCompile(`style="[^"]*#F00[^"]*"`).Find(page); left != nil {
-		t.Errorf("a placeholder colour was left: %s", left)
+		t.Errorf("a placeholder color was left: %s", left)
 	}
 }
 
@@ -462,7 +462,7 @@ func TestScoreVerdict(t *testing.T) {
 		{"the demo's best source is flagged", "llm has the most to teach; read the warning", func(*report.Data) {}},
 		{"the lead has its interval", fmt.Sprintf("It leads %s by %.2f nats (95%% interval %.2f to %.2f)", first.Worse, first.Difference, first.Low, first.High), func(*report.Data) {}},
 		{"no certainty from a sample", "with probability above .99", func(*report.Data) {}},
-		{"S never says to train on a source", "llm has the most to teach. Whether that helps, the forecast says.", func(d *report.Data) { best(d).Artefact = nil }},
+		{"S never says to train on a source", "llm has the most to teach. Whether that helps, the forecast says.", func(d *report.Data) { best(d).Artifact = nil }},
 		{"an open race names the rival", "not decided: " + first.Worse + " may be better", func(d *report.Data) {
 			best(d).BestProbability, d.Ranking.Ranked[1].BestProbability = 0.6, 0.4
 		}},
@@ -475,7 +475,7 @@ func TestScoreVerdict(t *testing.T) {
 			d.Lint.Findings = append(d.Lint.Findings, eci.Finding{Kind: eci.LintNegativeIsPositive, Severity: eci.SeverityError, Source: "llm", Count: 14, Share: 0.12})
 		}},
 		{"a race makes no checks", "Neither the controls nor the artifact check were made", func(d *report.Data) {
-			best(d).Controls, best(d).Artefact = nil, nil
+			best(d).Controls, best(d).Artifact = nil, nil
 		}},
 		{"mixing by numbers only", "there it is the number of triples that pays", func(*report.Data) {}},
 	} {

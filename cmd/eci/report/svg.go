@@ -19,22 +19,22 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// Plots are drawn in placeholder colours, #F000 (#F001 for a translucent fill) and
+// Plots are drawn in placeholder colors, #F000 (#F001 for a translucent fill) and
 // two digits, which stand for the page's CSS variables: so a plot follows the
 // theme.
 const (
-	inkColour = iota
-	mutedColour
-	gridColour
-	accentColour
-	warnColour
-	backgroundColour
-	seriesColour // and the ones behind it
+	inkColor = iota
+	mutedColor
+	gridColor
+	accentColor
+	warnColor
+	backgroundColor
+	seriesColor // and the ones behind it
 )
 
 var variables = []string{"ink", "muted", "grid", "accent", "warn", "surface"}
 
-// seriesCount is the number of colours for sources; further ones repeat them
+// seriesCount is the number of colors for sources; further ones repeat them
 // with dashes.
 const seriesCount = 8
 
@@ -44,10 +44,10 @@ func translucent(index int) color.Color {
 	return color.RGBA{R: 0xF0, G: 1, B: uint8(index), A: 0xFF}
 }
 
-// series is the colour of a source by its rank, from 0.
-func series(i int) int { return seriesColour + i%seriesCount }
+// series is the color of a source by its rank, from 0.
+func series(i int) int { return seriesColor + i%seriesCount }
 
-// dashes tell sources of one colour apart.
+// dashes tell sources of one color apart.
 func dashes(i int) []vg.Length {
 	switch i / seriesCount % 3 {
 	case 1:
@@ -59,8 +59,8 @@ func dashes(i int) []vg.Length {
 }
 
 func variable(index int) string {
-	if index >= seriesColour {
-		return fmt.Sprintf("var(--s%d)", index-seriesColour+1)
+	if index >= seriesColor {
+		return fmt.Sprintf("var(--s%d)", index-seriesColor+1)
 	}
 	return "var(--" + variables[index] + ")"
 }
@@ -80,8 +80,8 @@ func newPlot(x, y string) *plot.Plot {
 	p := plot.New()
 	p.BackgroundColor = nil
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Color, a.Width = paint(mutedColour), 0.75
-		a.Label.TextStyle.Color, a.Tick.Label.Color, a.Tick.Color = paint(mutedColour), paint(mutedColour), paint(mutedColour)
+		a.Color, a.Width = paint(mutedColor), 0.75
+		a.Label.TextStyle.Color, a.Tick.Label.Color, a.Tick.Color = paint(mutedColor), paint(mutedColor), paint(mutedColor)
 		a.Label.TextStyle.Font = font.Font{Typeface: "Liberation", Variant: "Sans", Size: 12}
 		a.Tick.Label.Font = font.Font{Typeface: "Liberation", Variant: "Sans", Size: 12}
 		a.Tick.Width, a.Tick.Length = 0.75, 4
@@ -95,7 +95,7 @@ func newPlot(x, y string) *plot.Plot {
 // grid adds lines at the ticks of either axis.
 func grid(p *plot.Plot, vertical, horizontal bool) {
 	g := plotter.NewGrid()
-	style := draw.LineStyle{Color: paint(gridColour), Width: 0.75}
+	style := draw.LineStyle{Color: paint(gridColor), Width: 0.75}
 	g.Vertical, g.Horizontal = draw.LineStyle{}, draw.LineStyle{}
 	if vertical {
 		g.Vertical = style
@@ -115,11 +115,11 @@ func named(p *plot.Plot, names []string) {
 	p.Y.Tick.Marker = plot.ConstantTicks(ticks)
 	p.Y.Tick.Length, p.Y.Width = 0, 0
 	p.Y.Tick.Width = 0
-	p.Y.Tick.Label.Color = paint(inkColour)
+	p.Y.Tick.Label.Color = paint(inkColor)
 	p.Y.Padding = 6
 }
 
-// fewTicks gives an axis about n labelled ticks and no others.
+// fewTicks gives an axis about n labeled ticks and no others.
 type fewTicks struct{ n int }
 
 func (f fewTicks) Ticks(low, high float64) []plot.Tick {
@@ -223,7 +223,7 @@ func render(p *plot.Plot, height vg.Length, f figure) (figure, error) {
 	end := start + strings.Index(s[start:], ">") + 1
 	body := placeholder.ReplaceAllStringFunc(s[end:], func(c string) string {
 		index, err := strconv.ParseUint(c[5:], 16, 8)
-		if err != nil || index >= seriesColour+seriesCount {
+		if err != nil || index >= seriesColor+seriesCount {
 			return c
 		}
 		if c[4] == '1' {

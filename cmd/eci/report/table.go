@@ -73,18 +73,18 @@ func standing(d Data, i int) int {
 	if verdict := d.Ranking.Verdict; verdict != nil {
 		for _, name := range verdict.Sources {
 			if name == s.Source {
-				return accentColour
+				return accentColor
 			}
 		}
 		if s.Forecast.Harms {
-			return warnColour
+			return warnColor
 		}
-		return mutedColour
+		return mutedColor
 	}
 	if i == 0 {
-		return accentColour
+		return accentColor
 	}
-	return mutedColour
+	return mutedColor
 }
 
 // checked reports whether controls and artifact check were made.
@@ -185,7 +185,7 @@ func controlCell(s eci.Ranked, m measure) cell {
 }
 
 func artifactCell(s eci.Ranked) cell {
-	a := s.Artefact
+	a := s.Artifact
 	if a == nil || a.Triples == 0 {
 		return cell{Text: "–"}
 	}

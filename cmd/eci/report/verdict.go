@@ -66,7 +66,7 @@ func judge(d Data) verdict {
 // warnings are about the best source alone; the page has the others below.
 func warnings(best eci.Ranked, lint *eci.LintReport) []string {
 	var out []string
-	if a := best.Artefact; a != nil && a.Triples > 0 && a.AUC > ArtifactAUC {
+	if a := best.Artifact; a != nil && a.Triples > 0 && a.AUC > ArtifactAUC {
 		out = append(out, fmt.Sprintf("Its negatives can be told from positives without reading the query (AUC %.2f, flagged above %.1f): a retriever may learn the writer instead of the task, and the score does not see it.", a.AUC, ArtifactAUC))
 	}
 	if c := best.Controls; c != nil {
@@ -79,7 +79,7 @@ func warnings(best eci.Ranked, lint *eci.LintReport) []string {
 			}
 		}
 	}
-	if best.Controls == nil && best.Artefact == nil && best.Matrix != nil {
+	if best.Controls == nil && best.Artifact == nil && best.Matrix != nil {
 		out = append(out, "Neither the controls nor the artifact check were made, as in a race: whether it beats negatives taken blindly, and whether these can be told without the query, is not known.")
 	}
 	return append(out, lintWarnings(best, lint)...)

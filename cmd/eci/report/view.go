@@ -182,7 +182,7 @@ func (v *view) pairs(d Data) error {
 				probability, difference = 1-p.Probability, -p.Difference
 			}
 			if i == 0 {
-				rows = append(rows, whisker{b.Source, p.Difference, p.Low, p.High, accentColour, math.NaN()})
+				rows = append(rows, whisker{b.Source, p.Difference, p.Low, p.High, accentColor, math.NaN()})
 			}
 			row.Cells = append(row.Cells, pairCell{Shade: int(math.Round(probability * 10)), Probability: tableProbability(probability), Lead: m.signed(difference)})
 		}
@@ -354,11 +354,11 @@ func (v *view) scoreControls(d Data) (rows []whisker) {
 		}
 		if c, ok := stronger(s.Controls); ok {
 			row.Weak = c.Low <= 0
-			colour := accentColour
+			color := accentColor
 			if row.Weak {
-				colour = warnColour
+				color = warnColor
 			}
-			rows = append(rows, whisker{s.Source, c.Difference, c.Low, c.High, colour, math.NaN()})
+			rows = append(rows, whisker{s.Source, c.Difference, c.Low, c.High, color, math.NaN()})
 		}
 		v.Checks = append(v.Checks, v.artifact(s, row))
 	}
@@ -369,7 +369,7 @@ func (v *view) scoreControls(d Data) (rows []whisker) {
 // query, and lists those of a flagged source that are easiest to tell.
 func (v *view) artifact(s eci.Ranked, row checkRow) checkRow {
 	row.AUC = "–"
-	a := s.Artefact
+	a := s.Artifact
 	if a == nil || a.Triples == 0 {
 		return row
 	}
@@ -411,7 +411,7 @@ func (v *view) mixing(d Data) error {
 	var rows []whisker
 	for _, h := range d.Hybrids[:min(shownHybrids, len(d.Hybrids))] {
 		name := Clean(strings.Join(h.Sources, " + "))
-		rows = append(rows, whisker{brief(h.Sources), h.Gain.Value, h.Gain.Low, h.Gain.High, accentColour, h.Gain.AtBudget})
+		rows = append(rows, whisker{brief(h.Sources), h.Gain.Value, h.Gain.Low, h.Gain.High, accentColor, h.Gain.AtBudget})
 		v.Hybrids = append(v.Hybrids, hybridRow{name, plain(h.Score), signed(h.Gain.Value) + " over " + Clean(h.Gain.Over),
 			signed(h.Gain.Low) + " to " + signed(h.Gain.High), signed(h.Gain.AtBudget)})
 	}
@@ -421,7 +421,7 @@ func (v *view) mixing(d Data) error {
 		}
 		v.MixLine = fmt.Sprintf("The best mixture scores %s nats, %s over %s (95%% interval %s to %s) with all triples, %s with no more triples than one source has. No mixture of these sources scores more than %.2g nats above it.",
 			plain(m.Score), signed(m.Gain.Value), Clean(m.Gain.Over), signed(m.Gain.Low), signed(m.Gain.High), signed(m.Gain.AtBudget), m.Gap)
-		rows = append([]whisker{{"best mixture", m.Gain.Value, m.Gain.Low, m.Gain.High, accentColour, m.Gain.AtBudget}}, rows...)
+		rows = append([]whisker{{"best mixture", m.Gain.Value, m.Gain.Low, m.Gain.High, accentColor, m.Gain.AtBudget}}, rows...)
 	}
 	if len(rows) == 0 {
 		return nil

@@ -14,11 +14,11 @@ import (
 	"example.com/eci/internal/stat"
 )
 
-// Artefact says whether a source's negatives can be told from its positives
+// Artifact says whether a source's negatives can be told from its positives
 // without reading the query. A retriever that is trained on such negatives can
 // learn the writer instead of the task, and the score does not see it.
 // Goroutines may share one that none of them changes.
-type Artefact struct {
+type Artifact struct {
 	// AUC is the probability that a linear discriminant, trained on other queries,
 	// tells a positive from a negative by its vector alone: 0.5 is blind, above
 	// 0.9 is flagged. It is the mean over five folds by query of a ridge linear
@@ -27,12 +27,12 @@ type Artefact struct {
 	// Triples is the number of triples looked at; 0 means too few to tell.
 	Triples int `json:"triples"`
 	// Rows are the triples that are easiest to tell, the easiest first.
-	Rows []ArtefactRow `json:"rows,omitempty"`
+	Rows []ArtifactRow `json:"rows,omitempty"`
 }
 
-// ArtefactRow is a triple whose negative is easily told from its positive.
+// ArtifactRow is a triple whose negative is easily told from its positive.
 // Goroutines may share one that none of them changes.
-type ArtefactRow struct {
+type ArtifactRow struct {
 	File       string `json:"file,omitempty"`
 	Row        int    `json:"row"`
 	QueryID    string `json:"query_id,omitempty"`
@@ -44,7 +44,7 @@ type ArtefactRow struct {
 }
 
 // place says where the row is.
-func (a ArtefactRow) place() string {
+func (a ArtifactRow) place() string {
 	if a.File != "" {
 		return fmt.Sprintf("%s row %d", a.File, a.Row)
 	}
@@ -52,31 +52,31 @@ func (a ArtefactRow) place() string {
 }
 
 const (
-	artefactFolds  = 5
-	artefactRidge  = 0.1 // of the mean variance of a component
-	artefactRows   = 5
-	artefactAUC    = 0.9 // above it is flagged
-	artefactFewest = 20  // triples
+	artifactFolds  = 5
+	artifactRidge  = 0.1 // of the mean variance of a component
+	artifactRows   = 5
+	artifactAUC    = 0.9 // above it is flagged
+	artifactFewest = 20  // triples
 )
 
-// artefact takes the AUC over the sample.
-func (r *run) artefact(rows []*checked) (*Artefact, error) {
-	if len(rows) < artefactFewest {
-		return &Artefact{}, nil
+// artifact takes the AUC over the sample.
+func (r *run) artifact(rows []*checked) (*Artifact, error) {
+	if len(rows) < artifactFewest {
+		return &Artifact{}, nil
 	}
 	d := r.dimension
-	folds := make([][]*checked, artefactFolds)
+	folds := make([][]*checked, artifactFolds)
 	for _, c := range rows {
-		f := mix64(c.query) % artefactFolds
+		f := mix64(c.query) % artifactFolds
 		folds[f] = append(folds[f], c)
 	}
 	// Second moments of all passages and sums of each class, by fold.
-	moments, err := NewMatrix(MatrixConfig{Dimension: d, Groups: artefactFolds})
+	moments, err := NewMatrix(MatrixConfig{Dimension: d, Groups: artifactFolds})
 	if err != nil {
 		return nil, err
 	}
-	sums := make([][2][]float64, artefactFolds)
-	parallel(artefactFolds, func(lo, hi int) {
+	sums := make([][2][]float64, artifactFolds)
+	parallel(artifactFolds, func(lo, hi int) {
 		for f := lo; f < hi; f++ {
 			for class := range 2 {
 				sums[f][class] = make([]float64, d)
@@ -97,9 +97,9 @@ func (r *run) artefact(rows []*checked) (*Artefact, error) {
 			all[k] += x
 		}
 	}
-	values := make([][2][]float64, artefactFolds) // discriminants of the held-out fold
-	spreads := make([]float64, artefactFolds)
-	parallel(artefactFolds, func(lo, hi int) {
+	values := make([][2][]float64, artifactFolds) // discriminants of the held-out fold
+	spreads := make([]float64, artifactFolds)
+	parallel(artifactFolds, func(lo, hi int) {
 		for f := lo; f < hi; f++ {
 			if n := len(rows) - len(folds[f]); n == 0 || len(folds[f]) == 0 {
 				continue
@@ -118,7 +118,7 @@ func (r *run) artefact(rows []*checked) (*Artefact, error) {
 			}
 		}
 	})
-	a := &Artefact{}
+	a := &Artifact{}
 	var pairs float64
 	type told struct {
 		c      *checked
@@ -142,15 +142,15 @@ func (r *run) artefact(rows []*checked) (*Artefact, error) {
 		}
 	}
 	if pairs == 0 {
-		return &Artefact{}, nil
+		return &Artifact{}, nil
 	}
 	a.AUC = clamp(a.AUC/pairs, 0, 1)
 	slices.SortFunc(easiest, func(x, y told) int {
 		return cmp.Or(cmp.Compare(y.margin, x.margin), cmp.Compare(x.c.index, y.c.index))
 	})
-	for _, e := range easiest[:min(artefactRows, len(easiest))] {
+	for _, e := range easiest[:min(artifactRows, len(easiest))] {
 		rec := &e.c.row.rec
-		a.Rows = append(a.Rows, ArtefactRow{
+		a.Rows = append(a.Rows, ArtifactRow{
 			File: rec.File, Row: rec.Row, QueryID: rec.QueryID, NegativeID: rec.NegativeID,
 			Negative: excerpt(rec.NegativeText), Margin: e.margin,
 		})
@@ -205,7 +205,7 @@ func discriminant(d, without int, folds [][]*checked, all, fold []float64, sums 
 		}
 		trace += c[i*d+i]
 	}
-	ridge := artefactRidge * trace / float64(d)
+	ridge := artifactRidge * trace / float64(d)
 	if !(ridge > 0) {
 		return nil, 0
 	}
@@ -223,7 +223,7 @@ func discriminant(d, without int, folds [][]*checked, all, fold []float64, sums 
 }
 
 // String says in words what the AUC means.
-func (a *Artefact) String() string {
+func (a *Artifact) String() string {
 	if a == nil || a.Triples == 0 {
 		return "too few triples to tell"
 	}
