@@ -13,7 +13,7 @@ import (
 type whisker struct {
 	Label            string
 	Value, Low, High float64
-	Color           int
+	Color            int
 	// Hollow is a second value, drawn as a ring; NaN for none.
 	Hollow float64
 }
@@ -80,9 +80,9 @@ func (d drawing) DataRange() (xmin, xmax, ymin, ymax float64) { return d.xmin, d
 
 // ridge is a distribution over equal bins of [0, high] with its mean.
 type ridge struct {
-	Label  string
-	Bins   []float64
-	Mean   float64
+	Label string
+	Bins  []float64
+	Mean  float64
 	Color int
 }
 
