@@ -35,7 +35,7 @@ func (r *Ranking) ForecastMix(ctx context.Context, shares map[string]float64) (*
 	if !(total > 0) {
 		return nil, fmt.Errorf("eci: forecast of a mixture: %w: all shares are 0", ErrSettings)
 	}
-	union := &lookahead.Source{}
+	union := &lookahead.Source{Disjoint: true}
 	given := 0.0
 	taken := 0
 	for _, name := range slices.Sorted(sourceNames(shares)) {
@@ -62,6 +62,7 @@ func sourceNames(shares map[string]float64) func(yield func(string) bool) {
 
 // appendTriples appends the first n triples of a sample, or all that there are.
 func appendTriples(to, from *lookahead.Source, n int) {
+	to.Disjoint = to.Disjoint && from.Disjoint
 	offset := len(to.Vectors)
 	to.Vectors = append(to.Vectors, from.Vectors...)
 	for _, t := range from.Triples[:min(n, len(from.Triples))] {
