@@ -19,7 +19,8 @@ type forecaster struct {
 	settings  Lookahead
 	aim       *aim // nil without a Target
 	space     *lookahead.Space
-	documents []*document      // of the pool
+	documents []*document // of the pool
+	looked    []lookahead.Query
 	relevant  map[uint64][]int // by key of the query: places in the pool
 	report    LookaheadReport
 	digest    uint64
@@ -113,6 +114,7 @@ func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*l
 	if err != nil {
 		return nil, fmt.Errorf("eci: %w: %w", ErrLookahead, err)
 	}
+	f.looked = looked
 	f.describe(r, queries, p)
 	f.digest = f.digestOf(texts, looked)
 	return f, nil
@@ -365,7 +367,7 @@ func (f *forecaster) corpusHint() string {
 
 // digestOf tells pools and queries apart.
 func (f *forecaster) digestOf(texts []located, queries []lookahead.Query) uint64 {
-	digest := f.aim.key() ^ mix64(uint64(f.settings.Triples) ^ mix64(uint64(f.settings.Cutoff)^mix64(uint64(f.settings.Axes))))
+	digest := f.aim.key() ^ mix64(uint64(f.settings.Triples)^mix64(uint64(f.settings.Cutoff)^mix64(uint64(f.settings.Axes))))
 	for i, text := range texts {
 		digest = mix64(fnv1a(digest, text.identity()) ^ uint64(sketch.Sums(f.documents[i].vector.data)))
 	}

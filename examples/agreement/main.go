@@ -45,6 +45,7 @@ import (
 	"text/tabwriter"
 
 	"example.com/eci"
+	"example.com/eci/internal/adapter"
 	"example.com/eci/testdata/demo"
 	evidencefiles "example.com/eci/testdata/evidence"
 )
@@ -71,14 +72,14 @@ func main() {
 	flag.StringVar(&o.setting, "setting", "", "the setting of the training to take from -outcomes, where it has several")
 	flag.IntVar(&o.halves, "halves", 3, "splits of the queries in halves; 0 for none")
 	flag.Uint64Var(&o.seed, "seed", 0, "of bootstrap and splits")
-	flag.IntVar(&s.rank, "rank", s.rank, "of the adapter")
+	flag.IntVar(&s.Rank, "rank", s.Rank, "of the adapter")
 	ways := flag.String("ways", "1,8", "`numbers` of positives told apart, one training each; 1 is the hard negative alone")
-	flag.IntVar(&s.batch, "batch", s.batch, "triples in a step, a multiple of all ways")
-	flag.IntVar(&s.steps, "steps", s.steps, "of every training")
-	flag.Float64Var(&s.rate, "rate", s.rate, "of Adam at the start; falls to 0")
-	flag.Float64Var(&s.temperature, "temperature", s.temperature, "of InfoNCE")
-	flag.IntVar(&s.folds, "folds", s.folds, "of the cross-validation over queries")
-	flag.IntVar(&s.seeds, "seeds", s.seeds, "trainings of every fold")
+	flag.IntVar(&s.Batch, "batch", s.Batch, "triples in a step, a multiple of all ways")
+	flag.IntVar(&s.Steps, "steps", s.Steps, "of every training")
+	flag.Float64Var(&s.Rate, "rate", s.Rate, "of Adam at the start; falls to 0")
+	flag.Float64Var(&s.Temperature, "temperature", s.Temperature, "of InfoNCE")
+	flag.IntVar(&s.Folds, "folds", s.Folds, "of the cross-validation over queries")
+	flag.IntVar(&s.Seeds, "seeds", s.Seeds, "trainings of every fold")
 	flag.Parse()
 	fail := func(code int, err error) {
 		fmt.Fprintln(os.Stderr, "agreement:", err)
@@ -98,7 +99,7 @@ func main() {
 		if err != nil {
 			fail(2, fmt.Errorf("-ways wants numbers separated by commas: %w", err))
 		}
-		s.ways = n
+		s.Ways = n
 		o.list = append(o.list, s)
 	}
 	if *only != "" {
@@ -117,15 +118,14 @@ func main() {
 	}
 }
 
-// defaults of the training. They were chosen on Cranfield, where they give gains of
-// the sign and size of a larger training.
-var defaults = settings{rank: 32, batch: 32, steps: 100, rate: 3e-4, temperature: 0.05, folds: 5, seeds: 2}
+// defaults of the training, those of the check of a choice.
+var defaults = adapter.Defaults
 
 // run ranks the sources, measures what training on them is worth under every
 // settings of the list, and compares.
 func run(ctx context.Context, out io.Writer, p *progress, files fs.FS, folder string, o options) error {
 	for _, s := range o.list {
-		if err := s.check(); err != nil {
+		if err := s.Check(); err != nil {
 			return err
 		}
 	}
@@ -173,7 +173,7 @@ func run(ctx context.Context, out io.Writer, p *progress, files fs.FS, folder st
 // study trains under one settings and compares.
 func (c *collection) study(ctx context.Context, out io.Writer, p *progress, s settings, ranking *eci.Ranking, halves [][2]half, saved map[string]map[string]outcome, seed uint64) error {
 	trained, frozen, err := c.measure(ctx, s, func(done, all int) {
-		p.show(fmt.Sprintf("training, ways %d", s.ways), done, all)
+		p.show(fmt.Sprintf("training, ways %d", s.Ways), done, all)
 	})
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func (c *collection) study(ctx context.Context, out io.Writer, p *progress, s se
 		if saved[source.Name] == nil {
 			saved[source.Name] = make(map[string]outcome)
 		}
-		saved[source.Name][fmt.Sprintf("ways%d", s.ways)] = outcome{gain, standardError}
+		saved[source.Name][fmt.Sprintf("ways%d", s.Ways)] = outcome{gain, standardError}
 	}
 	agreement, err := eci.Agree(byGain(ranking), outcomes, eci.AgreeOptions{Seed: seed, DifferenceError: func(a, b string) float64 {
 		_, standardError := paired(trained[c.find(a)], trained[c.find(b)])
@@ -195,11 +195,11 @@ func (c *collection) study(ctx context.Context, out io.Writer, p *progress, s se
 		return err
 	}
 	loss := "the hard negative alone"
-	if s.ways > 1 {
-		loss = fmt.Sprintf("the hard negative and the positives of %d other queries", s.ways-1)
+	if s.Ways > 1 {
+		loss = fmt.Sprintf("the hard negative and the positives of %d other queries", s.Ways-1)
 	}
 	before, _ := paired(frozen, make([]float64, len(frozen)))
-	fmt.Fprintf(out, "\n%d queries, %d documents, trained on %s; nDCG@%d of the frozen encoder %.4f\n", len(c.names), c.searched.Rows, loss, cutoff, before)
+	fmt.Fprintf(out, "\n%d queries, %d documents, trained on %s; nDCG@%d of the frozen encoder %.4f\n", len(c.names), c.task.Searched.Rows, loss, cutoff, before)
 	printOutcomes(out, ranking, outcomes)
 	fmt.Fprintf(out, "\n%v", agreement)
 	if len(halves) == 0 {

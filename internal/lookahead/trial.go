@@ -47,15 +47,43 @@ type Trial struct {
 	Triples, Kept int
 }
 
+// Selections are the triples that a trial compares for one fold of queries, by
+// their places in the source, ascending.
+type Selections struct {
+	// Held are the queries that are looked at, by their place in [NewSpace]'s list.
+	Held []int
+	// Chosen, All and Opposite are selections of triples; Random has one for each
+	// draw.
+	Chosen, All, Opposite []int
+	Random                [][]int
+}
+
 // Trial chooses in nested folds. For every fold of queries the influence of the
-// triples of the other folds is taken on the queries of those, the share kept
-// within every pair, and the walk looked at on the fold's own queries, of which
-// nothing was used. For a disjoint source all triples serve in every fold. It
-// returns an error when no fold has both queries and triples outside it.
-func (s *Space) Trial(ctx context.Context, source Source, pairs []uint64, share float64, draws int) (*Trial, error) {
+// triples of the other folds is taken on the queries of those, and the share kept
+// within every pair; nothing of the fold itself is used. For a disjoint source all
+// triples serve in every fold. measure returns the change of nDCG of the held
+// queries after learning from some triples; nil means the walk of four half steps.
+// It returns an error when no fold has both queries and triples outside it.
+func (s *Space) Trial(ctx context.Context, source Source, pairs []uint64, share float64, draws int, measure func(held, triples []int) ([]float64, error)) (*Trial, error) {
 	t := &Trial{}
 	for k := range s.settings.Folds {
-		if err := s.tryFold(ctx, t, k, source, pairs, share, draws); err != nil {
+		selections, err := s.Choose(ctx, k, source, pairs, share, draws)
+		if err != nil {
+			return nil, err
+		}
+		if selections == nil {
+			continue
+		}
+		after := measure
+		if after == nil {
+			on, err := s.Subset(selections.Held)
+			if err != nil {
+				return nil, err
+			}
+			on.settings.Steps, on.settings.StepQueries = influenceSteps, 0
+			after = func(_, triples []int) ([]float64, error) { return on.after(ctx, source, triples) }
+		}
+		if err := t.add(selections, after); err != nil {
 			return nil, err
 		}
 	}
@@ -65,12 +93,14 @@ func (s *Space) Trial(ctx context.Context, source Source, pairs []uint64, share 
 	return t, nil
 }
 
-// tryFold adds the queries of one fold to a trial.
-func (s *Space) tryFold(ctx context.Context, t *Trial, k int, source Source, pairs []uint64, share float64, draws int) error {
-	var held, others []int
+// Choose returns the selections for the queries of one fold, nil where the fold has
+// no queries, or nothing outside it.
+func (s *Space) Choose(ctx context.Context, k int, source Source, pairs []uint64, share float64, draws int) (*Selections, error) {
+	to := &Selections{}
+	var others []int
 	for q := range s.queries {
 		if s.fold(s.queries[q].group) == k {
-			held = append(held, s.evaluated[q])
+			to.Held = append(to.Held, s.evaluated[q])
 		} else {
 			others = append(others, s.evaluated[q])
 		}
@@ -79,78 +109,79 @@ func (s *Space) tryFold(ctx context.Context, t *Trial, k int, source Source, pai
 	var of []uint64
 	for i, triple := range source.Triples {
 		if source.Disjoint || s.fold(triple.Group) != k {
-			rest.Triples, of = append(rest.Triples, triple), append(of, pairs[i])
+			rest.Triples, of, to.All = append(rest.Triples, triple), append(of, pairs[i]), append(to.All, i)
 		}
 	}
-	if len(held) == 0 || len(others) == 0 || len(rest.Triples) == 0 {
-		return nil
+	if len(to.Held) == 0 || len(others) == 0 || len(to.All) == 0 {
+		return nil, nil
 	}
 	from, err := s.Subset(others)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	influence, err := from.Influence(ctx, rest)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	scores := make([]float64, len(rest.Triples))
+	scores := make([]float64, len(of))
 	if err := influence.Score(ctx, scores, rest); err != nil {
-		return err
+		return nil, err
 	}
-	on, err := s.Subset(held)
-	if err != nil {
-		return err
-	}
-	on.settings.Steps, on.settings.StepQueries = influenceSteps, 0
-	after := func(by []float64, share float64) ([]float64, int, error) { return on.after(ctx, rest, of, by, share) }
-	chosen, kept, err := after(scores, share)
-	if err != nil {
-		return err
-	}
-	all, _, err := after(scores, 1)
-	if err != nil {
-		return err
-	}
-	random := make([]float64, len(held))
-	for draw := range draws {
-		blind, _, err := after(drawn(len(of), uint64(k*draws+draw)), share)
-		if err != nil {
-			return err
+	best := func(scores []float64) (places []int) {
+		_, kept := Best(of, scores, share)
+		for i, keep := range kept {
+			if keep {
+				places = append(places, to.All[i])
+			}
 		}
-		addScaled(random, 1/float64(draws), blind)
+		return places
 	}
+	to.Chosen = best(scores)
 	for i := range scores {
 		scores[i] = -scores[i]
 	}
-	opposite, _, err := after(scores, share)
-	if err != nil {
-		return err
+	to.Opposite = best(scores)
+	for draw := range draws {
+		to.Random = append(to.Random, best(drawn(len(of), uint64(k*draws+draw))))
 	}
-	t.Chosen, t.Random = append(t.Chosen, chosen...), append(t.Random, random...)
-	t.All, t.Opposite = append(t.All, all...), append(t.Opposite, opposite...)
-	t.Triples, t.Kept = t.Triples+len(of), t.Kept+kept
+	return to, nil
+}
+
+// add measures the selections of one fold.
+func (t *Trial) add(s *Selections, after func(held, triples []int) ([]float64, error)) error {
+	t.Triples, t.Kept = t.Triples+len(s.All), t.Kept+len(s.Chosen)
+	for _, of := range []struct {
+		into  *[]float64
+		draws [][]int
+	}{{&t.Chosen, [][]int{s.Chosen}}, {&t.Random, s.Random}, {&t.All, [][]int{s.All}}, {&t.Opposite, [][]int{s.Opposite}}} {
+		sum := make([]float64, len(s.Held))
+		for _, triples := range of.draws {
+			gains, err := after(s.Held, triples)
+			if err != nil {
+				return err
+			}
+			addScaled(sum, 1/float64(len(of.draws)), gains)
+		}
+		*of.into = append(*of.into, sum...)
+	}
 	return nil
 }
 
-// after returns the change of nDCG of every query after the walk on the best share
-// of the triples.
-func (s *Space) after(ctx context.Context, source Source, pairs []uint64, scores []float64, share float64) (gains []float64, n int, err error) {
-	_, kept := Best(pairs, scores, share)
+// after returns the change of nDCG of every query after the walk on some triples.
+func (s *Space) after(ctx context.Context, source Source, triples []int) ([]float64, error) {
 	some := Source{Vectors: source.Vectors, Disjoint: true}
-	for i, keep := range kept {
-		if keep {
-			some.Triples = append(some.Triples, source.Triples[i])
-		}
+	for _, i := range triples {
+		some.Triples = append(some.Triples, source.Triples[i])
 	}
 	result, err := s.Walk(ctx, some)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	gains = make([]float64, len(result.Gains))
+	gains := make([]float64, len(result.Gains))
 	for x, after := range result.Gains {
 		gains[x] = after[len(after)-1]
 	}
-	return gains, len(some.Triples), nil
+	return gains, nil
 }
 
 // drawn are n scores that depend on nothing but their seed (the finalizer of
