@@ -74,3 +74,27 @@ func TestTargetAgreesWithNumPyReference(t *testing.T) {
 		})
 	}
 }
+
+// TestCombineForTarget: with sources of the other collection, of which none helps
+// much, and with the target's own, the gain on queries that did not choose.
+func TestCombineForTarget(t *testing.T) {
+	var unused struct{}
+	vectors, sources := openShared(t, "pubmedqa", &unused)
+	for _, name := range []string{"cranfield", "pubmedqa"} {
+		ranking, err := eci.Rank(t.Context(), &eci.Lookahead{
+			Sem:    eci.Sem{Vectors: vectors, NoChecks: true},
+			Target: sharedTarget(t, name),
+		}, sources...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := ranking.Combine(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %v gain %v over best %v, %d tried; %s %v", name, c.Shares, c.Gain, c.OverBest, c.Tried, ranking.Verdict.Sentence, ranking.Lookahead.Notes)
+		if helps := name == "pubmedqa"; c.Helps() != helps || (c.Forecast != nil) != (len(c.Shares) > 0) {
+			t.Errorf("%s: %+v; training confirms that its own sources help pubmedqa, and none of them is shown to help cranfield", name, c)
+		}
+	}
+}
