@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -40,6 +41,22 @@ type Target struct {
 	// such a source is cross-fitted: no query is looked at after steps on triples of
 	// its fold.
 	LeaveOut bool
+}
+
+// Target reads a retrieval task: its queries, documents and judgments from Queries,
+// Corpus and Qrels, or from a folder in BEIR's layout, all three of which must be
+// there. Errors are those of [Files.Sources].
+func (f *Files) Target(name string) (*Target, error) {
+	config, err := f.config().Layout()
+	if err != nil {
+		return nil, err
+	}
+	if config.Queries == "" || config.Corpus == "" || config.Qrels == "" {
+		return nil, fmt.Errorf("eci: target %q: %w: set Files.Corpus, Files.Queries and Files.Qrels, or Files.BEIR to their folder", name, ErrMissingField)
+	}
+	t := &Target{Name: name, Queries: f.Documents(config.Queries), Pool: f.Documents(config.Corpus)}
+	t.Relevant, err = config.Relevant()
+	return t, err
 }
 
 // aim is a Target that a run works for.
@@ -267,16 +284,25 @@ func (a *aim) refuse(next func(*Record) error) func(*Record) error {
 
 // overlaps says what sources and target share.
 func (a *aim) overlaps(ranked []Ranked) (notes []string) {
-	for _, s := range ranked {
-		if n := a.shared[s.Source]; n > 0 {
-			notes = append(notes, fmt.Sprintf("%s: %d triples have a query of %s: cross-fitted, so no query was looked at after steps on its fold", s.Source, n, a.name()))
+	say := func(count func(s Ranked) int, format string) {
+		by := make(map[int][]string)
+		for _, s := range ranked {
+			if n := count(s); n > 0 {
+				by[n] = append(by[n], s.Source)
+			}
+		}
+		for _, n := range slices.Sorted(maps.Keys(by)) {
+			notes = append(notes, fmt.Sprintf(format, strings.Join(by[n], ", "), n, a.name()))
 		}
 	}
-	for _, s := range ranked {
-		if s.Forecast != nil && s.Forecast.InPool > 0 {
-			notes = append(notes, fmt.Sprintf("%s: %d of its %d triples have a document of the pool of %s", s.Source, s.Forecast.InPool, s.Forecast.Triples, a.name()))
+	say(func(s Ranked) int { return a.shared[s.Source] },
+		"%s: %d triples of each have a query of %s. They are cross-fitted: no query was looked at after steps on triples of its fold")
+	say(func(s Ranked) int {
+		if s.Forecast == nil {
+			return 0
 		}
-	}
+		return s.Forecast.InPool
+	}, "%s: %d of the triples walked on have a document of the pool of %s")
 	return notes
 }
 

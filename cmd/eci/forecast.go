@@ -24,8 +24,13 @@ const (
 
 func (f *forecasting) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.by, "by", byLookahead, "what to compare by: lookahead, the forecast, or eci, the information alone")
-	flags.StringVar(&f.pool, "pool", "", "`file` of the documents that queries are searched in: a corpus, or ids one a line (default the labeled positives)")
 	flags.IntVar(&f.walked, "lookahead-triples", 512, "triples of each source that the forecast walks on; 0 for all")
+	f.registerPool(flags)
+}
+
+// registerPool is register without what says how sources are compared.
+func (f *forecasting) registerPool(flags *pflag.FlagSet) {
+	flags.StringVar(&f.pool, "pool", "", "`file` of the documents that queries are searched in: a corpus, or ids one a line (default the labeled positives)")
 	flags.IntVar(&f.cutoff, "cutoff", 10, "k of nDCG@k")
 }
 
