@@ -77,6 +77,14 @@ type LookaheadReport struct {
 	Notes  []string `json:"notes,omitempty"`
 }
 
+// Unit is the unit of the forecasts in words, such as "nDCG@10 on scifact".
+func (r *LookaheadReport) Unit() string {
+	if r.Target == "" {
+		return r.Metric
+	}
+	return r.Metric + " on " + r.Target
+}
+
 const (
 	walkedTriples = 512
 	mostQueries   = 4096

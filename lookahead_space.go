@@ -533,13 +533,11 @@ func (f *forecaster) annotate(ranking *Ranking) {
 			report.Triples = max(report.Triples, s.Forecast.Triples)
 		}
 	}
-	unit := report.Metric
 	if f.aim != nil {
-		unit += " on " + f.aim.name()
 		report.Notes = append(slices.Clip(report.Notes), f.aim.overlaps(ranking.Ranked)...)
 	}
 	ranking.Lookahead, ranking.forecaster = &report, f
-	ranking.Verdict = verdict(ranking.Ranked, unit, report.Doubts)
+	ranking.Verdict = verdict(ranking.Ranked, report.Unit(), report.Doubts)
 }
 
 // key is what a forecast depends on beside the source; 0 without a forecast.

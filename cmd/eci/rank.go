@@ -151,7 +151,7 @@ func rankResult(r *eci.Ranking) result {
 		line += fmt.Sprintf(", %d dimensions", first.Matrix.Config().Dimension)
 	}
 	if l := r.Lookahead; l != nil {
-		line += fmt.Sprintf("; gain in %s over %.3f, %d queries in %d documents", metric(l), l.Frozen, l.Queries, l.Pool)
+		line += fmt.Sprintf("; gain in %s over %.3f, %d queries in %d documents", l.Unit(), l.Frozen, l.Queries, l.Pool)
 	}
 	if r.Verdict != nil {
 		out.lead = append(out.lead, r.Verdict.Sentence)
@@ -195,14 +195,6 @@ func rankResult(r *eci.Ranking) result {
 		out.notes = append(out.notes, "note: "+n)
 	}
 	return out
-}
-
-// metric is the unit of forecasts, with the target if there is one.
-func metric(l *eci.LookaheadReport) string {
-	if l.Target == "" {
-		return l.Metric
-	}
-	return l.Metric + " on " + l.Target
 }
 
 // rankHeader names the columns of a ranking.

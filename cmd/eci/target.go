@@ -130,7 +130,7 @@ func targetsResult(rankings []*eci.Ranking) result {
 	first := rankings[0]
 	value := manyTargets{Metric: first.Lookahead.Metric}
 	out := result{}
-	s := sheet{title: "expected change of " + value.Metric + ", * at 95%", header: []string{"source"}}
+	s := sheet{title: "expected change of " + value.Metric, header: []string{"source"}}
 	mean := make(map[string]float64)
 	for _, r := range rankings {
 		name := r.Lookahead.Target
