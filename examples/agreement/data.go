@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io/fs"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -100,12 +101,11 @@ func (c *collection) read(files fs.FS) error {
 	if err != nil {
 		return err
 	}
-	if len(paths) == 0 {
-		return errors.New("no files sources/*")
-	}
-	sources, err := c.files.Sources(paths...)
-	if err != nil {
-		return err
+	var sources []eci.Source
+	if len(paths) > 0 {
+		if sources, err = c.files.Sources(paths...); err != nil {
+			return err
+		}
 	}
 	gains := make(map[string]map[int]float64)
 	label := func(query, document string) {
@@ -142,8 +142,18 @@ func (c *collection) read(files fs.FS) error {
 		}
 		c.sources = append(c.sources, source)
 	}
+	if len(sources) == 0 { // a task by itself
+		for _, q := range slices.Sorted(maps.Keys(c.relevant)) {
+			for _, d := range c.relevant[q] {
+				label(q, d)
+			}
+			if gains[q] != nil {
+				queries.of(q)
+			}
+		}
+	}
 	if len(queries.list) == 0 {
-		return fmt.Errorf("no query of the sources has a relevant document in %s", c.pool)
+		return fmt.Errorf("no query has a relevant document in %s", c.pool)
 	}
 	c.names = queries.list
 	for _, q := range c.names {

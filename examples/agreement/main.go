@@ -6,6 +6,7 @@
 //	go run ./examples/agreement [flags] DIR
 //	go run ./examples/agreement
 //	go run ./examples/agreement -outcomes FILE [-setting NAME] DIR
+//	go run ./examples/agreement -target DIR2 DIR
 //	go run ./examples/agreement -evidence
 //
 // DIR is laid out like BEIR: corpus.jsonl, queries.jsonl, and qrels.tsv or
@@ -14,6 +15,8 @@
 // line, limits the documents that queries are searched in: leave out those that
 // were generated as negatives. Without DIR it runs on the embedded demo. With
 // -outcomes nothing is trained; the file has outcomes that were measured elsewhere.
+// With -target, sources of DIR are looked at and trained for the task in DIR2, which
+// has the same layout and needs no sources.
 // With -evidence it prints the tables of docs/evidence.md from the numbers that are
 // committed under testdata/evidence.
 //
@@ -34,6 +37,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -59,6 +63,7 @@ type options struct {
 	save     string // a file for the outcomes
 	outcomes string // a file with outcomes, instead of training
 	setting  string // of the outcomes
+	target   string // folder of another task
 }
 
 func main() {
@@ -69,6 +74,7 @@ func main() {
 	o := options{}
 	flag.StringVar(&o.save, "save", "", "write the outcomes to a JSON `file` that eci.ReadOutcomes reads")
 	flag.StringVar(&o.outcomes, "outcomes", "", "JSON `file` with measured outcomes, instead of training")
+	flag.StringVar(&o.target, "target", "", "look at the queries of the task in this `folder`, and train for it")
 	flag.StringVar(&o.setting, "setting", "", "the setting of the training to take from -outcomes, where it has several")
 	flag.IntVar(&o.halves, "halves", 3, "splits of the queries in halves; 0 for none")
 	flag.Uint64Var(&o.seed, "seed", 0, "of bootstrap and splits")
@@ -137,8 +143,14 @@ func run(ctx context.Context, out io.Writer, p *progress, files fs.FS, folder st
 		return err
 	}
 	defer c.vectors.Close()
+	if len(c.sources) == 0 {
+		return errors.New("no files sources/*")
+	}
 	if err := c.choose(o.names); err != nil {
 		return err
+	}
+	if o.target != "" {
+		return c.studyTarget(ctx, out, p, o, folder)
 	}
 	ranking, err := c.rank(ctx, nil)
 	if err != nil {
