@@ -235,3 +235,42 @@ func TestChoiceNoticesAnotherSource(t *testing.T) {
 		t.Errorf("a source that grew: %v", last)
 	}
 }
+
+// TestChoiceConfirmedByTraining: on both shared collections, chosen from all
+// sources together, training on the chosen half beats training on a random half of
+// the same pairs at 95%, on queries that took no part. The table of docs/choosing.md.
+func TestChoiceConfirmedByTraining(t *testing.T) {
+	if os.Getenv("ECI_TRAIN") == "" {
+		t.Skip("trains 140 adapters, a minute or more: set ECI_TRAIN=1")
+	}
+	for _, name := range []string{"cranfield", "pubmedqa"} {
+		var unused struct{}
+		vectors, sources := openShared(t, name, &unused)
+		pool, relevant := sharedPool(t, name)
+		joined := eci.SourceSeq("all", func(yield func(eci.Triple, error) bool) {
+			for _, s := range sources {
+				for x, err := range s.Triples {
+					if !yield(x, err) {
+						return
+					}
+				}
+			}
+		})
+		for _, train := range []bool{false, true} {
+			choose := &eci.Choose{
+				CheckByTraining: train,
+				Lookahead:       eci.Lookahead{Sem: eci.Sem{Vectors: vectors}, Pool: pool, Relevant: relevant},
+			}
+			choice, err := choose.From(t.Context(), joined)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := choice.Check
+			t.Logf("%s, trained %v: chosen %+.3f, random %+.3f, all %+.3f, opposite %+.3f; over random %v, over all %v",
+				name, train, c.Chosen, c.Random, c.All, c.Opposite, c.OverRandom, c.OverAll)
+			if !c.Helps() || !(c.Opposite < c.Random) {
+				t.Errorf("%s: %+v", name, c)
+			}
+		}
+	}
+}
