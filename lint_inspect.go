@@ -57,7 +57,7 @@ func (s *lintInspection) labels(rec *Record) {
 	case rec.NegativeID != "" && rec.NegativeID == rec.PositiveID:
 		s.found.add(LintNegativeIsPositive, rec, rec.NegativeText, fmt.Sprintf("both have ID %q", rec.NegativeID))
 		return
-	case textcheck.Normalize(rec.NegativeText) == textcheck.Normalize(rec.PositiveText):
+	case textcheck.Fold(rec.NegativeText) == textcheck.Fold(rec.PositiveText):
 		s.found.add(LintNearIdentical, rec, rec.NegativeText, "")
 		return
 	}

@@ -32,7 +32,7 @@ const (
 // compared with. [lintSettings.survey] fills it.
 type lintIndex struct {
 	lexicon   *Lexicon
-	positives map[lintKey]struct{}  // of any query: normalized texts and ids
+	positives map[lintKey]struct{}  // of any query: folded texts and ids
 	pairs     map[lintKey]struct{}  // (query, positive), each by text and by id
 	triplets  map[uint64]lintTriple // by their texts
 	texts     map[lintKey]lintText  // of ids
@@ -163,7 +163,7 @@ func queryKeys(rec *Record) []lintKey {
 
 // documentKeys are the ways to name a passage.
 func documentKeys(id, text string) []lintKey {
-	keys := []lintKey{keyOf(textcheck.Normalize(text))}
+	keys := []lintKey{keyOf(textcheck.Fold(text))}
 	if id != "" {
 		keys = append(keys, keyOf(documentPrefix+id))
 	}

@@ -170,13 +170,14 @@ func (a *app) root() *cobra.Command {
 // complete tells the shell the words that flags take.
 func complete(root *cobra.Command) {
 	words := map[string][]string{
-		"color":    {"auto", "always", "never"},
-		"format":   formatNames,
-		"to":       writtenFormats,
-		"protocol": slices.Sorted(maps.Keys(protocols)),
-		"allow":    allowances,
-		"skip":     slices.Sorted(maps.Keys(policies)),
-		"severity": {"error", "warning", "info"},
+		"color":     {"auto", "always", "never"},
+		"format":    formatNames,
+		"to":        writtenFormats,
+		"protocol":  slices.Sorted(maps.Keys(protocols)),
+		"allow":     allowances,
+		"skip":      slices.Sorted(maps.Keys(policies)),
+		"severity":  {"error", "warning", "info"},
+		"tokenizer": {"words", "2-grams", "3-grams", "4-grams"},
 	}
 	for _, c := range append(root.Commands(), root) {
 		for flag, choice := range words {

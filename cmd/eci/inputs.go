@@ -33,6 +33,7 @@ type inputs struct {
 	checkpoint        string
 	skip              []string
 	epsilon2, floor   float64
+	tokens            tokenizerFlag
 }
 
 func (in *inputs) register(c *cobra.Command) {
@@ -58,6 +59,7 @@ func (in *inputs) reading(flags *pflag.FlagSet) {
 
 func (in *inputs) scoring(flags *pflag.FlagSet) {
 	in.scored = true
+	in.tokens.register(flags)
 	flags.IntVar(&in.budget, "budget", 0, "triples scored of every source: 0 for the smallest source's count, -1 for all")
 	flags.Uint64Var(&in.seed, "seed", 0, "seed of the sample")
 	flags.IntVar(&in.groups, "groups", 32, "jackknife groups of queries")
@@ -218,8 +220,9 @@ func (in *inputs) settings(sem *eci.Sem) error {
 		}
 		sem.Skip |= policy
 	}
-	if !in.scored {
-		return nil
+	var err error
+	if sem.Tokenizer, err = in.tokens.tokenizer(); err != nil || !in.scored {
+		return err
 	}
 	if in.groups < 2 {
 		return usage("--groups %d: intervals need 2 groups of queries or more", in.groups)

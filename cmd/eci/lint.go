@@ -33,6 +33,7 @@ source's rows.`,
 		RunE: func(c *cobra.Command, files []string) error { return a.runLint(c, &f, files) },
 	}
 	f.reading(c.Flags())
+	f.tokens.register(c.Flags())
 	c.Flags().IntVar(&f.examples, "examples", 3, "rows shown for a finding")
 	c.Flags().StringVar(&f.severity, "severity", "info", "least severity shown: error, warning or info")
 	c.Flags().Float64Var(&f.maxError, "max-error-share", 0, "share of rows up to which errors are tolerated; 1 never fails")
@@ -64,7 +65,7 @@ func (a *app) runLint(c *cobra.Command, f *lintFlags, files []string) error {
 	defer o.Close()
 	m := a.meter()
 	defer m.stop()
-	linter := eci.Linter{Vectors: o.sem.Vectors, Examples: f.examples}
+	linter := eci.Linter{Vectors: o.sem.Vectors, Tokenizer: o.sem.Tokenizer, Examples: f.examples}
 	if linter.Relevant, err = f.files.Relevant(); err != nil {
 		return err
 	}
