@@ -105,7 +105,10 @@ func line(message string) string {
 
 // hint says what to try, where the error does not.
 func hint(err error, code int) string {
+	var text *eci.TextError
 	switch {
+	case errors.As(err, &text):
+		return "--skip bad-vector leaves out the rows with such texts"
 	case errors.Is(err, eci.ErrMissingVector):
 		return "--vectors DIR with queries.npy, queries.ids, corpus.npy and corpus.ids, or --server URL --model NAME; --skip missing-vector leaves such rows out"
 	case errors.Is(err, eci.ErrMalformed), errors.Is(err, eci.ErrMissingField):

@@ -54,7 +54,7 @@ func (in *inputs) reading(flags *pflag.FlagSet) {
 	flags.StringVar(&in.files.Fields.Positive, "positive-field", "", "`name` of the positive's")
 	flags.StringVar(&in.files.Fields.Negative, "negative-field", "", "`name` of the negative's, without a number behind it")
 	flags.IntVar(&in.files.MaxNegatives, "max-negatives", 0, "first so many negatives of a row or query; 0 for all")
-	flags.StringSliceVar(&in.skip, "skip", nil, "leave out and count bad rows: malformed, empty-text, missing-vector, bad-vector")
+	flags.StringSliceVar(&in.skip, "skip", nil, "leave out and count bad rows: malformed, empty-text, missing-vector, bad-vector (with a server, which then embeds every text first: texts that it cannot embed)")
 }
 
 func (in *inputs) scoring(flags *pflag.FlagSet) {
@@ -132,11 +132,15 @@ func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, er
 	if err == nil && o.sem == nil {
 		o.sem = &eci.Sem{}
 	}
+	in.trying = slices.Contains(in.skip, "bad-vector")
 	if err == nil {
 		err = in.serverFlags.open(o)
 	}
 	if err == nil {
 		err = in.settings(o.sem)
+	}
+	if err == nil {
+		err = in.embeddable(ctx, a, o)
 	}
 	if err != nil {
 		o.Close()
