@@ -120,7 +120,7 @@ func eachLinted(ctx context.Context, source Source, arena *[]float32, bad func(r
 			err := fn(rec)
 			*arena = (*arena)[:0] // the record's vectors were in it
 			return err
-		case errors.Is(err, ErrEmptyText), errors.Is(err, ErrMalformed), errors.Is(err, ErrMissingField):
+		case errors.Is(err, ErrEmptyText), errors.Is(err, ErrMalformed), errors.Is(err, ErrMissingField), errors.Is(err, ErrNotFinite):
 			bad(rec, err)
 			return nil
 		}

@@ -138,7 +138,11 @@ func (s *lintSurvey) bad(rec *Record, err error) {
 	if errors.As(err, &row) {
 		at.File, at.Row, err = row.File, cmp.Or(row.Row, at.Row), row.Err
 	}
-	s.found.add(LintMalformed, &at, "", strings.TrimPrefix(err.Error(), "eci: "))
+	kind := LintMalformed
+	if errors.Is(err, ErrNotFinite) {
+		kind = LintVectorNotFinite
+	}
+	s.found.add(kind, &at, "", strings.TrimPrefix(err.Error(), "eci: "))
 }
 
 // firstText is the first text of a row that is not blank.

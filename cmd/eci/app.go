@@ -148,6 +148,7 @@ func (a *app) root() *cobra.Command {
 		Short:         "Rank sources of hard negatives before any training",
 		Long:          rootLong,
 		Example:       "  eci rank --demo\n  eci rank --vectors vectors --html report.html bm25.jsonl dense.jsonl",
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -160,6 +161,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage("%w (%s)", err, c.CommandPath())
 	})
+	root.SetVersionTemplate("eci {{.Version}}\n")
 	flags := root.PersistentFlags()
 	a.output.register(flags)
 	root.MarkFlagsMutuallyExclusive("json", "csv", "markdown")

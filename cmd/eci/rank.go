@@ -19,6 +19,8 @@ type rankFlags struct {
 	requireBest string
 	allow       []string
 	confidence  float64
+	noLint      bool
+	wrong       []eci.Finding // errors that lint found
 }
 
 func (a *app) rank() *cobra.Command {
@@ -43,8 +45,9 @@ alone: how much a source could teach, not whether that helps.
 --require-best NAME is for scripts. It fails, with the reason, if NAME is not the
 best with the --confidence asked for, or has a fault: it is not shown to help, it
 overtrains, it does not beat random documents, its negatives can be told without
-the query, one of these was not checked, or the data are too few to tell. --allow
-lets a fault pass; sources with other faults do not count as rivals.`,
+the query, one of these was not checked, lint finds errors in its rows, or the data
+are too few to tell. --allow lets a fault pass; sources with other faults do not
+count as rivals.`,
 		Example: `  eci rank --demo
   eci rank --vectors vectors bm25.jsonl dense.jsonl llm.jsonl
   eci rank --vectors vectors --pool corpus.jsonl --qrels qrels.tsv bm25.jsonl dense.jsonl
@@ -58,6 +61,7 @@ lets a fault pass; sources with other faults do not count as rivals.`,
 	c.Flags().StringVar(&f.html, "html", "", "write a report as one HTML page to this `file`")
 	c.Flags().StringVar(&f.requireBest, "require-best", "", "fail with exit code 3 unless this source is the best, and free of faults")
 	c.Flags().StringSliceVar(&f.allow, "allow", nil, "faults that --require-best lets pass: "+strings.Join(allowances, ", "))
+	c.Flags().BoolVar(&f.noLint, "no-lint", false, "do not look for errors in the rows")
 	c.Flags().Float64Var(&f.confidence, "confidence", 0.95, "probability that --require-best asks for")
 	return c
 }
@@ -90,6 +94,11 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 	ranking, err := rankWith(ctx, o, scorer)
 	if err != nil {
 		return err
+	}
+	if !f.noLint {
+		if err := f.lint(ctx, o, ranking, m.watch("lint", o.sources)); err != nil {
+			return err
+		}
 	}
 	m.stop()
 	r := rankResult(ranking)
