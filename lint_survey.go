@@ -105,7 +105,7 @@ type lintSurvey struct {
 // survey is the first reading of a source. It adds to the index.
 func (settings *lintSettings) survey(ctx context.Context, index *lintIndex, source Source, number uint32) (*lintSurveyed, error) {
 	s := &lintSurvey{
-		lintSurveyed: &lintSurveyed{source: source, negatives: make(map[lintKey]lintNegative), found: newLintFindings(source.Name, settings.examples)},
+		lintSurveyed: &lintSurveyed{source: source, negatives: make(map[lintKey]lintNegative), found: newLintFindings(source.Name, settings)},
 		settings:     settings, index: index, number: number, seen: make(map[lintKey]struct{}),
 	}
 	for _, unit := range textcheck.Units {
@@ -129,6 +129,7 @@ func (settings *lintSettings) survey(ctx context.Context, index *lintIndex, sour
 
 // bad records a row that cannot be looked at.
 func (s *lintSurvey) bad(rec *Record, err error) {
+	s.found.triple = 0 // it is none
 	if errors.Is(err, ErrEmptyText) {
 		s.found.add(LintEmpty, rec, firstText(rec), err.Error())
 		return
@@ -138,11 +139,7 @@ func (s *lintSurvey) bad(rec *Record, err error) {
 	if errors.As(err, &row) {
 		at.File, at.Row, err = row.File, cmp.Or(row.Row, at.Row), row.Err
 	}
-	kind := LintMalformed
-	if errors.Is(err, ErrNotFinite) {
-		kind = LintVectorNotFinite
-	}
-	s.found.add(kind, &at, "", strings.TrimPrefix(err.Error(), "eci: "))
+	s.found.add(lintKindOf(err), &at, "", strings.TrimPrefix(err.Error(), "eci: "))
 }
 
 // firstText is the first text of a row that is not blank.

@@ -167,7 +167,7 @@ func (a *app) root() *cobra.Command {
 	root.MarkFlagsMutuallyExclusive("json", "csv", "markdown")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
 	flags.StringVar(&a.color, "color", "auto", "color: auto, always or never")
-	root.AddCommand(a.rank(), a.lint(), a.mix(), a.selecting(), a.explain(), a.agree(), a.convert())
+	root.AddCommand(a.rank(), a.lint(), a.filter(), a.mix(), a.selecting(), a.explain(), a.agree(), a.convert())
 	complete(root)
 	return root
 }

@@ -14,6 +14,7 @@ import (
 type rankFlags struct {
 	inputs
 	forecasting
+	windowFlags
 	race        bool
 	html        string
 	requireBest string
@@ -52,11 +53,13 @@ count as rivals.`,
   eci rank --vectors vectors bm25.jsonl dense.jsonl llm.jsonl
   eci rank --vectors vectors --pool corpus.jsonl --qrels qrels.tsv bm25.jsonl dense.jsonl
   eci rank --demo --html report.html
+  eci rank --vectors vectors --rank-window 1-10,11-30,31-100 bm25.jsonl
   eci rank --demo --require-best dense --allow overtraining --quiet >/dev/null && echo train on dense`,
 		RunE: func(c *cobra.Command, files []string) error { return a.runRank(c, &f, files) },
 	}
 	f.inputs.register(c)
 	f.forecasting.register(c.Flags())
+	f.windowFlags.register(c.Flags())
 	c.Flags().BoolVar(&f.race, "race", false, "read growing samples and drop sources that can no longer be the best")
 	c.Flags().StringVar(&f.html, "html", "", "write a report as one HTML page to this `file`")
 	c.Flags().StringVar(&f.requireBest, "require-best", "", "fail with exit code 3 unless this source is the best, and free of faults")
@@ -84,6 +87,9 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 		return err
 	}
 	defer o.Close()
+	if err := f.windowFlags.apply(o); err != nil {
+		return err
+	}
 	m := a.meter()
 	defer m.stop()
 	o.sem.Progress = m.report()

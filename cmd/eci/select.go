@@ -17,6 +17,7 @@ type selectFlags struct {
 	source    string
 	by        string
 	selection eci.Selection
+	batches   int
 }
 
 func (a *app) selecting() *cobra.Command {
@@ -26,7 +27,11 @@ func (a *app) selecting() *cobra.Command {
 		Short: "Choose the triples of a source that together carry the most information",
 		Long: `Select chooses triples greedily, each time the one that adds the most to the
 score of those chosen before, or takes those with the highest leverage in the
-whole source. It writes them as JSONL. Scales are those of all sources given.`,
+whole source. It writes them as JSONL. Scales are those of all sources given.
+
+--batches N writes all triples in an order whose batches of N have no query and no
+passage twice: as in-batch negatives such rows would contradict their labels. What
+fits no full batch comes last.`,
 		Example: `  eci select --demo --source llm --count 40 -o llm-40.jsonl
   eci select --vectors vectors --per-query 2 --to triplet mined.jsonl > two-a-query.jsonl`,
 		RunE: func(c *cobra.Command, files []string) error { return a.runSelect(c, &f, files) },
@@ -39,6 +44,7 @@ whole source. It writes them as JSONL. Scales are those of all sources given.`,
 	c.Flags().IntVar(&f.selection.PerQuery, "per-query", 0, "most triples of one query; 0 for no limit")
 	c.Flags().BoolVar(&f.selection.Stream, "stream", false, "choose in one pass without keeping the pool")
 	c.Flags().Float64Var(&f.selection.Epsilon, "stream-epsilon", 0.2, "precision of --stream, in (0, 0.5)")
+	c.Flags().IntVar(&f.batches, "batches", 0, "write all triples in an order of batches of so many without a text twice; it needs no vectors")
 	return c
 }
 
@@ -47,12 +53,14 @@ func (a *app) runSelect(c *cobra.Command, f *selectFlags, files []string) error 
 		return err
 	}
 	switch {
+	case f.batches != 0 && (f.batches < 2 || f.selection.Count != 0 || f.selection.PerQuery != 0 || f.selection.Stream || c.Flags().Changed("by")):
+		return usage("--batches takes a number of 2 or more, and none of --count, --per-query, --by and --stream")
 	case f.by != "gain" && f.by != "leverage":
 		return usage("--by %s: it is gain or leverage", f.by)
 	case f.by == "leverage" && (f.selection.Count < 1 || f.selection.PerQuery != 0 || f.selection.Stream):
 		return usage("--by leverage takes --count, and neither --per-query nor --stream")
-	case f.selection.Count < 1 && f.selection.PerQuery < 1:
-		return usage("--count N or --per-query N is needed")
+	case f.batches == 0 && f.selection.Count < 1 && f.selection.PerQuery < 1:
+		return usage("--count N, --per-query N or --batches N is needed")
 	}
 	ctx := c.Context()
 	o, err := f.open(ctx, a, files)
@@ -63,6 +71,9 @@ func (a *app) runSelect(c *cobra.Command, f *selectFlags, files []string) error 
 	source, err := o.only(f.source)
 	if err != nil {
 		return err
+	}
+	if f.batches != 0 {
+		return a.batches(ctx, f, o, source)
 	}
 	m := a.meter()
 	defer m.stop()
