@@ -1,8 +1,11 @@
 package eci_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"testing"
 
 	"example.com/eci"
@@ -76,4 +79,64 @@ func BenchmarkTokenize(b *testing.B) {
 			tokens = (eci.Words{}).AppendTokens(tokens[:0], text)
 		}
 	}
+}
+
+// BenchmarkChoose scores a million triples of 768 dimensions, vectors in memory by
+// id: ECI_ROWS says how many.
+func BenchmarkChoose(b *testing.B) {
+	rows, err := strconv.Atoi(cmp.Or(os.Getenv("ECI_ROWS"), "50000"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	const d, documents, queries = 768, 20000, 1000
+	random := rand.New(rand.NewPCG(1, 1))
+	vectors := randomVectors{queries: make([]float32, queries*d), documents: make([]float32, documents*d), d: d}
+	for _, data := range [][]float32{vectors.queries, vectors.documents} {
+		for i := range data {
+			data[i] = float32(random.NormFloat64())
+		}
+	}
+	source := eci.SourceSeq("synthetic", func(yield func(*eci.Record, error) bool) {
+		for i := range rows {
+			q, n := i%queries, (i*7919+i/queries)%documents
+			r := &eci.Record{QueryID: fmt.Sprint("q", q), PositiveID: fmt.Sprint("d", q), NegativeID: fmt.Sprint("d", n)}
+			r.QueryText, r.PositiveText, r.NegativeText = r.QueryID, r.PositiveID, r.NegativeID
+			if !yield(r, nil) {
+				return
+			}
+		}
+	})
+	for b.Loop() {
+		choose := &eci.Choose{NoCheck: true, Lookahead: eci.Lookahead{Sem: eci.Sem{Vectors: vectors}}}
+		choice, err := choose.From(b.Context(), source)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if choice.Triples != rows {
+			b.Fatal(choice.Triples)
+		}
+	}
+	b.ReportMetric(float64(rows*b.N)/b.Elapsed().Seconds(), "rows/s")
+}
+
+// randomVectors are those of ids such as q17 and d4.
+type randomVectors struct {
+	queries, documents []float32
+	d                  int
+}
+
+func (v randomVectors) append(dst, from []float32, id string) ([]float32, error) {
+	i, err := strconv.Atoi(id[1:])
+	if err != nil {
+		return nil, err
+	}
+	return append(dst, from[i*v.d:][:v.d]...), nil
+}
+
+func (v randomVectors) AppendQuery(dst []float32, id string) ([]float32, error) {
+	return v.append(dst, v.queries, id)
+}
+
+func (v randomVectors) AppendDocument(dst []float32, id string) ([]float32, error) {
+	return v.append(dst, v.documents, id)
 }

@@ -224,7 +224,7 @@ func (s *Sem) Embeddable(ctx context.Context, sources ...Source) ([]Source, erro
 	if err := settings.resolve(); err != nil {
 		return nil, err
 	}
-	t := &trial{vectors: newVectorSource(&settings), seen: make(map[trialKey]bool), bad: make(map[trialKey]bool)}
+	t := &trial{vectors: newVectorSource(&settings), seen: make(map[textKey]bool), bad: make(map[textKey]bool)}
 	for _, source := range sources {
 		err := source.walk(ctx, nil, func(rec *Record, err error) error {
 			if err != nil || rec.check() != nil {
@@ -255,18 +255,13 @@ func (s *Sem) Embeddable(ctx context.Context, sources ...Source) ([]Source, erro
 // trial finds the texts that an embedder cannot embed.
 type trial struct {
 	vectors   *vectorSource
-	seen, bad map[trialKey]bool
+	seen, bad map[textKey]bool
 	pending   [2][]string // by role
-}
-
-type trialKey struct {
-	role role
-	text fingerprint
 }
 
 // add takes in a text that the embedder will be asked for.
 func (t *trial) add(at side) {
-	key := trialKey{at.role, fingerprintOf(at.text)}
+	key := textKey{at.role, fingerprintOf(at.text)}
 	if t.seen[key] || !t.embedded(at) {
 		return
 	}
@@ -304,7 +299,7 @@ func (t *trial) flush(ctx context.Context, least int) error {
 			if failed++; !errors.As(err, &bad) || failed == sent && sent > 1 { // all of them: the encoder is broken
 				return err
 			}
-			t.bad[trialKey{role(k), fingerprintOf(bad.Text)}] = true
+			t.bad[textKey{role(k), fingerprintOf(bad.Text)}] = true
 			texts = slices.Delete(texts, bad.Index, bad.Index+1)
 		}
 	}
@@ -339,7 +334,7 @@ func (t *trial) refuse(triple Triple, row int) error {
 	var rec Record
 	rec.fill(triple, row, nil)
 	for k, at := range rec.sides() {
-		if t.bad[trialKey{at.role, fingerprintOf(at.text)}] && t.embedded(at) {
+		if t.bad[textKey{at.role, fingerprintOf(at.text)}] && t.embedded(at) {
 			return &RowError{File: rec.File, Row: rec.Row, Err: fmt.Errorf("%s: %w: the encoder cannot embed %q", sideNames[k], ErrNotFinite, excerpt(at.text))}
 		}
 	}

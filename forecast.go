@@ -23,8 +23,9 @@ type Forecast struct {
 	// After is the curve: the mean change after each step.
 	After []float64
 	// Queries is the number of queries that were looked at, Triples the number of
-	// triples walked on.
-	Queries, Triples int
+	// triples walked on. For a Target, InPool is the number of those with a document
+	// of its pool.
+	Queries, Triples, InPool int
 	// Random and Shuffled compare the source with negatives that took no mining, on
 	// the same pairs of query and positive: random documents of the pool, and the
 	// negatives of another query. They are paired differences of Gain, source minus

@@ -142,7 +142,7 @@ func (s *lintSurveyed) clean(ctx context.Context, drop []LintKind) Source {
 		for triple, err := range s.source.Triples {
 			rows++
 			err = s.source.linted(triple, err, rows)
-			kind := lintKindOf(err)
+			kind := s.source.lintKind(err)
 			switch {
 			case err == nil:
 				if triples++; s.found.marked[triples] {
@@ -182,8 +182,8 @@ func (s Source) linted(triple Triple, err error, row int) error {
 	return s.wrap(&rec, err)
 }
 
-// lintKindOf is the rule for rows with an error, or "".
-func lintKindOf(err error) LintKind {
+// lintKind is the rule for rows with an error, or "".
+func (Source) lintKind(err error) LintKind {
 	switch {
 	case errors.Is(err, ErrEmptyText):
 		return LintEmpty
@@ -234,7 +234,7 @@ func eachLinted(ctx context.Context, source Source, arena *[]float32, bad func(r
 			err := fn(rec)
 			*arena = (*arena)[:0] // the record's vectors were in it
 			return err
-		case lintKindOf(err) != "":
+		case source.lintKind(err) != "":
 			bad(rec, err)
 			return nil
 		}

@@ -139,7 +139,7 @@ func (s *lintSurvey) bad(rec *Record, err error) {
 	if errors.As(err, &row) {
 		at.File, at.Row, err = row.File, cmp.Or(row.Row, at.Row), row.Err
 	}
-	s.found.add(lintKindOf(err), &at, "", strings.TrimPrefix(err.Error(), "eci: "))
+	s.found.add(s.source.lintKind(err), &at, "", strings.TrimPrefix(err.Error(), "eci: "))
 }
 
 // firstText is the first text of a row that is not blank.

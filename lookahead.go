@@ -35,6 +35,9 @@ type Lookahead struct {
 	// Triples is the number of triples of each source that are walked on, those of
 	// least hash: 0 means 512, Unlimited all of them. 2,048 tell no more.
 	Triples int
+	// Target is the retrieval task that the sources are to help, if it is not that of
+	// their own queries. Pool and Relevant are then the target's.
+	Target *Target
 	// Cutoff is the k of nDCG@k: 0 means 10.
 	Cutoff int
 	// Axes is the number of principal axes of the pool that the adapter acts in, at
@@ -53,8 +56,10 @@ type Document struct {
 // LookaheadReport says what the forecasts of a ranking rest on.
 // Goroutines may share one that none of them changes.
 type LookaheadReport struct {
-	// Metric is the unit of the forecasts, such as "nDCG@10".
+	// Metric is the unit of the forecasts, such as "nDCG@10", Target the name of the
+	// [Target] that they are for, if there is one.
 	Metric string `json:"metric"`
+	Target string `json:"target,omitempty"`
 	// Queries is the number of labeled queries that were looked at, Pool the number
 	// of documents they were searched in, Corpus whether a pool was given.
 	Queries int  `json:"queries"`
@@ -70,6 +75,14 @@ type LookaheadReport struct {
 	// else bears on them.
 	Doubts []string `json:"doubts,omitempty"`
 	Notes  []string `json:"notes,omitempty"`
+}
+
+// Unit is the unit of the forecasts in words, such as "nDCG@10 on scifact".
+func (r *LookaheadReport) Unit() string {
+	if r.Target == "" {
+		return r.Metric
+	}
+	return r.Metric + " on " + r.Target
 }
 
 const (
@@ -113,7 +126,13 @@ func (l *Lookahead) Prepare(ctx context.Context, sources ...Source) (Scorer, err
 	}
 	r.labels.followQueries()
 	r.walked = settings.Triples
-	if err = r.prepare(ctx, sources); err == nil {
+	if settings.Target != nil {
+		err = r.aimAt(ctx, settings.Target)
+	}
+	if err == nil {
+		err = r.prepare(ctx, sources)
+	}
+	if err == nil {
 		r.forecaster, err = newForecaster(ctx, r, settings, r.labels.queries.Sorted())
 	}
 	if err != nil {
@@ -143,6 +162,8 @@ func (l *Lookahead) resolve() (Lookahead, error) {
 		return s, fmt.Errorf("eci: lookahead: %w: %d triples; use a positive number, 0 for %d or Unlimited", ErrSettings, l.Triples, walkedTriples)
 	case s.Cutoff < 1 || s.Cutoff > 1<<20:
 		return s, fmt.Errorf("eci: lookahead: %w: a cutoff of %d; nDCG@k needs a k from 1 to %d", ErrSettings, l.Cutoff, 1<<20)
+	case s.Target != nil && (s.Pool != nil || s.Relevant != nil):
+		return s, fmt.Errorf("eci: lookahead: %w: with a Target, Pool and Relevant are the target's; set Target.Pool and Target.Relevant", ErrSettings)
 	case s.Axes < 1 || s.Axes > 4096:
 		return s, fmt.Errorf("eci: lookahead: %w: %d axes are not in 1..4096", ErrSettings, l.Axes)
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/lookahead"
 )
 
@@ -35,7 +36,12 @@ func (r *Ranking) ForecastMix(ctx context.Context, shares map[string]float64) (*
 	if !(total > 0) {
 		return nil, fmt.Errorf("eci: forecast of a mixture: %w: all shares are 0", ErrSettings)
 	}
-	union := &lookahead.Source{}
+	return r.forecaster.walk(ctx, r.union(shares, total))
+}
+
+// union is a mixture of the triples that forecasts walked on.
+func (r *Ranking) union(shares map[string]float64, total float64) *lookahead.Source {
+	union := &lookahead.Source{Disjoint: true}
 	given := 0.0
 	taken := 0
 	for _, name := range slices.Sorted(sourceNames(shares)) {
@@ -46,7 +52,7 @@ func (r *Ranking) ForecastMix(ctx context.Context, shares map[string]float64) (*
 		appendTriples(union, s.sample, until-taken)
 		taken = until
 	}
-	return r.forecaster.walk(ctx, union)
+	return union
 }
 
 // sourceNames yields the names with a share.
@@ -62,10 +68,167 @@ func sourceNames(shares map[string]float64) func(yield func(string) bool) {
 
 // appendTriples appends the first n triples of a sample, or all that there are.
 func appendTriples(to, from *lookahead.Source, n int) {
+	to.Disjoint = to.Disjoint && from.Disjoint
 	offset := len(to.Vectors)
 	to.Vectors = append(to.Vectors, from.Vectors...)
 	for _, t := range from.Triples[:min(n, len(from.Triples))] {
 		t.Query, t.Positive, t.Negative = t.Query+offset, t.Positive+offset, t.Negative+offset
 		to.Triples = append(to.Triples, t)
 	}
+}
+
+// Combination is the mixture of ranked sources that is expected to help most.
+// Goroutines may share one that none of them changes.
+type Combination struct {
+	// Shares are those of the sources that were taken, which add up to 1. Empty means
+	// that no source is shown to help.
+	Shares map[string]float64
+	// Forecast is that of the mixture on all queries. It was chosen on them, so it is
+	// too high; Gain is not: every query is looked at with the mixture that was chosen
+	// without its fold. OverBest is the same as a paired difference from the source
+	// that would have been chosen alone.
+	Forecast       *Forecast
+	Gain, OverBest Difference
+	// Tried is the number of mixtures that were walked on.
+	Tried int
+}
+
+// Helps reports whether the mixture is shown to help queries that had no part in
+// choosing it, and Pays whether it is shown to help more than one source alone.
+func (c *Combination) Helps() bool { return len(c.Shares) > 0 && c.Gain.Low > 0 }
+
+// Pays is described at Helps.
+func (c *Combination) Pays() bool { return len(c.Shares) > 1 && c.OverBest.Low > 0 }
+
+// combinedParts is the most parts that a combination is made of: shares are
+// multiples of one over their number.
+const combinedParts = 5
+
+// Combine chooses sources whose union helps most, and their weights, by forward
+// selection: part after part, each time the source that adds most to the expected
+// gain, as long as it adds at least one standard error of the paired difference. A
+// source may be taken more than once. The whole selection is repeated without each
+// fold of queries, so that its gain is told by queries that did not choose. Errors
+// are those of [Ranking.ForecastMix].
+func (r *Ranking) Combine(ctx context.Context) (*Combination, error) {
+	if r.forecaster == nil {
+		return nil, fmt.Errorf("eci: combination: %w: the ranking has no forecasts; rank with a Lookahead", ErrIncompatible)
+	}
+	c := &combiner{ranking: r, space: r.forecaster.space.WithoutStepError(), walked: make(map[string][]float64)}
+	for _, s := range r.Ranked {
+		if s.sample != nil && s.Dropped == 0 {
+			c.names = append(c.names, s.Source)
+		}
+	}
+	slices.Sort(c.names)
+	fold := make([]int, 0, len(r.forecaster.looked))
+	for _, q := range r.forecaster.space.Evaluated() {
+		fold = append(fold, r.forecaster.looked[q].Group%folds)
+	}
+	gain, best := make([]float64, len(fold)), make([]float64, len(fold))
+	for k := range folds {
+		parts, gains, alone, err := c.choose(ctx, func(x int) bool { return fold[x] != k })
+		if err != nil {
+			return nil, err
+		}
+		for x := range fold {
+			if fold[x] == k && len(parts) > 0 {
+				gain[x], best[x] = gains[x], alone[x]
+			}
+		}
+	}
+	parts, _, _, err := c.choose(ctx, func(int) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	result := &Combination{Shares: make(map[string]float64), Tried: len(c.walked)}
+	mean, deviations := meanWithDeviations(gain)
+	result.Gain = differenceOf(mean, deviations, nil, len(fold)-1)
+	alone, others := meanWithDeviations(best)
+	result.OverBest = differenceOf(mean-alone, deviations, others, len(fold)-1)
+	if len(parts) == 0 {
+		return result, nil
+	}
+	for _, name := range parts {
+		result.Shares[name] += 1 / float64(len(parts))
+	}
+	result.Forecast, err = r.ForecastMix(ctx, result.Shares)
+	return result, err
+}
+
+// combiner walks on mixtures and remembers the gains of each.
+type combiner struct {
+	ranking *Ranking
+	space   *lookahead.Space
+	names   []string
+	walked  map[string][]float64 // by parts: mean gain of every query
+}
+
+// choose selects parts by the gains of some queries. It returns the gains of all
+// queries by the parts, and by the first alone.
+func (c *combiner) choose(ctx context.Context, on func(query int) bool) (parts []string, gains, alone []float64, err error) {
+	for len(parts) < combinedParts {
+		next, lead := "", 0.0
+		var after []float64
+		for _, name := range c.names {
+			tried, err := c.gains(ctx, append(slices.Clone(parts), name))
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			if more, enough := improvement(tried, gains, on); enough && more > lead {
+				next, lead, after = name, more, tried
+			}
+		}
+		if next == "" {
+			break
+		}
+		parts, gains = append(parts, next), after
+		if alone == nil {
+			alone = gains
+		}
+	}
+	return parts, gains, alone, nil
+}
+
+// improvement is the mean of x - y over some queries, y being 0 where it is nil, and
+// whether it is at least its standard error.
+func improvement(x, y []float64, on func(query int) bool) (mean float64, enough bool) {
+	var difference []float64
+	for q := range x {
+		if on(q) {
+			d := x[q]
+			if y != nil {
+				d -= y[q]
+			}
+			difference = append(difference, d)
+		}
+	}
+	mean, deviations := meanWithDeviations(difference)
+	return mean, deviations != nil && mean > 0 && mean >= norm(deviations)
+}
+
+// gains are those of the union of some parts.
+func (c *combiner) gains(ctx context.Context, parts []string) ([]float64, error) {
+	slices.Sort(parts)
+	key := fmt.Sprintf("%q", parts)
+	if gains, ok := c.walked[key]; ok {
+		return gains, nil
+	}
+	shares := make(map[string]float64)
+	for _, name := range parts {
+		shares[name]++
+	}
+	result, err := c.space.Walk(ctx, *c.ranking.union(shares, float64(len(parts))))
+	if err != nil {
+		if cause := ctxerr.Of(ctx); cause != nil {
+			err = cause
+		}
+		return nil, fmt.Errorf("eci: combination: %w: %w", ErrLookahead, err)
+	}
+	gains := make([]float64, len(result.Gains))
+	for x := range gains {
+		gains[x] = result.Mean(x)
+	}
+	c.walked[key] = gains
+	return gains, nil
 }

@@ -17,8 +17,10 @@ import (
 // the axes. It is not changed by forecasts.
 type forecaster struct {
 	settings  Lookahead
+	aim       *aim // nil without a Target
 	space     *lookahead.Space
-	documents []*document      // of the pool
+	documents []*document // of the pool
+	looked    []lookahead.Query
 	relevant  map[uint64][]int // by key of the query: places in the pool
 	report    LookaheadReport
 	digest    uint64
@@ -27,6 +29,7 @@ type forecaster struct {
 // labeledQuery is a query with its distinct positives in the order of reading.
 type labeledQuery struct {
 	key       uint64
+	group     int // of its fold
 	query     side
 	at        origin
 	seen      map[fingerprint]bool
@@ -47,7 +50,7 @@ func (l *labels) offerQuery(source string, rec *Record, positive fingerprint) {
 	q := l.queries.Offer(mix64(key^mix64(l.seed)), func() labeledQuery {
 		side := rec.sides()[0]
 		side.vector = slices.Clone(side.vector)
-		return labeledQuery{key: key, query: side, at: at, seen: make(map[fingerprint]bool)}
+		return labeledQuery{key: key, group: int(key % foldGroups), query: side, at: at, seen: make(map[fingerprint]bool)}
 	})
 	if q == nil || q.seen[positive] {
 		return
@@ -60,7 +63,14 @@ func (l *labels) offerQuery(source string, rec *Record, positive fingerprint) {
 
 // newForecaster finds pool and queries with their vectors and prepares the space.
 func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*labeledQuery) (*forecaster, error) {
-	f := &forecaster{settings: settings, relevant: make(map[uint64][]int)}
+	f := &forecaster{settings: settings, aim: r.aim, relevant: make(map[uint64][]int)}
+	if f.aim != nil {
+		f.settings.Pool, f.settings.Relevant = f.aim.Pool, f.aim.Relevant
+		settings = f.settings
+		for _, q := range queries {
+			q.group = f.aim.group(q.query.id, q.query.text)
+		}
+	}
 	p := newPool(queries, settings.Relevant)
 	if settings.Pool != nil {
 		if err := p.read(ctx, settings.Pool); err != nil {
@@ -68,6 +78,14 @@ func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*l
 		}
 	}
 	texts := p.finish()
+	for i := range texts {
+		if f.aim == nil {
+			break
+		}
+		if err := f.aim.vector(documentRole, &texts[i].vector, texts[i].id, texts[i].text); err != nil {
+			return nil, texts[i].wrap(err)
+		}
+	}
 	vectors, err := r.unitVectors(ctx, texts, !leaveOut)
 	if err != nil {
 		return nil, fmt.Errorf("eci: the pool of lookahead: %w", bareError{err})
@@ -88,7 +106,7 @@ func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*l
 	looked := make([]lookahead.Query, len(queries))
 	for i, q := range queries {
 		f.relevant[q.key] = p.relevantTo(q)
-		looked[i] = lookahead.Query{Vector: of[i].data, Group: int(q.key % foldGroups), Relevant: f.relevant[q.key]}
+		looked[i] = lookahead.Query{Vector: of[i].data, Group: q.group, Relevant: f.relevant[q.key]}
 	}
 	f.space, err = lookahead.NewSpace(ctx, pool, looked, lookahead.Settings{
 		MarginScale: r.calibration.MarginScale, Axes: settings.Axes, Cutoff: settings.Cutoff, Folds: folds, StepQueries: stepQueries,
@@ -96,6 +114,7 @@ func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*l
 	if err != nil {
 		return nil, fmt.Errorf("eci: %w: %w", ErrLookahead, err)
 	}
+	f.looked = looked
 	f.describe(r, queries, p)
 	f.digest = f.digestOf(texts, looked)
 	return f, nil
@@ -286,6 +305,10 @@ func (f *forecaster) describe(r *run, queries []*labeledQuery, p *pool) {
 	frozen := f.space.Frozen()
 	rep := &f.report
 	rep.Metric = fmt.Sprintf("nDCG@%d", f.settings.Cutoff)
+	if f.aim != nil {
+		rep.Target = f.aim.name()
+		rep.Notes = append(rep.Notes, f.aim.notes...)
+	}
 	rep.Queries, rep.Pool, rep.Corpus, rep.Axes = len(frozen), len(p.texts), p.corpus, f.space.Axes()
 	for _, x := range frozen {
 		rep.Frozen += x / float64(len(frozen))
@@ -304,10 +327,10 @@ func (f *forecaster) describe(r *run, queries []*labeledQuery, p *pool) {
 	case rep.Frozen == 0:
 		doubt("the frozen encoder finds nothing (%s 0); do the vectors belong to these texts?", rep.Metric)
 	}
-	inFold := make(map[uint64]bool)
+	inFold := make(map[int]bool)
 	withoutID := 0
 	for _, q := range queries {
-		inFold[q.key%foldGroups%folds] = true
+		inFold[q.group%folds] = true
 		if q.query.id == "" {
 			withoutID++
 		}
@@ -344,7 +367,7 @@ func (f *forecaster) corpusHint() string {
 
 // digestOf tells pools and queries apart.
 func (f *forecaster) digestOf(texts []located, queries []lookahead.Query) uint64 {
-	digest := mix64(uint64(f.settings.Triples) ^ mix64(uint64(f.settings.Cutoff)^mix64(uint64(f.settings.Axes))))
+	digest := f.aim.key() ^ mix64(uint64(f.settings.Triples)^mix64(uint64(f.settings.Cutoff)^mix64(uint64(f.settings.Axes))))
 	for i, text := range texts {
 		digest = mix64(fnv1a(digest, text.identity()) ^ uint64(sketch.Sums(f.documents[i].vector.data)))
 	}
@@ -358,9 +381,12 @@ func (f *forecaster) digestOf(texts []located, queries []lookahead.Query) uint64
 }
 
 // forecast looks ahead from a source's sample, and from its controls.
-func (f *forecaster) forecast(ctx context.Context, rows []*checked, checks bool) (*Forecast, *lookahead.Source, error) {
-	own := sourceOf(rows, nil)
+func (f *forecaster) forecast(ctx context.Context, source string, rows []*checked, checks bool) (*Forecast, *lookahead.Source, error) {
+	own := f.sourceOf(source, rows, nil)
 	forecast, err := f.walk(ctx, own)
+	if err == nil && f.aim != nil {
+		forecast.InPool = f.inPool(rows)
+	}
 	if err != nil || !checks {
 		return forecast, own, err
 	}
@@ -368,7 +394,7 @@ func (f *forecaster) forecast(ctx context.Context, rows []*checked, checks bool)
 		into        **Difference
 		substitutes []*document
 	}{{&forecast.Shuffled, shuffled(rows)}, {&forecast.Random, f.random(rows)}} {
-		other := sourceOf(rows, control.substitutes)
+		other := f.sourceOf(source, rows, control.substitutes)
 		if len(other.Triples)*2 < len(rows) {
 			continue // too little is left to compare with
 		}
@@ -402,8 +428,8 @@ func (f *forecaster) walk(ctx context.Context, source *lookahead.Source) (*Forec
 
 // sourceOf lists the triples of rows, with other negatives where there are any:
 // a row without a substitute is then left out. Equal texts share a vector.
-func sourceOf(rows []*checked, substitutes []*document) *lookahead.Source {
-	source := &lookahead.Source{}
+func (f *forecaster) sourceOf(name string, rows []*checked, substitutes []*document) *lookahead.Source {
+	source := &lookahead.Source{Disjoint: f.aim.disjoint(name)}
 	type key struct {
 		role role
 		text fingerprint
@@ -432,24 +458,65 @@ func sourceOf(rows []*checked, substitutes []*document) *lookahead.Source {
 			Query:    place(queryRole, fingerprintOf(rec.QueryText), c.row.vectors[0].data),
 			Positive: place(documentRole, fingerprintOf(rec.PositiveText), c.row.vectors[1].data),
 			Negative: place(documentRole, negative, v),
-			Group:    int(c.query % foldGroups),
+			Group:    f.group(c),
 		})
 	}
 	return source
 }
 
-// random gives every row a document of the pool drawn by a hash of query and
-// negative that does not answer the query, as far as is known.
+// group is the fold group of a triple's query.
+func (f *forecaster) group(c *checked) int {
+	if f.aim == nil {
+		return int(c.query % foldGroups)
+	}
+	return f.aim.group(c.row.rec.QueryID, c.row.rec.QueryText)
+}
+
+// inPool counts the triples with a document of the pool.
+func (f *forecaster) inPool(rows []*checked) (n int) {
+	known := make(map[fingerprint]bool, len(f.documents))
+	for _, d := range f.documents {
+		known[d.fingerprint] = true
+	}
+	for _, c := range rows {
+		if known[fingerprintOf(c.row.rec.PositiveText)] || known[c.row.fingerprint] {
+			n++
+		}
+	}
+	return n
+}
+
+// drawn are the documents that random negatives are drawn from: the pool, or, for a
+// target, which is of another collection, the positives of the source itself.
+func (f *forecaster) drawn(rows []*checked) []*document {
+	if f.aim == nil {
+		return f.documents
+	}
+	var out []*document
+	seen := make(map[fingerprint]bool)
+	for _, c := range rows {
+		rec := &c.row.rec
+		if p := fingerprintOf(rec.PositiveText); !seen[p] {
+			seen[p] = true
+			out = append(out, &document{id: rec.PositiveID, text: rec.PositiveText, vector: c.row.vectors[1], fingerprint: p})
+		}
+	}
+	return out
+}
+
+// random gives every row a document drawn by a hash of query and negative that does
+// not answer the query, as far as is known.
 func (f *forecaster) random(rows []*checked) []*document {
+	documents := f.drawn(rows)
 	out := make([]*document, len(rows))
 	for i, c := range rows {
 		positive := fingerprintOf(c.row.rec.PositiveText)
 		at := mix64(c.query ^ mix64(c.row.fingerprint.word()))
 		for try := range uint64(8) {
-			place := int((at + try) % uint64(len(f.documents)))
-			d := f.documents[place]
+			place := int((at + try) % uint64(len(documents)))
+			d := documents[place]
 			_, relevant := slices.BinarySearch(f.relevant[c.query], place)
-			if !relevant && d.fingerprint != positive && d.fingerprint != c.row.fingerprint && (d.id == "" || d.id != c.row.rec.PositiveID) {
+			if !(relevant && f.aim == nil) && d.fingerprint != positive && d.fingerprint != c.row.fingerprint && (d.id == "" || d.id != c.row.rec.PositiveID) {
 				out[i] = d
 				break
 			}
@@ -466,8 +533,11 @@ func (f *forecaster) annotate(ranking *Ranking) {
 			report.Triples = max(report.Triples, s.Forecast.Triples)
 		}
 	}
+	if f.aim != nil {
+		report.Notes = append(slices.Clip(report.Notes), f.aim.overlaps(ranking.Ranked)...)
+	}
 	ranking.Lookahead, ranking.forecaster = &report, f
-	ranking.Verdict = verdict(ranking.Ranked, report.Metric, report.Doubts)
+	ranking.Verdict = verdict(ranking.Ranked, report.Unit(), report.Doubts)
 }
 
 // key is what a forecast depends on beside the source; 0 without a forecast.

@@ -47,7 +47,7 @@ func TestWindows(t *testing.T) {
 		{eci.Window{Last: 1}, "mined 1", []string{"0.1", "1.1"}},
 		{eci.Window{First: 9}, "mined 9-", nil},
 	} {
-		parts, err := eci.Windows(rankedSource(3, 1), test.window)
+		parts, err := rankedSource(3, 1).Windows(test.window)
 		if err != nil || parts[0].Name != test.name && test.window.Last != 1 {
 			t.Fatal(parts[0].Name, err)
 		}
@@ -57,7 +57,7 @@ func TestWindows(t *testing.T) {
 			}
 		}
 	}
-	if _, err := eci.Windows(rankedSource(1), eci.Window{First: 3, Last: 2}); !errors.Is(err, eci.ErrSettings) {
+	if _, err := rankedSource(1).Windows(eci.Window{First: 3, Last: 2}); !errors.Is(err, eci.ErrSettings) {
 		t.Error(err)
 	}
 }
@@ -114,7 +114,7 @@ func TestRandomShare(t *testing.T) {
 	source := rankedSource(40, 60)
 	all := negativesOf(t, source)
 	share := func(seed uint64) []string {
-		s, err := eci.RandomShare(t.Context(), source, 30, seed)
+		s, err := source.RandomShare(t.Context(), 30, seed)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -134,7 +134,7 @@ func TestRandomShare(t *testing.T) {
 		t.Error("another order")
 	}
 	for _, count := range []int{0, 101} {
-		if _, err := eci.RandomShare(t.Context(), source, count, 1); !errors.Is(err, eci.ErrSettings) {
+		if _, err := source.RandomShare(t.Context(), count, 1); !errors.Is(err, eci.ErrSettings) {
 			t.Errorf("%d: %v", count, err)
 		}
 	}
@@ -216,7 +216,7 @@ func TestBatches(t *testing.T) {
 			}
 			rows = append(rows, triple)
 		}
-		order, err := eci.Batches(t.Context(), test.source, test.size)
+		order, err := test.source.Batches(t.Context(), test.size)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +241,7 @@ func TestBatches(t *testing.T) {
 			}
 		}
 	}
-	if _, err := eci.Batches(t.Context(), rankedSource(2), 1); !errors.Is(err, eci.ErrSettings) {
+	if _, err := rankedSource(2).Batches(t.Context(), 1); !errors.Is(err, eci.ErrSettings) {
 		t.Error(err)
 	}
 }

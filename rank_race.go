@@ -116,6 +116,9 @@ func (r *Race) Prepare(ctx context.Context, sources ...Source) (Scorer, error) {
 		return nil, err
 	}
 	var ahead *Lookahead
+	if race.Lookahead != nil && race.Lookahead.Target != nil {
+		return nil, fmt.Errorf("eci: race: %w: a race reads growing parts of the sources' own queries; rank for a Target without one", ErrSettings)
+	}
 	if race.Lookahead != nil {
 		settings, err := race.Lookahead.resolve()
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"example.com/eci/internal/fault"
 	"example.com/eci/internal/least"
 )
 
@@ -41,6 +42,10 @@ func (r *run) reading() *reading {
 	pass.vectors = r.Checkpoint != ""
 	if r.Skip&(SkipMissingVector|SkipBadVector) != 0 {
 		pass.usable = r.vectors.check
+	}
+	if r.aim != nil && r.aim.LeaveOut {
+		pass.skip |= Skip(fault.SkipTargetQuery)
+		pass.usable = r.aim.refuse(pass.usable)
 	}
 	return pass
 }
@@ -80,7 +85,11 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 				return err
 			}
 			h := tripleHash(r.Seed, q, p, fingerprintOf(rec.NegativeText))
-			r.labels.offer(source.Name, rec, q, p)
+			if r.aim == nil {
+				r.labels.offer(source.Name, rec, q, p)
+			} else if r.aim.meets(rec) {
+				r.aim.shared[source.Name]++
+			}
 			if r.Checkpoint != "" {
 				s.probe.Offer(h, func() Record { return *rec })
 			}

@@ -306,7 +306,7 @@ func (r *run) inspect(ctx context.Context, s *Score, rows []*checked) (err error
 		}
 	}
 	if r.forecaster != nil {
-		s.Forecast, s.sample, err = r.forecaster.forecast(ctx, rows[:min(len(rows), r.walked)], !r.NoChecks)
+		s.Forecast, s.sample, err = r.forecaster.forecast(ctx, s.Source, rows[:min(len(rows), r.walked)], !r.NoChecks)
 	}
 	return err
 }

@@ -266,6 +266,7 @@ type run struct {
 	labels        *labels
 	walked        int             // triples of a source kept for forecasts; 0 without
 	forecaster    *forecaster     // nil without
+	aim           *aim            // what a Lookahead has a Target for; nil without
 	poolDocuments []document      // of the random control, once they are needed
 	expected      sketch.Expected // of a frozen calibration, not yet met
 	encoder       string          // with a checkpoint: which Embedder it is

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/eci/internal/refusal"
 	"example.com/eci/internal/secret"
 )
 
@@ -401,7 +402,7 @@ func (c *call) part(ctx context.Context, start int, texts []string, half bool, k
 	if len(texts) == 1 {
 		return c.alone(ctx, start, texts[0], failure)
 	}
-	most := failure.mostTexts(len(texts))
+	most := refusal.Most(failure.Body, len(texts))
 	if most > 0 {
 		c.learn(most)
 	}

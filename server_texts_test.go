@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/eci/internal/quote"
 )
 
 // fussy is a server that takes so many texts and fails for some of them.
@@ -113,7 +115,7 @@ func TestServerNamesTheBadText(t *testing.T) {
 			if vectors != nil || !errors.As(err, &bad) || bad.Index != 7 || !seventh(bad.Text) || !errors.As(err, &answer) || !errors.Is(err, test.kind) {
 				t.Fatalf("error %v", err)
 			}
-			if !strings.Contains(err.Error(), `text 8, "text <7>`) || !strings.Contains(err.Error(), textDigest(bad.Text)) {
+			if !strings.Contains(err.Error(), `text 8, "text <7>`) || !strings.Contains(err.Error(), quote.Digest(bad.Text)) {
 				t.Errorf("error %q", err)
 			}
 			checkMessage(t, err)

@@ -3,9 +3,7 @@ package eci
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,11 +11,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"example.com/eci/internal/quote"
+	"example.com/eci/internal/refusal"
 	"example.com/eci/internal/secret"
 )
 
@@ -58,35 +57,11 @@ type TextError struct {
 // Error names the text by its beginning, its length and its SHA-256, and the
 // cause.
 func (e *TextError) Error() string {
-	return fmt.Sprintf("eci: %v: text %d, %q, of %d bytes (SHA-256 %s): %v", ErrEmbedder, e.Index+1, excerpt(e.Text), len(e.Text), textDigest(e.Text), bareError{e.Err})
+	return fmt.Sprintf("eci: %v: text %d, %q, of %d bytes (SHA-256 %s): %v", ErrEmbedder, e.Index+1, excerpt(e.Text), len(e.Text), quote.Digest(e.Text), bareError{e.Err})
 }
 
 // Unwrap returns ErrEmbedder and the cause.
 func (e *TextError) Unwrap() []error { return []error{ErrEmbedder, e.Err} }
-
-// textDigest is the beginning of a text's SHA-256, in hex.
-func textDigest(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:6])
-}
-
-// faultyText is in the answers of servers that fail for one text of a batch: a
-// vector that JSON cannot hold, or more tokens than the encoder or its buffers take.
-var faultyText = regexp.MustCompile(`(?i)\bnan\b|unsupported value|too large|too long|context length|maximum context`)
-
-// batchLimit is in the answers of servers that say how many texts they take.
-var batchLimit = regexp.MustCompile(`(?i)batch.{0,80}?(?:>|larger than|greater than|exceed\w*|maximum|at most|more than|limit)\D{0,40}?(\d{1,5})\b`)
-
-// mostTexts is the most texts in a request that a refusal names, and 0 where it
-// names none below sent.
-func (e *ServerError) mostTexts(sent int) int {
-	if found := batchLimit.FindStringSubmatch(e.Body); found != nil {
-		if most, err := strconv.Atoi(found[1]); err == nil && most > 0 && most < sent {
-			return most
-		}
-	}
-	return 0
-}
 
 // Error names URL, status, cause, the answer's beginning and what to try.
 func (e *ServerError) Error() string {
@@ -254,7 +229,7 @@ func (c *call) refused(answer *http.Response, body []byte) *ServerError {
 		if e.wait > longestWait {
 			e.Try = fmt.Sprintf("the server asks to wait %v: go on then, or raise the quota", e.wait.Round(time.Second))
 		}
-	case status == http.StatusInternalServerError && faultyText.Match(body):
+	case status == http.StatusInternalServerError && refusal.OfText(body):
 		e.ofTexts = true
 		e.Try = "see the server's log; the encoder cannot embed some texts"
 	case status == http.StatusInternalServerError || status >= 502 && status <= 504:

@@ -17,7 +17,7 @@ func (a *app) batches(ctx context.Context, f *selectFlags, o *opened, source eci
 		}
 		triples = append(triples, labeled(t, source.Name))
 	}
-	order, err := eci.Batches(ctx, eci.SourceOf(source.Name, triples), f.batches)
+	order, err := eci.SourceOf(source.Name, triples).Batches(ctx, f.batches)
 	if err != nil {
 		return err
 	}

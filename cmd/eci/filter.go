@@ -47,7 +47,7 @@ than the random share, the filter saves training time and nothing else.`,
 	}
 	f.inputs.register(c)
 	f.writing.register(c.Flags(), "")
-	f.pooling(c.Flags())
+	f.walking(c.Flags())
 	c.Flags().StringVar(&f.source, "source", "", "`name` of the source to filter (needed where there are several)")
 	c.Flags().Float64Var(&f.margin, "margin", 0, "least similarity of the positive minus that of the negative, as cosines")
 	c.Flags().Float64Var(&f.positive, "positive-share", 0, "most similarity of the negative, as a `share` of the positive's; 0 for any")
@@ -213,7 +213,7 @@ type comparison struct {
 // compare forecasts the kept rows, a random share and all rows on the same queries.
 func (f *filterFlags) compare(ctx context.Context, o *opened, source, kept eci.Source, n int) (*comparison, error) {
 	all := source
-	share, err := eci.RandomShare(ctx, skipped(source, o.sem.Skip), min(n, countAtMost(ctx, o, source, n)), f.seed)
+	share, err := skipped(source, o.sem.Skip).RandomShare(ctx, min(n, countAtMost(ctx, o, source, n)), f.seed)
 	if err != nil {
 		return nil, err
 	}

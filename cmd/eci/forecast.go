@@ -24,13 +24,18 @@ const (
 
 func (f *forecasting) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.by, "by", byLookahead, "what to compare by: lookahead, the forecast, or eci, the information alone")
-	f.pooling(flags)
+	f.walking(flags)
 }
 
-// pooling are the flags of commands that only forecast.
-func (f *forecasting) pooling(flags *pflag.FlagSet) {
-	flags.StringVar(&f.pool, "pool", "", "`file` of the documents that queries are searched in: a corpus, or ids one a line (default the labeled positives)")
+// walking is register without what is compared by.
+func (f *forecasting) walking(flags *pflag.FlagSet) {
 	flags.IntVar(&f.walked, "lookahead-triples", 512, "triples of each source that the forecast walks on; 0 for all")
+	f.registerPool(flags)
+}
+
+// registerPool is register without what says how sources are compared.
+func (f *forecasting) registerPool(flags *pflag.FlagSet) {
+	flags.StringVar(&f.pool, "pool", "", "`file` of the documents that queries are searched in: a corpus, or ids one a line (default the labeled positives)")
 	flags.IntVar(&f.cutoff, "cutoff", 10, "k of nDCG@k")
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 
 	"example.com/eci"
@@ -15,6 +17,8 @@ import (
 type mixFlags struct {
 	inputs
 	forecasting
+	targeting
+	combine bool
 	writing
 	size       int
 	top        int
@@ -34,18 +38,25 @@ mixture with the highest S found, from the matrices of one ranking. The gain in 
 over the best single source has two figures: with all triples of the members, and
 with no more triples than one source has. --by eci leaves the forecasts out.
 
+--combine chooses sources and their shares by the forecast itself, part after part,
+and tells what that is worth by queries that had no say in it; it may be nothing.
+--target DIR does so for another task, and implies it.
+
 With --output it writes a mixed set: every query is taken from one source, drawn
 by a seeded hash in the proportions of the best mixture (or of --members in equal
 parts) among the sources that have the query. With --all-triples it writes all
 triples of the --members.`,
 		Example: `  eci mix --demo
   eci mix --demo -o mixed.jsonl --to triplet
+  eci mix --vectors vectors --target beir/scifact -o mixed.jsonl *.jsonl
   eci mix --vectors vectors --members bm25,dense --all-triples -o both.jsonl *.jsonl`,
 		RunE: func(c *cobra.Command, files []string) error { return a.runMix(c, &f, files) },
 	}
 	f.inputs.register(c)
 	f.forecasting.register(c.Flags())
 	f.writing.register(c.Flags(), "")
+	f.targeting.register(c.Flags())
+	c.Flags().BoolVar(&f.combine, "combine", false, "choose sources and shares by the forecast, checked on queries that did not choose")
 	c.Flags().IntVar(&f.size, "size", 2, "most members of a hybrid")
 	c.Flags().IntVar(&f.top, "top", 5, "hybrids shown")
 	c.Flags().StringSliceVar(&f.members, "members", nil, "write these sources in equal parts, not the best mixture")
@@ -55,14 +66,15 @@ triples of the --members.`,
 
 // mixed is what mix finds, for JSON.
 type mixed struct {
-	Verdict string         `json:"verdict,omitempty"`
-	Metric  string         `json:"metric,omitempty"`
-	Best    string         `json:"best,omitempty"` // the best source alone
-	Mixes   []report.Mix   `json:"forecasts,omitempty"`
-	Mixture *eci.Mixture   `json:"mixture"`
-	Hybrids []eci.Hybrid   `json:"hybrids"`
-	Written *summary       `json:"written,omitempty"`
-	From    map[string]int `json:"triples_by_source,omitempty"`
+	Verdict     string         `json:"verdict,omitempty"`
+	Metric      string         `json:"metric,omitempty"`
+	Best        string         `json:"best,omitempty"` // the best source alone
+	Combination *combined      `json:"combination,omitempty"`
+	Mixes       []report.Mix   `json:"forecasts,omitempty"`
+	Mixture     *eci.Mixture   `json:"mixture"`
+	Hybrids     []eci.Hybrid   `json:"hybrids"`
+	Written     *summary       `json:"written,omitempty"`
+	From        map[string]int `json:"triples_by_source,omitempty"`
 }
 
 func (a *app) runMix(c *cobra.Command, f *mixFlags, files []string) error {
@@ -72,7 +84,14 @@ func (a *app) runMix(c *cobra.Command, f *mixFlags, files []string) error {
 	if err := f.forecasting.check(); err != nil {
 		return err
 	}
+	if err := f.checkTargets(&f.forecasting, &f.inputs); err != nil {
+		return err
+	}
 	switch {
+	case len(f.targets) > 1:
+		return usage("mix combines for one --target")
+	case f.combine && f.by != byLookahead:
+		return usage("--combine is for --by lookahead")
 	case f.top < 1 || f.size < 2:
 		return usage("--top is 1 or more, --size 2 or more")
 	case f.output == "" && (f.allTriples || len(f.members) > 0):
@@ -126,6 +145,14 @@ func (f *mixFlags) find(ctx context.Context, a *app, o *opened) (out mixed, err 
 	if ahead != nil {
 		scorer = ahead
 	}
+	if len(f.targets) > 0 {
+		f.combine = true
+		targets, err := f.openTargets(ctx, &f.inputs, o, f.pool)
+		if err != nil {
+			return out, err
+		}
+		ahead.Pool, ahead.Relevant, ahead.Target = nil, nil, targets[0]
+	}
 	ranking, err := rankWith(ctx, o, scorer)
 	if err != nil {
 		return out, err
@@ -140,6 +167,11 @@ func (f *mixFlags) find(ctx context.Context, a *app, o *opened) (out mixed, err 
 		return out, err
 	}
 	out.Hybrids = out.Hybrids[:min(f.top, len(out.Hybrids))]
+	if f.combine {
+		if out.Combination, err = combine(ctx, ranking); err != nil {
+			return out, err
+		}
+	}
 	if l := ranking.Lookahead; l != nil {
 		out.Verdict, out.Metric, out.Best = report.MixSentence(ranking, out.Mixes), l.Metric, ranking.Best().Source
 		if len(l.Doubts) > 0 {
@@ -180,6 +212,12 @@ func mixResult(m mixed) result {
 	if len(m.Mixes) > 0 {
 		r.lead = []string{m.Verdict}
 		r.sheets = append([]sheet{m.forecasts()}, r.sheets...)
+		if m.Combination != nil { // first, as it was asked for
+			r.lead = append([]string{m.Combination.Verdict}, r.lead...)
+			if len(m.Combination.Shares) > 0 {
+				r.sheets = append([]sheet{m.Combination.sheet()}, r.sheets...)
+			}
+		}
 		for _, x := range m.Mixes {
 			if x.Name == report.BestMixture && x.Over != nil && x.Over.High < 0 {
 				r.notes = append(r.notes, fmt.Sprintf("note: the mixture with the highest S is forecast to be worse than %s alone: %s; --members says what to write instead", m.Best, x.Over))
@@ -216,6 +254,10 @@ func (f *mixFlags) blend(ctx context.Context, o *opened, m mixed) iter.Seq2[eci.
 	if len(f.members) > 0 {
 		for _, name := range f.members {
 			add(name, 1)
+		}
+	} else if m.Combination != nil && len(m.Combination.Shares) > 0 {
+		for _, name := range slices.Sorted(maps.Keys(m.Combination.Shares)) {
+			add(name, m.Combination.Shares[name])
 		}
 	} else {
 		for _, w := range m.Mixture.Weights {

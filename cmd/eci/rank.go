@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -15,6 +14,7 @@ type rankFlags struct {
 	inputs
 	forecasting
 	windowFlags
+	targeting
 	race        bool
 	html        string
 	requireBest string
@@ -39,6 +39,10 @@ Queries are searched in the documents of --pool, a corpus or a file of ids whose
 vectors are at hand, or else in the labeled positives. Give --qrels too if you
 have judgments: relevant documents that nobody labeled count as competitors.
 
+--target DIR asks another question: what would each source do to that task, with
+its own queries, documents and judgments? The sources may be of any collection.
+--target again gives a table of sources and tasks.
+
 --race reads growing samples and spares texts; it makes neither the comparison
 with random documents nor the artifact check. --by eci ranks by the information
 alone: how much a source could teach, not whether that helps.
@@ -54,12 +58,14 @@ count as rivals.`,
   eci rank --vectors vectors --pool corpus.jsonl --qrels qrels.tsv bm25.jsonl dense.jsonl
   eci rank --demo --html report.html
   eci rank --vectors vectors --rank-window 1-10,11-30,31-100 bm25.jsonl
+  eci rank --vectors vectors --target beir/scifact --target-vectors scifact-vectors *.jsonl
   eci rank --demo --require-best dense --allow overtraining --quiet >/dev/null && echo train on dense`,
 		RunE: func(c *cobra.Command, files []string) error { return a.runRank(c, &f, files) },
 	}
 	f.inputs.register(c)
 	f.forecasting.register(c.Flags())
 	f.windowFlags.register(c.Flags())
+	f.targeting.register(c.Flags())
 	c.Flags().BoolVar(&f.race, "race", false, "read growing samples and drop sources that can no longer be the best")
 	c.Flags().StringVar(&f.html, "html", "", "write a report as one HTML page to this `file`")
 	c.Flags().StringVar(&f.requireBest, "require-best", "", "fail with exit code 3 unless this source is the best, and free of faults")
@@ -82,6 +88,15 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 	if err := f.forecasting.check(); err != nil {
 		return err
 	}
+	if err := f.checkTargets(&f.forecasting, &f.inputs); err != nil {
+		return err
+	}
+	if len(f.targets) > 0 && f.race {
+		return usage("--race is for the sources' own queries, not for a --target")
+	}
+	if len(f.targets) > 1 && f.requireBest != "" {
+		return usage("--require-best asks of one --target")
+	}
 	o, err := f.open(ctx, a, files)
 	if err != nil {
 		return err
@@ -93,6 +108,13 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 	m := a.meter()
 	defer m.stop()
 	o.sem.Progress = m.report()
+	if len(f.targets) > 0 {
+		ranking, err := f.runTargets(ctx, a, o, m)
+		if err != nil || ranking == nil {
+			return err
+		}
+		return f.check(ranking)
+	}
 	scorer, err := f.scorer(o)
 	if err != nil {
 		return err
@@ -109,17 +131,7 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 	m.stop()
 	r := rankResult(ranking)
 	if f.html != "" {
-		linter := eci.Linter{}
-		if linter.Relevant, err = f.files.Relevant(); err != nil {
-			return err
-		}
-		data, err := report.Collect(ctx, o.sem, ranking, &linter, m.watch("report", o.sources)...)
-		if err != nil {
-			return err
-		}
-		m.stop()
-		data.Settings = f.describe(ranking)
-		if err := a.writeFile(ctx, f.html, func(w io.Writer) error { return report.Write(w, data) }); err != nil {
+		if err := f.writeHTML(ctx, a, o, m, []*eci.Ranking{ranking}); err != nil {
 			return err
 		}
 	}
@@ -154,7 +166,7 @@ func rankResult(r *eci.Ranking) result {
 		line += fmt.Sprintf(", %d dimensions", first.Matrix.Config().Dimension)
 	}
 	if l := r.Lookahead; l != nil {
-		line += fmt.Sprintf("; gain in %s over %.3f, %d queries in %d documents", l.Metric, l.Frozen, l.Queries, l.Pool)
+		line += fmt.Sprintf("; gain in %s over %.3f, %d queries in %d documents", l.Unit(), l.Frozen, l.Queries, l.Pool)
 	}
 	if r.Verdict != nil {
 		out.lead = append(out.lead, r.Verdict.Sentence)

@@ -39,7 +39,7 @@ func (f *windowFlags) apply(o *opened) error {
 	}
 	var out []eci.Source
 	for _, source := range o.sources {
-		parts, err := eci.Windows(source, windows...)
+		parts, err := source.Windows(windows...)
 		if err != nil {
 			return err
 		}

@@ -5,37 +5,33 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io/fs"
+	"maps"
 	"math"
 	"slices"
 	"strings"
 
 	"example.com/eci"
+	"example.com/eci/internal/adapter"
 	"gonum.org/v1/gonum/blas/blas64"
 )
 
 // collection is a BEIR data set with frozen vectors and sources of negatives,
 // everything by row number.
 type collection struct {
-	d         int
-	queries   blas64.General    // labeled queries of the sources x d, unit length
-	names     []string          // ids of the queries
-	gains     []map[int]float64 // by query: relevance by row of searched
-	searched  blas64.General    // the pool x d, unit length
-	documents blas64.General    // positives and negatives of all triples x d
-	sources   []trainingSource
-	vectors   *eci.VectorFiles
-	files     eci.Files
-	pool      string              // file of the documents that are searched in
-	relevant  map[string][]string // qrels
+	d        int
+	task     adapter.Task // over the labeled queries of the sources
+	names    []string     // ids of the queries
+	sources  []trainingSource
+	vectors  *eci.VectorFiles
+	files    eci.Files
+	pool     string              // file of the documents that are searched in
+	relevant map[string][]string // qrels
 }
 
 type trainingSource struct {
 	eci.Source
-	triples []triple
+	triples []adapter.Triple
 }
-
-// triple holds rows: of queries, and of documents twice.
-type triple struct{ query, positive, negative int }
 
 // open reads the pool (pool.ids, else corpus.jsonl), the judgments (qrels.tsv, else
 // the folder qrels, else those of the triples alone), sources/* and the vectors in a
@@ -105,12 +101,11 @@ func (c *collection) read(files fs.FS) error {
 	if err != nil {
 		return err
 	}
-	if len(paths) == 0 {
-		return errors.New("no files sources/*")
-	}
-	sources, err := c.files.Sources(paths...)
-	if err != nil {
-		return err
+	var sources []eci.Source
+	if len(paths) > 0 {
+		if sources, err = c.files.Sources(paths...); err != nil {
+			return err
+		}
 	}
 	gains := make(map[string]map[int]float64)
 	label := func(query, document string) {
@@ -142,47 +137,57 @@ func (c *collection) read(files fs.FS) error {
 		source := trainingSource{Source: s}
 		for _, t := range asked[i] {
 			if gains[t[0]] != nil { // else it could be trained on, not be measured
-				source.triples = append(source.triples, triple{queries.of(t[0]), documents.of(t[1]), documents.of(t[2])})
+				source.triples = append(source.triples, adapter.Triple{Query: queries.of(t[0]), Positive: documents.of(t[1]), Negative: documents.of(t[2])})
 			}
 		}
 		c.sources = append(c.sources, source)
 	}
+	if len(sources) == 0 { // a task by itself
+		for _, q := range slices.Sorted(maps.Keys(c.relevant)) {
+			for _, d := range c.relevant[q] {
+				label(q, d)
+			}
+			if gains[q] != nil {
+				queries.of(q)
+			}
+		}
+	}
 	if len(queries.list) == 0 {
-		return fmt.Errorf("no query of the sources has a relevant document in %s", c.pool)
+		return fmt.Errorf("no query has a relevant document in %s", c.pool)
 	}
 	c.names = queries.list
 	for _, q := range c.names {
-		c.gains = append(c.gains, gains[q])
+		c.task.Gains = append(c.task.Gains, gains[q])
 	}
 	return c.loadAll(searched.list, documents.list)
 }
 
 // loadAll gathers the vectors of queries, pool and triples.
 func (c *collection) loadAll(searched, documents []string) (err error) {
-	if c.queries, err = c.load(c.names, c.vectors.AppendQuery); err != nil {
+	if c.task.Queries, err = c.load(c.names, c.vectors.AppendQuery); err != nil {
 		return err
 	}
-	if c.searched, err = c.load(searched, c.vectors.AppendDocument); err != nil {
+	if c.task.Searched, err = c.load(searched, c.vectors.AppendDocument); err != nil {
 		return err
 	}
-	c.documents, err = c.load(documents, c.vectors.AppendDocument)
+	c.task.Documents, err = c.load(documents, c.vectors.AppendDocument)
 	return err
 }
 
 // load gathers vectors by id and makes them unit length.
 func (c *collection) load(names []string, get func([]float32, string) ([]float32, error)) (blas64.General, error) {
-	m := matrix(len(names), c.d, make([]float64, len(names)*c.d))
+	m := adapter.Matrix(len(names), c.d, make([]float64, len(names)*c.d))
 	var v []float32
 	for i, name := range names {
 		var err error
 		if v, err = get(v[:0], name); err != nil {
 			return m, err
 		}
-		unit := row(m, i)
+		unit := adapter.Row(m, i)
 		for k, x := range v {
 			unit[k] = float64(x)
 		}
-		norm := math.Sqrt(dot(unit, unit))
+		norm := math.Sqrt(adapter.Dot(unit, unit))
 		if !(norm > 0) || math.IsInf(norm, 0) {
 			return m, fmt.Errorf("vector of %q: %w", name, eci.ErrZeroVector)
 		}

@@ -6,6 +6,7 @@
 //	go run ./examples/agreement [flags] DIR
 //	go run ./examples/agreement
 //	go run ./examples/agreement -outcomes FILE [-setting NAME] DIR
+//	go run ./examples/agreement -target DIR2 DIR
 //	go run ./examples/agreement -evidence
 //
 // DIR is laid out like BEIR: corpus.jsonl, queries.jsonl, and qrels.tsv or
@@ -14,6 +15,8 @@
 // line, limits the documents that queries are searched in: leave out those that
 // were generated as negatives. Without DIR it runs on the embedded demo. With
 // -outcomes nothing is trained; the file has outcomes that were measured elsewhere.
+// With -target, sources of DIR are looked at and trained for the task in DIR2, which
+// has the same layout and needs no sources.
 // With -evidence it prints the tables of docs/evidence.md from the numbers that are
 // committed under testdata/evidence.
 //
@@ -34,6 +37,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -45,6 +49,7 @@ import (
 	"text/tabwriter"
 
 	"example.com/eci"
+	"example.com/eci/internal/adapter"
 	"example.com/eci/testdata/demo"
 	evidencefiles "example.com/eci/testdata/evidence"
 )
@@ -58,6 +63,7 @@ type options struct {
 	save     string // a file for the outcomes
 	outcomes string // a file with outcomes, instead of training
 	setting  string // of the outcomes
+	target   string // folder of another task
 }
 
 func main() {
@@ -68,17 +74,18 @@ func main() {
 	o := options{}
 	flag.StringVar(&o.save, "save", "", "write the outcomes to a JSON `file` that eci.ReadOutcomes reads")
 	flag.StringVar(&o.outcomes, "outcomes", "", "JSON `file` with measured outcomes, instead of training")
+	flag.StringVar(&o.target, "target", "", "look at the queries of the task in this `folder`, and train for it")
 	flag.StringVar(&o.setting, "setting", "", "the setting of the training to take from -outcomes, where it has several")
 	flag.IntVar(&o.halves, "halves", 3, "splits of the queries in halves; 0 for none")
 	flag.Uint64Var(&o.seed, "seed", 0, "of bootstrap and splits")
-	flag.IntVar(&s.rank, "rank", s.rank, "of the adapter")
+	flag.IntVar(&s.Rank, "rank", s.Rank, "of the adapter")
 	ways := flag.String("ways", "1,8", "`numbers` of positives told apart, one training each; 1 is the hard negative alone")
-	flag.IntVar(&s.batch, "batch", s.batch, "triples in a step, a multiple of all ways")
-	flag.IntVar(&s.steps, "steps", s.steps, "of every training")
-	flag.Float64Var(&s.rate, "rate", s.rate, "of Adam at the start; falls to 0")
-	flag.Float64Var(&s.temperature, "temperature", s.temperature, "of InfoNCE")
-	flag.IntVar(&s.folds, "folds", s.folds, "of the cross-validation over queries")
-	flag.IntVar(&s.seeds, "seeds", s.seeds, "trainings of every fold")
+	flag.IntVar(&s.Batch, "batch", s.Batch, "triples in a step, a multiple of all ways")
+	flag.IntVar(&s.Steps, "steps", s.Steps, "of every training")
+	flag.Float64Var(&s.Rate, "rate", s.Rate, "of Adam at the start; falls to 0")
+	flag.Float64Var(&s.Temperature, "temperature", s.Temperature, "of InfoNCE")
+	flag.IntVar(&s.Folds, "folds", s.Folds, "of the cross-validation over queries")
+	flag.IntVar(&s.Seeds, "seeds", s.Seeds, "trainings of every fold")
 	flag.Parse()
 	fail := func(code int, err error) {
 		fmt.Fprintln(os.Stderr, "agreement:", err)
@@ -98,7 +105,7 @@ func main() {
 		if err != nil {
 			fail(2, fmt.Errorf("-ways wants numbers separated by commas: %w", err))
 		}
-		s.ways = n
+		s.Ways = n
 		o.list = append(o.list, s)
 	}
 	if *only != "" {
@@ -117,15 +124,14 @@ func main() {
 	}
 }
 
-// defaults of the training. They were chosen on Cranfield, where they give gains of
-// the sign and size of a larger training.
-var defaults = settings{rank: 32, batch: 32, steps: 100, rate: 3e-4, temperature: 0.05, folds: 5, seeds: 2}
+// defaults of the training, those of the check of a choice.
+var defaults = adapter.Defaults
 
 // run ranks the sources, measures what training on them is worth under every
 // settings of the list, and compares.
 func run(ctx context.Context, out io.Writer, p *progress, files fs.FS, folder string, o options) error {
 	for _, s := range o.list {
-		if err := s.check(); err != nil {
+		if err := s.Check(); err != nil {
 			return err
 		}
 	}
@@ -137,8 +143,14 @@ func run(ctx context.Context, out io.Writer, p *progress, files fs.FS, folder st
 		return err
 	}
 	defer c.vectors.Close()
+	if len(c.sources) == 0 {
+		return errors.New("no files sources/*")
+	}
 	if err := c.choose(o.names); err != nil {
 		return err
+	}
+	if o.target != "" {
+		return c.studyTarget(ctx, out, p, o, folder)
 	}
 	ranking, err := c.rank(ctx, nil)
 	if err != nil {
@@ -173,7 +185,7 @@ func run(ctx context.Context, out io.Writer, p *progress, files fs.FS, folder st
 // study trains under one settings and compares.
 func (c *collection) study(ctx context.Context, out io.Writer, p *progress, s settings, ranking *eci.Ranking, halves [][2]half, saved map[string]map[string]outcome, seed uint64) error {
 	trained, frozen, err := c.measure(ctx, s, func(done, all int) {
-		p.show(fmt.Sprintf("training, ways %d", s.ways), done, all)
+		p.show(fmt.Sprintf("training, ways %d", s.Ways), done, all)
 	})
 	if err != nil {
 		return err
@@ -185,7 +197,7 @@ func (c *collection) study(ctx context.Context, out io.Writer, p *progress, s se
 		if saved[source.Name] == nil {
 			saved[source.Name] = make(map[string]outcome)
 		}
-		saved[source.Name][fmt.Sprintf("ways%d", s.ways)] = outcome{gain, standardError}
+		saved[source.Name][fmt.Sprintf("ways%d", s.Ways)] = outcome{gain, standardError}
 	}
 	agreement, err := eci.Agree(byGain(ranking), outcomes, eci.AgreeOptions{Seed: seed, DifferenceError: func(a, b string) float64 {
 		_, standardError := paired(trained[c.find(a)], trained[c.find(b)])
@@ -195,11 +207,11 @@ func (c *collection) study(ctx context.Context, out io.Writer, p *progress, s se
 		return err
 	}
 	loss := "the hard negative alone"
-	if s.ways > 1 {
-		loss = fmt.Sprintf("the hard negative and the positives of %d other queries", s.ways-1)
+	if s.Ways > 1 {
+		loss = fmt.Sprintf("the hard negative and the positives of %d other queries", s.Ways-1)
 	}
 	before, _ := paired(frozen, make([]float64, len(frozen)))
-	fmt.Fprintf(out, "\n%d queries, %d documents, trained on %s; nDCG@%d of the frozen encoder %.4f\n", len(c.names), c.searched.Rows, loss, cutoff, before)
+	fmt.Fprintf(out, "\n%d queries, %d documents, trained on %s; nDCG@%d of the frozen encoder %.4f\n", len(c.names), c.task.Searched.Rows, loss, cutoff, before)
 	printOutcomes(out, ranking, outcomes)
 	fmt.Fprintf(out, "\n%v", agreement)
 	if len(halves) == 0 {

@@ -30,6 +30,7 @@ var (
 	NoSources     = errors.New("no sources")
 	SourceName    = errors.New("bad source name")
 	Settings      = errors.New("invalid settings")
+	TargetQuery   = errors.New("the query is one of the target's")
 )
 
 // RowError says where in the data an error arose.
@@ -78,6 +79,8 @@ const (
 	SkipEmptyText
 	SkipMissingVector
 	SkipBadVector
+	// SkipTargetQuery is of triples that a run leaves out on demand, not bad ones.
+	SkipTargetQuery
 )
 
 // Reason returns the kind of bad row that an error is of and the word for it in
@@ -94,6 +97,8 @@ func Reason(err error) (Skip, string) {
 		return SkipMissingVector, "missing vector"
 	case errors.Is(err, NotFinite), errors.Is(err, ZeroVector):
 		return SkipBadVector, "bad vector"
+	case errors.Is(err, TargetQuery):
+		return SkipTargetQuery, "query of the target"
 	}
 	return 0, ""
 }

@@ -232,6 +232,12 @@ func groupRow(r *row, query string, relevant []string, group []retrieved, known 
 	return len(r.negatives) > 0
 }
 
+// Layout returns c with the paths of Corpus, Queries and Qrels filled in from BEIR.
+func (f Config) Layout() (Config, error) {
+	err := f.beir()
+	return f, err
+}
+
 // beir fills in the paths of a data set in BEIR's layout.
 func (f *Config) beir() error {
 	if f.BEIR == "" {

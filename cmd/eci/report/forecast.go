@@ -83,7 +83,7 @@ func (v *view) basis(d Data) error {
 		documents = "a corpus that was given"
 	}
 	v.Basis = []Setting{
-		{"What is forecast", "the change of " + l.Metric},
+		{"What is forecast", "the change of " + l.Unit()},
 		{"Queries looked at", fmt.Sprintf("%d labeled queries, in five folds", l.Queries)},
 		{"Searched in", fmt.Sprintf("%d documents: %s", l.Pool, documents)},
 		{"Before any training", fmt.Sprintf("%s %.3f with the frozen encoder", l.Metric, l.Frozen)},

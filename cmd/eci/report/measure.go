@@ -18,7 +18,7 @@ type measure struct {
 
 func measureOf(r *eci.Ranking) measure {
 	if r.Lookahead != nil {
-		return measure{true, "Gain", r.Lookahead.Metric, "expected change of " + r.Lookahead.Metric, 3}
+		return measure{true, "Gain", r.Lookahead.Unit(), "expected change of " + r.Lookahead.Unit(), 3}
 	}
 	return measure{false, "Score", "nats", "effective information S, nats", 2}
 }

@@ -95,7 +95,7 @@ func MixSentence(ranking *eci.Ranking, mixes []Mix) string {
 	if len(mixes) == 0 {
 		return ""
 	}
-	best, unit := ranking.Best().Source, ranking.Lookahead.Metric
+	best, unit := ranking.Best().Source, ranking.Lookahead.Unit()
 	m := mixes[0]
 	for _, x := range mixes {
 		if x.Over != nil && x.Over.Low > 0 {

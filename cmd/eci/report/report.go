@@ -43,6 +43,9 @@ type Data struct {
 	// Suspects are triples whose negative may answer the query, in the order to
 	// show them.
 	Suspects []SuspectRow
+	// Targets are the rankings of the same sources for several targets, the first of
+	// which is Ranking; nil leaves the table out.
+	Targets []*eci.Ranking
 	// Settings are shown as they stand, in this order.
 	Settings []Setting
 }

@@ -36,6 +36,11 @@ type view struct {
 	Information *figure
 	Mixes       []mixRow
 
+	// Targets are sources by targets, in Metric; empty for fewer than two targets.
+	Targets            []pairRow
+	TargetNames        []string
+	Metric, TargetName string
+
 	Pairs    []pairRow
 	Leads    *figure
 	Shapes   []figure
@@ -141,6 +146,7 @@ func newView(d Data) (*view, error) {
 	if m := r.Ranked[0].Matrix; m != nil {
 		v.Scope += fmt.Sprintf(", %d dimensions", m.Config().Dimension)
 	}
+	v.showTargets(d.Targets)
 	for _, n := range r.Notes {
 		if r.Verdict != nil && slices.Contains(r.Verdict.Warnings, n) {
 			continue // it stands beside the verdict

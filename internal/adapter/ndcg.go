@@ -1,4 +1,4 @@
-package main
+package adapter
 
 import (
 	"cmp"
@@ -6,11 +6,11 @@ import (
 	"slices"
 )
 
-// ndcg is the normalized discounted cumulative gain of the first k of a ranking,
+// NDCG is the normalized discounted cumulative gain of the first k of a ranking,
 // in [0, 1]: sum gain/log2(rank+1), over that of the best possible ranking. gains
 // are the graded relevances of all documents by row, those not in it 0; ranking
 // holds rows, best first. Without a relevant document it is 0.
-func ndcg(ranking []int, gains map[int]float64, k int) float64 {
+func NDCG(ranking []int, gains map[int]float64, k int) float64 {
 	ideal := make([]float64, 0, len(gains))
 	for _, g := range gains {
 		ideal = append(ideal, g)
@@ -32,8 +32,8 @@ func ndcg(ranking []int, gains map[int]float64, k int) float64 {
 	return got / best
 }
 
-// top returns the k rows of the highest scores, best first, ties by row.
-func top(scores []float64, k int) []int {
+// Top returns the k rows of the highest scores, best first, ties by row.
+func Top(scores []float64, k int) []int {
 	k = min(k, len(scores))
 	best := make([]int, 0, k+1)
 	for row, s := range scores {

@@ -1,4 +1,8 @@
-package main
+// Package adapter trains small adapters on frozen vectors, by gradient descent, and
+// measures retrieval with them: what forecasts are checked against. It stands in
+// for fine-tuning an encoder and is not the same. Vectors are float64 and held in
+// memory.
+package adapter
 
 import (
 	"math"
@@ -8,7 +12,7 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 )
 
-// adapter is a residual low-rank linear map of queries and documents alike,
+// Adapter is a residual low-rank linear map of queries and documents alike,
 //
 //	f(x) = (x + U V x) / |x + U V x|, U of d x r, V of r x d,
 //
@@ -16,14 +20,14 @@ import (
 // The map is shared, as the encoder of most retrievers is: what it learns is a
 // metric. One for the queries alone learns the direction from negatives to
 // positives whatever the query, and gains less.
-type adapter struct {
+type Adapter struct {
 	d, r   int
 	params []float64 // U row-major, then V row-major
 }
 
-// newAdapter draws V from N(0, 1/d).
-func newAdapter(d, r int, random *rand.Rand) *adapter {
-	a := &adapter{d: d, r: r, params: make([]float64, 2*d*r)}
+// New draws V from N(0, 1/d).
+func New(d, r int, random *rand.Rand) *Adapter {
+	a := &Adapter{d: d, r: r, params: make([]float64, 2*d*r)}
 	_, v := a.split(a.params)
 	for i := range v.Data {
 		v.Data[i] = random.NormFloat64() / math.Sqrt(float64(d))
@@ -32,11 +36,12 @@ func newAdapter(d, r int, random *rand.Rand) *adapter {
 }
 
 // split views a slice of the length of the parameters as U and V.
-func (a *adapter) split(x []float64) (u, v blas64.General) {
-	return matrix(a.d, a.r, x[:a.d*a.r]), matrix(a.r, a.d, x[a.d*a.r:])
+func (a *Adapter) split(x []float64) (u, v blas64.General) {
+	return Matrix(a.d, a.r, x[:a.d*a.r]), Matrix(a.r, a.d, x[a.d*a.r:])
 }
 
-func matrix(rows, cols int, data []float64) blas64.General {
+// Matrix is rows x cols numbers, row by row.
+func Matrix(rows, cols int, data []float64) blas64.General {
 	return blas64.General{Rows: rows, Cols: cols, Stride: cols, Data: data}
 }
 
@@ -54,8 +59,8 @@ type batch struct {
 	dh      blas64.General // 3n x r
 }
 
-func (a *adapter) newBatch(n int) *batch {
-	m := func(rows, cols int) blas64.General { return matrix(rows, cols, make([]float64, rows*cols)) }
+func (a *Adapter) newBatch(n int) *batch {
+	m := func(rows, cols int) blas64.General { return Matrix(rows, cols, make([]float64, rows*cols)) }
 	return &batch{
 		n: n, query: make([]int, n), x: m(3*n, a.d), h: m(3*n, a.r), f: m(3*n, a.d),
 		norm: make([]float64, 3*n), similar: m(n, n), df: m(3*n, a.d), dh: m(3*n, a.r),
@@ -66,22 +71,23 @@ func (a *adapter) newBatch(n int) *batch {
 func (b *batch) set(i, query int, q, p, n []float64) {
 	b.query[i] = query
 	for role, v := range [...][]float64{q, p, n} {
-		copy(row(b.x, role*b.n+i), v)
+		copy(Row(b.x, role*b.n+i), v)
 	}
 }
 
-func row(m blas64.General, i int) []float64 { return m.Data[i*m.Stride : i*m.Stride+m.Cols] }
+// Row is row i of m.
+func Row(m blas64.General, i int) []float64 { return m.Data[i*m.Stride : i*m.Stride+m.Cols] }
 
 // apply fills f (n x d) with the adapted unit vectors of x (n x d), by way of h
 // (n x r), and norm with their norms before.
-func (a *adapter) apply(x, h, f blas64.General, norm []float64) {
+func (a *Adapter) apply(x, h, f blas64.General, norm []float64) {
 	u, v := a.split(a.params)
 	blas64.Gemm(blas.NoTrans, blas.Trans, 1, x, v, 0, h)
 	copy(f.Data, x.Data)
 	blas64.Gemm(blas.NoTrans, blas.Trans, 1, h, u, 1, f)
 	for i := range norm {
-		r := row(f, i)
-		norm[i] = math.Sqrt(dot(r, r))
+		r := Row(f, i)
+		norm[i] = math.Sqrt(Dot(r, r))
 		for k := range r {
 			r[k] /= norm[i]
 		}
@@ -92,10 +98,10 @@ func (a *adapter) apply(x, h, f blas64.General, norm []float64) {
 // to gradient. A query tells its positive from its own hard negative and from the
 // positives of other queries in its block of ways triples; ways 1 leaves the hard
 // negative alone.
-func (a *adapter) loss(b *batch, ways int, temperature float64, gradient []float64) float64 {
+func (a *Adapter) loss(b *batch, ways int, temperature float64, gradient []float64) float64 {
 	a.apply(b.x, b.h, b.f, b.norm)
 	third := func(m blas64.General, role int) blas64.General {
-		return matrix(b.n, a.d, m.Data[role*b.n*a.d:(role+1)*b.n*a.d])
+		return Matrix(b.n, a.d, m.Data[role*b.n*a.d:(role+1)*b.n*a.d])
 	}
 	q, p := third(b.f, 0), third(b.f, 1)
 	blas64.Gemm(blas.NoTrans, blas.Trans, 1/temperature, q, p, 0, b.similar)
@@ -103,8 +109,8 @@ func (a *adapter) loss(b *batch, ways int, temperature float64, gradient []float
 	total := 0.0
 	scale := 1 / (temperature * float64(b.n))
 	for i := range b.n {
-		logits := row(b.similar, i)
-		own, negative := logits[i], dot(row(b.f, i), row(b.f, 2*b.n+i))/temperature
+		logits := Row(b.similar, i)
+		own, negative := logits[i], Dot(Row(b.f, i), Row(b.f, 2*b.n+i))/temperature
 		most := max(own, negative)
 		for j := range logits {
 			if j != i && (j/ways != i/ways || b.query[j] == b.query[i]) {
@@ -126,16 +132,16 @@ func (a *adapter) loss(b *batch, ways int, temperature float64, gradient []float
 	blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, b.similar, p, 0, third(b.df, 0))
 	blas64.Gemm(blas.Trans, blas.NoTrans, 1, b.similar, q, 0, third(b.df, 1))
 	for i, g := range hard {
-		query, negative := row(b.f, i), row(b.f, 2*b.n+i)
-		dq, dn := row(b.df, i), row(b.df, 2*b.n+i)
+		query, negative := Row(b.f, i), Row(b.f, 2*b.n+i)
+		dq, dn := Row(b.df, i), Row(b.df, 2*b.n+i)
 		for k := range dq {
 			dq[k] += g * negative[k]
 			dn[k] = g * query[k]
 		}
 	}
 	for i, norm := range b.norm { // through the normalization
-		f, df := row(b.f, i), row(b.df, i)
-		along := dot(f, df)
+		f, df := Row(b.f, i), Row(b.df, i)
+		along := Dot(f, df)
 		for k := range df {
 			df[k] = (df[k] - along*f[k]) / norm
 		}
@@ -148,8 +154,8 @@ func (a *adapter) loss(b *batch, ways int, temperature float64, gradient []float
 	return total / float64(b.n)
 }
 
-// dot sums in order, so that the result does not depend on where slices start.
-func dot(x, y []float64) (sum float64) {
+// Dot sums in order, so that the result does not depend on where slices start.
+func Dot(x, y []float64) (sum float64) {
 	for k := range x {
 		sum += float64(x[k] * y[k])
 	}
