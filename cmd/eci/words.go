@@ -33,6 +33,7 @@ var fieldWords = strings.NewReplacer(
 	": rename a file, or open them apart and set Source.Name", ": rename a file",
 	"Files.Corpus", "--corpus",
 	"Files.Queries", "--queries",
+	": eci: Files.BEIR: ", ": ", // of a --target
 	"Files.BEIR", "--beir",
 	"Files.Qrels", "--qrels",
 	"Files.Format to FormatTriplet", "--format triplet",
