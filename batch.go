@@ -157,7 +157,7 @@ func (r *run) resolve(ctx context.Context, source Source, b *batch) error {
 	for k := range b.pending {
 		p := &b.pending[k]
 		if err := r.vectors.embed(ctx, role(k), p.texts, p.into); err != nil {
-			return source.wrap(nil, err)
+			return source.wrap(b.rowOf(role(k), err), err)
 		}
 	}
 	if err := r.agreeOnDimension(); err != nil {

@@ -468,7 +468,7 @@ func TestDiskCacheKeepsPartOfAFailure(t *testing.T) {
 		server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			texts, _ := readRequest(t, r)
 			if asked.Add(1) == 5 {
-				w.WriteHeader(http.StatusBadRequest)
+				w.WriteHeader(http.StatusNotImplemented)
 				return
 			}
 			io.WriteString(w, openAIAnswer(texts))

@@ -102,6 +102,12 @@ func (r *run) unitVectors(ctx context.Context, texts []located, lenient bool) ([
 		found[i] = v
 	}
 	if err := r.embedPending(ctx, b); err != nil {
+		var bad *TextError
+		for _, i := range reading {
+			if errors.As(err, &bad) && found[i] != nil && texts[i].text == bad.Text {
+				return nil, texts[i].wrap(fmt.Errorf("%w: %w", ErrEmbedder, bareError{bad}))
+			}
+		}
 		return nil, err
 	}
 	vectors := make([]unitVector, len(texts))

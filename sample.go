@@ -195,3 +195,29 @@ func skippedNote(skipped map[string]int) string {
 	}
 	return note
 }
+
+// budgetNotes says so when the smallest source cuts the budget of another one to
+// half or less.
+func (r *run) budgetNotes() []string {
+	if r.Budget != 0 {
+		return nil
+	}
+	var smallest, largest string
+	for _, name := range sortedKeys(r.samples) {
+		n := r.samples[name].available
+		if smallest == "" || n < r.samples[smallest].available {
+			smallest = name
+		}
+		if largest == "" || n > r.samples[largest].available {
+			largest = name
+		}
+	}
+	least, most := 0, 0
+	if smallest != "" {
+		least, most = r.samples[smallest].available, r.samples[largest].available
+	}
+	if most < 2*least || most == least {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s has %d triples, so that %d of every source are looked at, of the %d of %s too: leave it out, or set Sem.Budget", smallest, least, least, most, largest)}
+}

@@ -99,7 +99,7 @@ func TestGolden(t *testing.T) {
 			golden(t, name, brief.String())
 		})
 	}
-	for _, command := range []string{"", "rank", "lint", "mix", "select", "explain", "agree", "convert", "completion"} {
+	for _, command := range []string{"", "rank", "lint", "filter", "mix", "select", "explain", "agree", "convert", "completion"} {
 		t.Run("help "+command, func(t *testing.T) {
 			code, out, stderr := eciRun(t.Context(), "help", command)
 			if command == "" {
