@@ -244,6 +244,7 @@ func chosenResult(out chosen, c *eci.Choice) result {
 	for _, note := range out.Notes {
 		r.notes = append(r.notes, "note: "+note)
 	}
-	r.notes = append(r.notes, "note: the choice belongs to the encoder whose vectors were used, and finds no false negatives; eci lint does")
+	r.notes = append(r.notes, "note: the choice belongs to the encoder whose vectors were used, and finds no false negatives; eci lint does",
+		"note: it was made with the labels of these queries, so a ranking on the same queries flatters it; the check above does not")
 	return r
 }
