@@ -38,6 +38,7 @@ var fieldWords = strings.NewReplacer(
 	"Files.Format to FormatTriplet", "--format triplet",
 	"Files.Format to FormatRun", "--format run",
 	"Files.Fields to the names of query, positive and negative", "--query-field, --positive-field and --negative-field to their names",
+	"set Files.Fields.Negative to negative_ctxs", "give --negative-field negative_ctxs",
 	"Files.Fields to their names", "--query-field, --positive-field and --negative-field to their names",
 	"Server.BatchBytes allows", "a request holds at most",
 	"; shorten it or raise the limit", "; shorten it",
