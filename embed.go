@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/textcache"
 )
 
 // vector is one embedding; its data may come later than its place.
@@ -22,7 +23,7 @@ type vectorSource struct {
 	embedder  Embedder
 	batchSize int
 	dimension int // 0 until the first vector is seen
-	cache     [2]*cache[*vector]
+	cache     [2]*textcache.Cache[*vector]
 	embedded  int        // texts that the embedder was asked for
 	kept      *DiskCache // before the embedder, with a checkpoint
 	before    int        // embedded before there was kept
@@ -32,8 +33,8 @@ type vectorSource struct {
 func newVectorSource(s *Sem) *vectorSource {
 	v := &vectorSource{tables: s.Vectors, embedder: s.Embedder, batchSize: s.BatchSize}
 	// Queries are few and repeat most.
-	v.cache[queryRole] = newCache[*vector](s.CacheBytes / 4)
-	v.cache[documentRole] = newCache[*vector](s.CacheBytes - s.CacheBytes/4)
+	v.cache[queryRole] = textcache.New[*vector](s.CacheBytes / 4)
+	v.cache[documentRole] = textcache.New[*vector](s.CacheBytes - s.CacheBytes/4)
 	return v
 }
 
@@ -168,7 +169,7 @@ func (v *vectorSource) embed(ctx context.Context, r role, texts []string, into [
 			}
 			// The embedder may reuse its slices.
 			into[start+i].data = append([]float32(nil), data...)
-			v.cache[r].put(texts[start+i], into[start+i], int64(4*len(data)+48))
+			v.cache[r].Put(texts[start+i], into[start+i], int64(4*len(data)+48))
 		}
 	}
 	return nil
@@ -339,4 +340,10 @@ func (t *trial) refuse(triple Triple, row int) error {
 		}
 	}
 	return nil
+}
+
+// textKey is a text in one role, which is what an encoder is asked for.
+type textKey struct {
+	role role
+	text fingerprint
 }

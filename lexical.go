@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"unicode/utf8"
 
+	"example.com/eci/internal/sorted"
 	"example.com/eci/internal/token"
 )
 
@@ -353,7 +354,7 @@ func (l *Lexicon) UnmarshalJSON(data []byte) error {
 	}
 	f := &frequencies{documents: in.Documents, ids: make(map[string]uint32, len(in.Frequencies))}
 	tokenizer := namedTokenizer(in.Tokenizer)
-	for _, t := range sortedKeys(in.Frequencies) {
+	for _, t := range sorted.Keys(in.Frequencies) {
 		df := in.Frequencies[t]
 		if df < 1 || int64(df) > int64(in.Documents) {
 			return fmt.Errorf("eci: lexicon: %w: token %q is in %d of %d documents", ErrFormat, t, df, in.Documents)

@@ -6,8 +6,9 @@ import (
 	"slices"
 	"testing"
 
-	"example.com/eci"
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/eci"
 )
 
 // negativesOf are the negatives of a source, in order.

@@ -8,6 +8,7 @@ import (
 
 	"example.com/eci/internal/fault"
 	"example.com/eci/internal/least"
+	"example.com/eci/internal/sorted"
 )
 
 // sample says which triples of a source are in the budget: those with the
@@ -190,7 +191,7 @@ func unstable(source Source, first, second int) error {
 
 func skippedNote(skipped map[string]int) string {
 	note := ""
-	for _, reason := range sortedKeys(skipped) {
+	for _, reason := range sorted.Keys(skipped) {
 		note += fmt.Sprintf("; %d rows left out: %s", skipped[reason], reason)
 	}
 	return note
@@ -203,7 +204,7 @@ func (r *run) budgetNotes() []string {
 		return nil
 	}
 	var smallest, largest string
-	for _, name := range sortedKeys(r.samples) {
+	for _, name := range sorted.Keys(r.samples) {
 		n := r.samples[name].available
 		if smallest == "" || n < r.samples[smallest].available {
 			smallest = name

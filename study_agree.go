@@ -11,6 +11,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"example.com/eci/internal/sorted"
 	"example.com/eci/internal/stat"
 )
 
@@ -260,7 +261,7 @@ func measureValues(scorer string, scores []*Score) (names []string, values [][]f
 	for _, m := range Measures() {
 		take(m.Name)
 	}
-	for _, name := range sortedKeys(shared) {
+	for _, name := range sorted.Keys(shared) {
 		take(name)
 	}
 	return names, values
