@@ -29,6 +29,7 @@ var fieldWords = strings.NewReplacer(
 	"Sem.Checkpoint", "--checkpoint",
 	"Sem.Calibrate over all sources", "eci rank",
 	", or raise Files.TextBytes", "",
+	", which must fit in memory: raise Files.TextBytes", ", which must fit in memory: split the file",
 	", or raise Spool.MaxBytes", "",
 	": rename a file, or open them apart and set Source.Name", ": rename a file",
 	"Files.Corpus", "--corpus",
