@@ -113,6 +113,7 @@ func (in *input) pass(pick string, yield func(*Record, error) bool) error {
 	}
 	defer closeAll(queries, documents)
 	e := expansion{path: in.path, max: in.MaxNegatives, queries: queries, documents: documents, yield: yield}
+	rows, empty := 0, 0
 	in.rows(s, pick)(func(line int, r *row, err error) bool {
 		if err == nil && !in.strict && in.format != MultiSource {
 			switch {
@@ -124,12 +125,28 @@ func (in *input) pass(pick string, yield func(*Record, error) bool) error {
 				err = fmt.Errorf("%w: source %q in this row, but none in the first one: give it to every row", fault.Malformed, quote.Clip(r.source))
 			}
 		}
-		if err != nil {
+		if rows++; err != nil {
 			return yield(nil, &fault.RowError{File: in.path, Row: line, Err: err})
+		}
+		if len(r.negatives) == 0 || len(r.positives) == 0 {
+			empty++
 		}
 		return e.expand(line, r, pick)
 	})
+	if empty > 0 && empty == rows {
+		return in.withoutTriples(rows)
+	}
 	return nil
+}
+
+// withoutTriples says that no row has a negative and a positive: trainers fail on
+// such files.
+func (in *input) withoutTriples(rows int) error {
+	hint := ""
+	if in.format == DPR {
+		hint = "; if the negatives stand in negative_ctxs, set Files.Fields.Negative to negative_ctxs"
+	}
+	return &fault.RowError{File: in.path, Err: fmt.Errorf("%w: all %d rows have an empty list of negatives or positives%s", fault.EmptySource, rows, hint)}
 }
 
 // picks reads the file once to find the names of its sources. Bad rows are
