@@ -15,9 +15,6 @@ import (
 	"example.com/eci/internal/sketch"
 )
 
-// mostPairs is the number of labeled pairs that the scales are taken over.
-const mostPairs = 2048
-
 // labels are what the labeled pairs of all sources tell: neutral ground, on
 // which no source's negatives stand.
 type labels struct {
@@ -43,6 +40,7 @@ type origin struct {
 }
 
 func newLabels(seed uint64) *labels {
+	const mostPairs = 2048 // that the scales are taken over
 	return &labels{seed: seed, pairs: least.NewDistinct[labeledPair](mostPairs)}
 }
 
@@ -245,7 +243,7 @@ func (r *run) calibrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	seen := sketch.Sample{Size: encoderMarks}
+	seen := sketch.Sample{Size: 32}
 	queries, positives := make([]unitVector, len(keys)), make([]unitVector, len(keys))
 	for i := range keys {
 		queries[i], positives[i] = vectors[2*i], vectors[2*i+1]

@@ -78,19 +78,9 @@ func (r *LookaheadReport) Unit() string {
 }
 
 const (
-	walkedTriples = 512
-	mostQueries   = 4096
-	mostDocuments = 4096
-	foldGroups    = 32 // a query's fold is its group of 32, modulo the folds
-	folds         = 5
-
-	// stepQueries is the number of queries that the variance of the steps is taken
-	// on; their own variation cancels in it.
-	stepQueries = 256
-
-	fewestQueries   = 50
-	fewestDocuments = 200
-	highestFrozen   = 0.95
+	mostQueries = 4096
+	foldGroups  = 32 // a query's fold is its group of 32, modulo the folds
+	folds       = 5
 )
 
 // Name returns "lookahead".
@@ -136,6 +126,7 @@ func (l *Lookahead) Prepare(ctx context.Context, sources ...Source) (Scorer, err
 
 // resolve sets the defaults.
 func (l *Lookahead) resolve() (Lookahead, error) {
+	const walkedTriples = 512
 	s := *l
 	switch s.Triples {
 	case 0:

@@ -7,7 +7,9 @@ import (
 	"slices"
 
 	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/dots"
 	"example.com/eci/internal/lookahead"
+	"example.com/eci/internal/stat"
 )
 
 // ForecastMix forecasts training on a mixture of ranked sources, from the triples
@@ -142,9 +144,9 @@ func (r *Ranking) Combine(ctx context.Context) (*Combination, error) {
 		return nil, err
 	}
 	result := &Combination{Shares: make(map[string]float64), Tried: len(c.walked)}
-	mean, deviations := meanWithDeviations(gain)
+	mean, deviations := stat.MeanWithDeviations(gain)
 	result.Gain = differenceOf(mean, deviations, nil, len(fold)-1)
-	alone, others := meanWithDeviations(best)
+	alone, others := stat.MeanWithDeviations(best)
 	result.OverBest = differenceOf(mean-alone, deviations, others, len(fold)-1)
 	if len(parts) == 0 {
 		return result, nil
@@ -203,8 +205,8 @@ func improvement(x, y []float64, on func(query int) bool) (mean float64, enough 
 			difference = append(difference, d)
 		}
 	}
-	mean, deviations := meanWithDeviations(difference)
-	return mean, deviations != nil && mean > 0 && mean >= norm(deviations)
+	mean, deviations := stat.MeanWithDeviations(difference)
+	return mean, deviations != nil && mean > 0 && mean >= math.Sqrt(dots.Inner(deviations, deviations))
 }
 
 // gains are those of the union of some parts.

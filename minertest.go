@@ -91,7 +91,7 @@ func doubt(ranking *Ranking, better, worse string, confidence float64) string {
 		}
 		b, _ := ranking.Find(better)
 		w, _ := ranking.Find(worse)
-		if !paired(b.figure(), w.figure()) {
+		if !b.figure().paired(w.figure()) {
 			return fmt.Sprintf("%s against %s: no interval, because fewer than two groups hold queries; mine for more queries", better, worse)
 		}
 		if probability < confidence {

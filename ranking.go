@@ -158,7 +158,7 @@ func (s *Score) figure() figure {
 
 // paired reports whether two figures have intervals over the same groups or
 // queries.
-func paired(a, b figure) bool {
+func (a figure) paired(b figure) bool {
 	return a.deviations != nil && len(a.deviations) == len(b.deviations)
 }
 
