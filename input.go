@@ -39,6 +39,13 @@ type Files struct {
 	// are used for those of Corpus, Queries and Qrels that are empty.
 	BEIR string
 
+	// Note, where set, is told what was inferred of a file, such as which columns hold
+	// what, once for each file; nothing is inferred silently where it is printed.
+	Note func(message string)
+	// Extra keeps the fields of a row that triples have no place for, such as scores,
+	// prompts and labels, in [Record].Extra.
+	Extra bool
+
 	// MaxNegatives is the most negatives of a row, or of a query of a TREC run. The
 	// first ones are kept. 0 keeps all.
 	MaxNegatives int
@@ -109,6 +116,7 @@ func (f *Files) config() tripleio.Config {
 	return tripleio.Config{
 		Opener: *f.opener(), Format: tripleio.Format(f.Format), Fields: tripleio.Fields(f.Fields),
 		Corpus: f.Corpus, Queries: f.Queries, Qrels: f.Qrels, BEIR: f.BEIR, MaxNegatives: f.MaxNegatives,
+		Note: f.Note, Extra: f.Extra,
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
 	"slices"
@@ -127,7 +128,7 @@ func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, er
 	case len(files) == 0:
 		return nil, usage("give the files of the sources, or --demo")
 	default:
-		err = in.openFiles(ctx, o, files)
+		err = in.openFiles(ctx, a, o, files)
 	}
 	if err == nil && o.sem == nil {
 		o.sem = &eci.Sem{}
@@ -149,6 +150,13 @@ func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, er
 	return o, nil
 }
 
+// inferred prints what was inferred of a file.
+func (a *app) inferred(message string) {
+	if !a.quiet {
+		fmt.Fprintln(a.err, line(message))
+	}
+}
+
 // pipes holds what the command reads from pipes, for all its passes.
 func (in *inputs) pipes(ctx context.Context) *eci.Spool {
 	if in.files.Spool == nil {
@@ -157,11 +165,12 @@ func (in *inputs) pipes(ctx context.Context) *eci.Spool {
 	return in.files.Spool
 }
 
-func (in *inputs) openFiles(ctx context.Context, o *opened, files []string) error {
+func (in *inputs) openFiles(ctx context.Context, a *app, o *opened, files []string) error {
 	o.sem = &eci.Sem{}
 	in.files.Format = eci.Format(in.format)
 	in.files.Decoders = formats.Decoders()
 	in.files.Spool = in.pipes(ctx)
+	in.files.Note = a.inferred
 	o.closers = append(o.closers, in.files.Spool)
 	var err error
 	if o.sources, err = in.files.Sources(files...); err != nil {
@@ -201,6 +210,7 @@ var (
 		string(eci.FormatRecord), string(eci.FormatTriplet), string(eci.FormatNTuple), string(eci.FormatMultiSource),
 		string(eci.FormatFlagEmbedding), string(eci.FormatTevatron), string(eci.FormatTevatronIDs), string(eci.FormatNeMo),
 		string(eci.FormatDPR), string(eci.FormatTriplesTSV), string(eci.FormatTripleIDsTSV), string(eci.FormatRun),
+		string(eci.FormatArrays), string(eci.FormatNWay), string(eci.FormatMessages), string(eci.FormatLabeledPair), string(eci.FormatLabeledList),
 	}
 	writtenFormats = []string{
 		string(eci.FormatRecord), string(eci.FormatTriplet), string(eci.FormatNTuple),
