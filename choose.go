@@ -187,12 +187,6 @@ type choiceSample struct {
 	pairs []uint64          // of trial
 }
 
-// pairRows are the rows of one pair of query and positive.
-type pairRows struct {
-	key  uint64
-	rows []Record
-}
-
 // pairKey identifies the query and the positive of a triple.
 func (r *Record) pairKey() uint64 {
 	return tripleHash(0, fingerprintOf(r.QueryText), fingerprintOf(r.PositiveText), fingerprint{})
@@ -202,6 +196,10 @@ func (r *Record) pairKey() uint64 {
 // alone, so that nothing else is embedded yet.
 func (r *run) sampleForChoice(ctx context.Context, source Source, c *Choose) (*choiceSample, error) {
 	rows := least.New[Record](c.Sample)
+	type pairRows struct {
+		key  uint64
+		rows []Record
+	}
 	const (
 		trialTriples = 1024
 		trialPair    = 64 // triples of one pair

@@ -163,7 +163,7 @@ func ExampleNewScore() {
 	// dense - llm: 0.04 (0.03 to 0.04)
 }
 
-// What stands behind a score: the weight of every triple and its factors, for
+// What a score is made of: the weight of every triple and its factors, for
 // filtering in a loader or for testing a miner.
 func ExampleSem_Weigh() {
 	vectors, sources := openDemo("bm25", "dense")
@@ -246,7 +246,7 @@ func ExampleComponent() {
 	// brevity 0.45
 }
 
-// A baseline scorer stands behind the same interface as the score.
+// A baseline is a scorer like any other.
 func ExampleBaseline() {
 	vectors, sources := openDemo("bm25", "dense", "random")
 	for _, measure := range eci.Measures() {
@@ -435,7 +435,7 @@ func ExampleStudy() {
 	// eps^2 x0.5: tau 0.33
 }
 
-// Controls and artifact check stand beside every score.
+// Every score comes with controls and an artifact check.
 func ExampleControls() {
 	vectors, sources := openDemo("bm25", "llm", "random")
 	ranking, err := eci.Rank(context.Background(), &eci.Sem{Vectors: vectors}, sources...)

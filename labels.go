@@ -342,18 +342,18 @@ type similarityBlock struct {
 func (b *similarityBlock) fill(queries, documents []unitVector) {
 	d := len(queries[0].data)
 	if b.documents == nil {
-		b.documents = unitRows(nil, documents)
+		b.documents = b.rows(nil, documents)
 		b.values = make([]float64, similarityRows*len(documents))
 	}
-	b.queries = unitRows(b.queries[:0], queries)
+	b.queries = b.rows(b.queries[:0], queries)
 	blas64.Gemm(blas.NoTrans, blas.Trans, 1,
 		blas64.General{Rows: len(queries), Cols: d, Stride: d, Data: b.queries},
 		blas64.General{Rows: len(documents), Cols: d, Stride: d, Data: b.documents}, 0,
 		blas64.General{Rows: len(queries), Cols: len(documents), Stride: len(documents), Data: b.values})
 }
 
-// unitRows appends unit vectors in float64 to dst, row by row.
-func unitRows(dst []float64, vectors []unitVector) []float64 {
+// rows appends unit vectors in float64 to dst, row by row.
+func (*similarityBlock) rows(dst []float64, vectors []unitVector) []float64 {
 	for _, v := range vectors {
 		for _, x := range v.data {
 			dst = append(dst, float64(x)*v.inverse)

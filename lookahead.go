@@ -11,9 +11,9 @@ import (
 // would do to retrieval. On a bounded sample of a source's triples it walks three
 // half Gauss-Newton steps of a small adapter, in closed form, and after each looks
 // how nDCG changes for queries that had no part in it. Nothing is trained, and no
-// text is embedded that S does not need, but for those of a Pool. See docs/method.md.
+// text is embedded that S does not need, except those of a Pool. See docs/method.md.
 //
-// A ranking by Lookahead has S and its parts beside every forecast: what a source
+// A ranking by Lookahead has S and its parts next to every forecast: what a source
 // could teach, and whether that helps.
 //
 // The zero value with Sem.Embedder or Sem.Vectors is the documented default. A

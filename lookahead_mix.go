@@ -9,6 +9,7 @@ import (
 	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/dots"
 	"example.com/eci/internal/lookahead"
+	"example.com/eci/internal/sorted"
 	"example.com/eci/internal/stat"
 )
 
@@ -46,7 +47,10 @@ func (r *Ranking) union(shares map[string]float64, total float64) *lookahead.Sou
 	union := &lookahead.Source{Disjoint: true}
 	given := 0.0
 	taken := 0
-	for _, name := range slices.Sorted(sourceNames(shares)) {
+	for _, name := range sorted.Keys(shares) {
+		if !(shares[name] > 0) {
+			continue
+		}
 		s, _ := r.Find(name)
 		given += shares[name] / total
 		// Rounding the sum keeps the number of all triples what it should be.
@@ -55,17 +59,6 @@ func (r *Ranking) union(shares map[string]float64, total float64) *lookahead.Sou
 		taken = until
 	}
 	return union
-}
-
-// sourceNames yields the names with a share.
-func sourceNames(shares map[string]float64) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for name, share := range shares {
-			if share > 0 && !yield(name) {
-				return
-			}
-		}
-	}
 }
 
 // appendTriples appends the first n triples of a sample, or all that there are.
@@ -102,10 +95,6 @@ func (c *Combination) Helps() bool { return len(c.Shares) > 0 && c.Gain.Low > 0 
 // Pays reports whether the mixture is shown, at 95%, to help those queries more than
 // the source that would have been chosen alone.
 func (c *Combination) Pays() bool { return len(c.Shares) > 1 && c.OverBest.Low > 0 }
-
-// combinedParts is the most parts that a combination is made of: shares are
-// multiples of one over their number.
-const combinedParts = 5
 
 // Combine chooses sources whose union helps most, and their weights, by forward
 // selection: part after part, each time the source that adds most to the expected
@@ -170,6 +159,9 @@ type combiner struct {
 // choose selects parts by the gains of some queries. It returns the gains of all
 // queries by the parts, and by the first alone.
 func (c *combiner) choose(ctx context.Context, on func(query int) bool) (parts []string, gains, alone []float64, err error) {
+	// combinedParts is the most parts that a combination is made of: shares are
+	// multiples of one over their number.
+	const combinedParts = 5
 	for len(parts) < combinedParts {
 		next, lead := "", 0.0
 		var after []float64

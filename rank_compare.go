@@ -161,8 +161,8 @@ func (j *joint) draw() {
 		j.normal[i] = j.random.NormFloat64()
 	}
 	var chi float64
-	// From so many degrees of freedom on Student's t is taken for normal: at 200 the
-	// 97.5% quantiles are 1.972 and 1.960.
+	// With mostFreedom or more, Student's t is taken for normal: at 200 degrees of
+	// freedom the 97.5% quantiles are 1.972 and 1.960.
 	const mostFreedom = 1000
 	if j.freedom < mostFreedom {
 		for range j.freedom {
