@@ -47,6 +47,9 @@ func (c *Calibration) Validate() error {
 	case c.Lexicon == nil || c.Dimension < 1:
 		return fmt.Errorf("eci: %w: the calibration lacks its lexicon or dimension", ErrNotCalibrated)
 	}
+	// leastSpread separates a spread from the rounding error of equal cosines of
+	// float32 vectors.
+	const leastSpread = 1e-9
 	for _, scale := range []struct {
 		name  string
 		value float64
@@ -74,10 +77,7 @@ type EncoderMark struct {
 	Vectors []sketch.Mark `json:"vectors,omitempty"`
 }
 
-const (
-	encoderMarks = 32
-	otherEncoder = "calibrate anew, or set Calibration.Encoder to nil to use its scales all the same"
-)
+const otherEncoder = "calibrate anew, or set Calibration.Encoder to nil to use its scales all the same"
 
 // expect refuses an embedder of another identity, and returns what to compare
 // vectors with.
@@ -116,10 +116,6 @@ func (c *Calibration) UnmarshalJSON(data []byte) error {
 	c.MarginScale, c.SimilarityMidpoint, c.SimilarityScale = *in.MarginScale, *in.SimilarityMidpoint, *in.SimilarityScale
 	return nil
 }
-
-// leastSpread separates a spread from the rounding error of equal cosines of
-// float32 vectors.
-const leastSpread = 1e-9
 
 // Hash identifies scales and lexicon of the calibration and a list of components
 // with their settings: 32 hex digits of SHA-256. Matrices with different hashes

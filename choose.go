@@ -14,6 +14,7 @@ import (
 	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/least"
 	"example.com/eci/internal/lookahead"
+	"example.com/eci/internal/stat"
 )
 
 // Choose tells which triples of a source to train on. The influence of a triple
@@ -109,12 +110,7 @@ type ChoiceCheck struct {
 // Helps reports whether the choice is shown to beat a random one at 95%.
 func (c *ChoiceCheck) Helps() bool { return c != nil && c.OverRandom.Low > 0 }
 
-const (
-	influenceSample = 2048
-	trialTriples    = 1024 // of the check
-	trialPair       = 64   // triples of one pair that the check chooses from
-	trialDraws      = 4    // random choices that are averaged
-)
+const trialDraws = 4 // random choices of the check that are averaged
 
 // From scores every triple of a source and chooses. others are sources whose
 // labeled queries and positives are looked at as well. The source is read three
@@ -122,7 +118,7 @@ const (
 func (c *Choose) From(ctx context.Context, source Source, others ...Source) (*Choice, error) {
 	settings := *c
 	settings.Keep = cmp.Or(settings.Keep, 0.5)
-	settings.Sample = cmp.Or(settings.Sample, influenceSample)
+	settings.Sample = cmp.Or(settings.Sample, 2048)
 	switch {
 	case !(settings.Keep > 0 && settings.Keep <= 1):
 		return nil, fmt.Errorf("eci: choose: %w: Keep is %v, want a share in (0, 1]", ErrSettings, c.Keep)
@@ -191,12 +187,6 @@ type choiceSample struct {
 	pairs []uint64          // of trial
 }
 
-// pairRows are the rows of one pair of query and positive.
-type pairRows struct {
-	key  uint64
-	rows []Record
-}
-
 // pairKey identifies the query and the positive of a triple.
 func (r *Record) pairKey() uint64 {
 	return tripleHash(0, fingerprintOf(r.QueryText), fingerprintOf(r.PositiveText), fingerprint{})
@@ -206,6 +196,14 @@ func (r *Record) pairKey() uint64 {
 // alone, so that nothing else is embedded yet.
 func (r *run) sampleForChoice(ctx context.Context, source Source, c *Choose) (*choiceSample, error) {
 	rows := least.New[Record](c.Sample)
+	type pairRows struct {
+		key  uint64
+		rows []Record
+	}
+	const (
+		trialTriples = 1024
+		trialPair    = 64 // triples of one pair
+	)
 	pairs := least.NewDistinct[pairRows](trialTriples)
 	err := source.each(ctx, r.reading(), nil, func(rec *Record) error {
 		rows.Offer(rec.hash(r.Seed), func() Record { return rec.kept() })
@@ -311,7 +309,7 @@ func (s *choiceSample) check(ctx context.Context, r *run, c *Choose) (*ChoiceChe
 		into  *float64
 		gains []float64
 	}{{&check.Chosen, trial.Chosen}, {&check.Random, trial.Random}, {&check.All, trial.All}, {&check.Opposite, trial.Opposite}} {
-		*of.into, deviations[k] = meanWithDeviations(of.gains)
+		*of.into, deviations[k] = stat.MeanWithDeviations(of.gains)
 	}
 	check.OverRandom = differenceOf(check.Chosen-check.Random, deviations[0], deviations[1], check.Queries-1)
 	check.OverAll = differenceOf(check.Chosen-check.All, deviations[0], deviations[2], check.Queries-1)

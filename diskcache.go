@@ -22,7 +22,7 @@ type DiskCacheConfig struct {
 	Dir string
 	// Identity names the encoder: model, version, prefixes and all else that
 	// changes a vector. It may be empty for an [IdentifiedEmbedder], and counts
-	// beside that one's own identity otherwise: use it to tell apart two encoders
+	// in addition to that one's own otherwise: use it to tell apart two encoders
 	// that one model name stood for.
 	Identity string
 	// MaxBytes limits the size of the directory; 0 means 8 GiB, less than 1 MiB is

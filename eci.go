@@ -72,7 +72,7 @@ type Triple interface {
 	Negative() string
 }
 
-// Identified is implemented by triples that know the ids of their texts. Ids
+// Identified is implemented by triples that know the IDs of their texts. IDs
 // find precomputed vectors (see [Vectors]) and group triples by query. An empty
 // string means the id is unknown.
 // It is used as a Triple is.

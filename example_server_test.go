@@ -12,7 +12,7 @@ import (
 	"example.com/eci"
 )
 
-// tinyEncoder stands for an embedding server that speaks OpenAI's protocol: its
+// tinyEncoder takes the place of an embedding server that speaks OpenAI's protocol: its
 // vectors count the letters of a text.
 func tinyEncoder(w http.ResponseWriter, r *http.Request) {
 	var request struct{ Input []string }

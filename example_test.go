@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log"
 	"math"
+	"slices"
 	"strings"
 	"testing/fstest"
 
@@ -84,28 +85,85 @@ func (r faq) Query() string    { return r.question }
 func (r faq) Positive() string { return r.answer }
 func (r faq) Negative() string { return r.other }
 
-// Rows of one's own type, texts sent to an Embedder.
+// Rows of one's own type, texts sent to an Embedder. One miner found passages on
+// the same topic; the other found the answer itself in other words, which a
+// retriever must not be taught to push away.
 func ExampleSourceOf() {
-	near := []faq{
+	mined := []faq{
 		{"how long do I boil an egg", "boil an egg for seven minutes", "fry an egg for three minutes"},
 		{"when do I water a cactus", "water a cactus every three weeks", "water a fern every three days"},
 		{"how do I sharpen a knife", "draw the knife along a wet stone", "draw the scissors along a sheet of foil"},
 	}
-	far := []faq{
-		{near[0].question, near[0].answer, "the train leaves at noon"},
-		{near[1].question, near[1].answer, "a sonnet has fourteen lines"},
-		{near[2].question, near[2].answer, "whales are mammals"},
+	reworded := []faq{
+		{mined[0].question, mined[0].answer, "seven minutes is how long to boil an egg"},
+		{mined[1].question, mined[1].answer, "every three weeks is when to water a cactus"},
+		{mined[2].question, mined[2].answer, "draw a knife along the wet stone"},
 	}
-	ranking, err := eci.Rank(context.Background(), &eci.Sem{Embedder: hashing{}}, eci.SourceOf("near", near), eci.SourceOf("far", far))
+	ranking, err := eci.Rank(context.Background(), &eci.Sem{Embedder: hashing{}}, eci.SourceOf("mined", mined), eci.SourceOf("reworded", reworded))
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(ranking.Best().Source, "of", ranking.Best().Totals.Triples, "triples;", ranking.Embedded, "texts embedded for", 2*3*3)
 	// Output:
-	// far of 3 triples; 12 texts embedded for 18
+	// mined of 3 triples; 12 texts embedded for 18
 }
 
-// What stands behind a score: the weight of every triple and its factors, for
+// bait scores a source by the share of a query's words that its negatives repeat.
+type bait struct{}
+
+func (bait) Name() string { return "bait" }
+
+func (bait) Score(_ context.Context, source eci.Source) (*eci.Score, error) {
+	const groups = 20
+	sum, triples := make([]float64, groups), make([]int, groups)
+	total, n := 0., 0
+	for t, err := range source.Triples {
+		if err != nil {
+			return nil, err
+		}
+		words, g := strings.Fields(t.Query()), eci.Group(t, groups)
+		repeated := strings.Fields(t.Negative())
+		for _, word := range words {
+			if slices.Contains(repeated, word) {
+				sum[g] += 1 / float64(len(words))
+			}
+		}
+		triples[g]++
+	}
+	for g := range groups {
+		total, n = total+sum[g], n+triples[g]
+	}
+	without := make([]float64, groups) // the mean without the triples of a group
+	for g := range without {
+		without[g] = (total - sum[g]) / float64(n-triples[g])
+	}
+	return eci.NewScore(source.Name, total/float64(n), without, triples)
+}
+
+// A scorer of one's own gets intervals, paired differences and probabilities from
+// the values it returns without one group of queries at a time.
+func ExampleNewScore() {
+	_, sources := openDemo("bm25", "dense", "llm")
+	ranking, err := eci.Rank(context.Background(), bait{}, sources...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, s := range ranking.Ranked {
+		fmt.Printf("%s %.2f (%.2f to %.2f)\n", s.Source, s.Value, s.Low, s.High)
+	}
+	for _, p := range ranking.Pairs {
+		fmt.Printf("%s - %s: %.2f (%.2f to %.2f)\n", p.Better, p.Worse, p.Difference, p.Low, p.High)
+	}
+	// Output:
+	// bm25 0.38 (0.37 to 0.38)
+	// dense 0.35 (0.34 to 0.35)
+	// llm 0.31 (0.31 to 0.32)
+	// bm25 - dense: 0.03 (0.02 to 0.03)
+	// bm25 - llm: 0.07 (0.06 to 0.07)
+	// dense - llm: 0.04 (0.03 to 0.04)
+}
+
+// What a score is made of: the weight of every triple and its factors, for
 // filtering in a loader or for testing a miner.
 func ExampleSem_Weigh() {
 	vectors, sources := openDemo("bm25", "dense")
@@ -188,7 +246,7 @@ func ExampleComponent() {
 	// brevity 0.45
 }
 
-// A baseline scorer stands behind the same interface as the score.
+// A baseline is a scorer like any other.
 func ExampleBaseline() {
 	vectors, sources := openDemo("bm25", "dense", "random")
 	for _, measure := range eci.Measures() {
@@ -377,7 +435,7 @@ func ExampleStudy() {
 	// eps^2 x0.5: tau 0.33
 }
 
-// Controls and artifact check stand beside every score.
+// Every score comes with controls and an artifact check.
 func ExampleControls() {
 	vectors, sources := openDemo("bm25", "llm", "random")
 	ranking, err := eci.Rank(context.Background(), &eci.Sem{Vectors: vectors}, sources...)

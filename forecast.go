@@ -77,11 +77,11 @@ func newForecast(gains [][]float64, steps []float64, triples int) *Forecast {
 			f.After[k] += g / float64(len(gains))
 		}
 	}
-	f.Gain, f.Deviations = meanWithDeviations(mean)
+	f.Gain, f.Deviations = stat.MeanWithDeviations(mean)
 	if f.Deviations != nil {
 		f.StepDeviations = steps
 	}
-	f.StandardError, f.StepError = norm(f.Deviations), norm(f.StepDeviations)
+	f.StandardError, f.StepError = math.Sqrt(dots.Inner(f.Deviations, f.Deviations)), math.Sqrt(dots.Inner(f.StepDeviations, f.StepDeviations))
 	d := differenceOf(f.Gain, f.shares(), nil, f.freedom())
 	f.Low, f.High = d.Low, d.High
 	if f.StandardError > 0 {
@@ -93,29 +93,12 @@ func newForecast(gains [][]float64, steps []float64, triples int) *Forecast {
 		for x, after := range gains {
 			step[x] = after[k] - after[k-1]
 		}
-		change, deviations := meanWithDeviations(step)
+		change, deviations := stat.MeanWithDeviations(step)
 		if fall := differenceOf(change, deviations, nil, len(gains)-1); deviations != nil && fall.High < 0 {
 			f.Overtrains = true
 		}
 	}
 	return f
-}
-
-// meanWithDeviations returns the mean of x and (x - mean)/sqrt(n (n-1)), nil for
-// fewer than two.
-func meanWithDeviations(x []float64) (mean float64, deviations []float64) {
-	n := float64(len(x))
-	for _, v := range x {
-		mean += v / n
-	}
-	if len(x) < 2 {
-		return mean, nil
-	}
-	deviations = make([]float64, len(x))
-	for i, v := range x {
-		deviations[i] = (v - mean) / math.Sqrt(n*(n-1))
-	}
-	return mean, deviations
 }
 
 // shares are the deviations of queries and steps, one after the other.
@@ -139,8 +122,6 @@ func (f *Forecast) freedom() int {
 
 // standardError is that of queries and steps together.
 func (f *Forecast) standardError() float64 { return math.Hypot(f.StandardError, f.StepError) }
-
-func norm(x []float64) float64 { return math.Sqrt(dots.Inner(x, x)) }
 
 // differenceOf is a difference of two figures with deviations over the same
 // queries and steps; b is nil for a figure by itself. Without deviations there is

@@ -15,9 +15,6 @@ import (
 	"example.com/eci/internal/sketch"
 )
 
-// mostPairs is the number of labeled pairs that the scales are taken over.
-const mostPairs = 2048
-
 // labels are what the labeled pairs of all sources tell: neutral ground, on
 // which no source's negatives stand.
 type labels struct {
@@ -43,6 +40,7 @@ type origin struct {
 }
 
 func newLabels(seed uint64) *labels {
+	const mostPairs = 2048 // that the scales are taken over
 	return &labels{seed: seed, pairs: least.NewDistinct[labeledPair](mostPairs)}
 }
 
@@ -245,7 +243,7 @@ func (r *run) calibrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	seen := sketch.Sample{Size: encoderMarks}
+	seen := sketch.Sample{Size: 32}
 	queries, positives := make([]unitVector, len(keys)), make([]unitVector, len(keys))
 	for i := range keys {
 		queries[i], positives[i] = vectors[2*i], vectors[2*i+1]
@@ -344,18 +342,18 @@ type similarityBlock struct {
 func (b *similarityBlock) fill(queries, documents []unitVector) {
 	d := len(queries[0].data)
 	if b.documents == nil {
-		b.documents = unitRows(nil, documents)
+		b.documents = b.rows(nil, documents)
 		b.values = make([]float64, similarityRows*len(documents))
 	}
-	b.queries = unitRows(b.queries[:0], queries)
+	b.queries = b.rows(b.queries[:0], queries)
 	blas64.Gemm(blas.NoTrans, blas.Trans, 1,
 		blas64.General{Rows: len(queries), Cols: d, Stride: d, Data: b.queries},
 		blas64.General{Rows: len(documents), Cols: d, Stride: d, Data: b.documents}, 0,
 		blas64.General{Rows: len(queries), Cols: len(documents), Stride: len(documents), Data: b.values})
 }
 
-// unitRows appends unit vectors in float64 to dst, row by row.
-func unitRows(dst []float64, vectors []unitVector) []float64 {
+// rows appends unit vectors in float64 to dst, row by row.
+func (*similarityBlock) rows(dst []float64, vectors []unitVector) []float64 {
 	for _, v := range vectors {
 		for _, x := range v.data {
 			dst = append(dst, float64(x)*v.inverse)

@@ -4,7 +4,7 @@ import "testing"
 
 // BenchmarkScales takes the scales over as many pairs as there may be.
 func BenchmarkScales(b *testing.B) {
-	queries, positives, keys := make([]unitVector, mostPairs), make([]unitVector, mostPairs), make([]uint64, mostPairs)
+	queries, positives, keys := make([]unitVector, 2048), make([]unitVector, 2048), make([]uint64, 2048)
 	for i := range queries {
 		data := make([]float32, 768)
 		for k := range data {

@@ -11,9 +11,9 @@ import (
 // would do to retrieval. On a bounded sample of a source's triples it walks three
 // half Gauss-Newton steps of a small adapter, in closed form, and after each looks
 // how nDCG changes for queries that had no part in it. Nothing is trained, and no
-// text is embedded that S does not need, but for those of a Pool. See docs/method.md.
+// text is embedded that S does not need, except those of a Pool. See docs/method.md.
 //
-// A ranking by Lookahead has S and its parts beside every forecast: what a source
+// A ranking by Lookahead has S and its parts next to every forecast: what a source
 // could teach, and whether that helps.
 //
 // The zero value with Sem.Embedder or Sem.Vectors is the documented default. A
@@ -78,19 +78,9 @@ func (r *LookaheadReport) Unit() string {
 }
 
 const (
-	walkedTriples = 512
-	mostQueries   = 4096
-	mostDocuments = 4096
-	foldGroups    = 32 // a query's fold is its group of 32, modulo the folds
-	folds         = 5
-
-	// stepQueries is the number of queries that the variance of the steps is taken
-	// on; their own variation cancels in it.
-	stepQueries = 256
-
-	fewestQueries   = 50
-	fewestDocuments = 200
-	highestFrozen   = 0.95
+	mostQueries = 4096
+	foldGroups  = 32 // a query's fold is its group of 32, modulo the folds
+	folds       = 5
 )
 
 // Name returns "lookahead".
@@ -136,6 +126,7 @@ func (l *Lookahead) Prepare(ctx context.Context, sources ...Source) (Scorer, err
 
 // resolve sets the defaults.
 func (l *Lookahead) resolve() (Lookahead, error) {
+	const walkedTriples = 512
 	s := *l
 	switch s.Triples {
 	case 0:

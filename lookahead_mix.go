@@ -7,7 +7,10 @@ import (
 	"slices"
 
 	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/dots"
 	"example.com/eci/internal/lookahead"
+	"example.com/eci/internal/sorted"
+	"example.com/eci/internal/stat"
 )
 
 // ForecastMix forecasts training on a mixture of ranked sources, from the triples
@@ -44,7 +47,10 @@ func (r *Ranking) union(shares map[string]float64, total float64) *lookahead.Sou
 	union := &lookahead.Source{Disjoint: true}
 	given := 0.0
 	taken := 0
-	for _, name := range slices.Sorted(sourceNames(shares)) {
+	for _, name := range sorted.Keys(shares) {
+		if !(shares[name] > 0) {
+			continue
+		}
 		s, _ := r.Find(name)
 		given += shares[name] / total
 		// Rounding the sum keeps the number of all triples what it should be.
@@ -53,17 +59,6 @@ func (r *Ranking) union(shares map[string]float64, total float64) *lookahead.Sou
 		taken = until
 	}
 	return union
-}
-
-// sourceNames yields the names with a share.
-func sourceNames(shares map[string]float64) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for name, share := range shares {
-			if share > 0 && !yield(name) {
-				return
-			}
-		}
-	}
 }
 
 // appendTriples appends the first n triples of a sample, or all that there are.
@@ -100,10 +95,6 @@ func (c *Combination) Helps() bool { return len(c.Shares) > 0 && c.Gain.Low > 0 
 // Pays reports whether the mixture is shown, at 95%, to help those queries more than
 // the source that would have been chosen alone.
 func (c *Combination) Pays() bool { return len(c.Shares) > 1 && c.OverBest.Low > 0 }
-
-// combinedParts is the most parts that a combination is made of: shares are
-// multiples of one over their number.
-const combinedParts = 5
 
 // Combine chooses sources whose union helps most, and their weights, by forward
 // selection: part after part, each time the source that adds most to the expected
@@ -143,9 +134,9 @@ func (r *Ranking) Combine(ctx context.Context) (*Combination, error) {
 		return nil, err
 	}
 	result := &Combination{Shares: make(map[string]float64), Tried: len(c.walked)}
-	mean, deviations := meanWithDeviations(gain)
+	mean, deviations := stat.MeanWithDeviations(gain)
 	result.Gain = differenceOf(mean, deviations, nil, len(fold)-1)
-	alone, others := meanWithDeviations(best)
+	alone, others := stat.MeanWithDeviations(best)
 	result.OverBest = differenceOf(mean-alone, deviations, others, len(fold)-1)
 	if len(parts) == 0 {
 		return result, nil
@@ -168,6 +159,9 @@ type combiner struct {
 // choose selects parts by the gains of some queries. It returns the gains of all
 // queries by the parts, and by the first alone.
 func (c *combiner) choose(ctx context.Context, on func(query int) bool) (parts []string, gains, alone []float64, err error) {
+	// combinedParts is the most parts that a combination is made of: shares are
+	// multiples of one over their number.
+	const combinedParts = 5
 	for len(parts) < combinedParts {
 		next, lead := "", 0.0
 		var after []float64
@@ -204,8 +198,8 @@ func improvement(x, y []float64, on func(query int) bool) (mean float64, enough 
 			difference = append(difference, d)
 		}
 	}
-	mean, deviations := meanWithDeviations(difference)
-	return mean, deviations != nil && mean > 0 && mean >= norm(deviations)
+	mean, deviations := stat.MeanWithDeviations(difference)
+	return mean, deviations != nil && mean > 0 && mean >= math.Sqrt(dots.Inner(deviations, deviations))
 }
 
 // gains are those of the union of some parts.

@@ -25,6 +25,7 @@ type pool struct {
 }
 
 func newPool(queries []*labeledQuery, relevant map[string][]string) *pool {
+	const mostDocuments = 4096
 	p := &pool{
 		byID: make(map[string]int), byText: make(map[fingerprint]int), relevant: relevant,
 		judged: make(map[string]bool), kept: least.New[located](mostDocuments),

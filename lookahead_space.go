@@ -71,6 +71,9 @@ func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*l
 		f.relevant[q.key] = p.relevantTo(q)
 		looked[i] = lookahead.Query{Vector: of[i].data, Group: q.group, Relevant: f.relevant[q.key]}
 	}
+	// stepQueries is the number of queries that give the variance of the steps; their
+	// own variation cancels in it.
+	const stepQueries = 256
 	f.space, err = lookahead.NewSpace(ctx, pool, looked, lookahead.Settings{
 		MarginScale: r.calibration.MarginScale, Axes: settings.Axes, Cutoff: settings.Cutoff, Folds: folds, StepQueries: stepQueries,
 	})
@@ -86,6 +89,11 @@ func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*l
 // describe fills the report: what the forecasts rest on, and what speaks against
 // relying on them.
 func (f *forecaster) describe(r *run, queries []*labeledQuery, p *pool) {
+	const (
+		fewestQueries   = 50
+		fewestDocuments = 200
+		highestFrozen   = 0.95
+	)
 	frozen := f.space.Frozen()
 	rep := &f.report
 	rep.Metric = fmt.Sprintf("nDCG@%d", f.settings.Cutoff)
@@ -324,7 +332,7 @@ func (f *forecaster) annotate(ranking *Ranking) {
 	ranking.Verdict = verdict(ranking.Ranked, report.Unit(), report.Doubts)
 }
 
-// key is what a forecast depends on beside the source; 0 without a forecast.
+// key is what a forecast depends on besides the source; 0 without a forecast.
 func (f *forecaster) key() uint64 {
 	if f == nil {
 		return 0

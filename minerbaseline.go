@@ -41,11 +41,8 @@ type baselineScore struct {
 
 const minerBaselineVersion = 1
 
-// rounding is the relative difference of scores that counts as none.
-const rounding = 1e-6
-
 // NotWorse asserts that each source scores no worse than it did when the file
-// was written, but for a tolerance in nats, with the asked-for confidence: that
+// was written, within a tolerance in nats, with the asked-for confidence: that
 // the difference to the stored score plus the tolerance is positive. Groups of
 // queries are paired, so a miner that finds the same as before passes with any
 // tolerance. The file is a little JSON with scores, standard errors and a
@@ -102,6 +99,7 @@ func (m *MinerTest) NotWorse(ctx context.Context, t TB, file string, tolerance f
 		difference := fresh.Score - old.Score
 		err := stat.PairedError(fresh.Deviations, old.Deviations)
 		df := min(fresh.Groups, old.Groups) - 1
+		const rounding = 1e-6 // a relative difference that counts as none
 		slack := tolerance + rounding*max(math.Abs(old.Score), 1)
 		if p := stat.TProbability(difference+slack, err, df); !(p >= confidence) {
 			held = false

@@ -91,7 +91,7 @@ func doubt(ranking *Ranking, better, worse string, confidence float64) string {
 		}
 		b, _ := ranking.Find(better)
 		w, _ := ranking.Find(worse)
-		if !paired(b.figure(), w.figure()) {
+		if !b.figure().paired(w.figure()) {
 			return fmt.Sprintf("%s against %s: no interval, because fewer than two groups hold queries; mine for more queries", better, worse)
 		}
 		if probability < confidence {
@@ -103,7 +103,7 @@ func doubt(ranking *Ranking, better, worse string, confidence float64) string {
 
 // BeatsControls asserts that a source scores higher, with the asked-for
 // confidence, than its [Controls]: another query's negatives, and random
-// documents of the source and of others, which are ranked beside it.
+// documents of the source and of others, which are ranked with it.
 func (m *MinerTest) BeatsControls(ctx context.Context, t TB, source Source, others ...Source) bool {
 	t.Helper()
 	sem, confidence, ok := m.prepare(ctx, t, nil)

@@ -18,7 +18,7 @@ func (r *Ranking) compare() {
 	for i, a := range r.Ranked {
 		for _, b := range r.Ranked[i+1:] {
 			p := Pair{Better: a.Source, Worse: b.Source, Difference: a.figure().value - b.figure().value}
-			if x, y := a.figure(), b.figure(); paired(x, y) {
+			if x, y := a.figure(), b.figure(); x.paired(y) {
 				both := pairedError(a.Score, b.Score)
 				p.Low, p.High, p.Probability = stat.DifferenceInterval(p.Difference, both, min(x.freedom, y.freedom))
 				p.StandardError = both
@@ -137,7 +137,7 @@ func newJoint(ranked []Ranked, seed uint64) (*joint, bool) {
 	first := ranked[0].figure()
 	for i := range ranked {
 		a := ranked[i].figure()
-		if !paired(first, a) {
+		if !first.paired(a) {
 			return nil, false
 		}
 		j.means[i], j.freedom = a.value, min(j.freedom, a.freedom)
@@ -161,6 +161,9 @@ func (j *joint) draw() {
 		j.normal[i] = j.random.NormFloat64()
 	}
 	var chi float64
+	// With mostFreedom or more, Student's t is taken for normal: at 200 degrees of
+	// freedom the 97.5% quantiles are 1.972 and 1.960.
+	const mostFreedom = 1000
 	if j.freedom < mostFreedom {
 		for range j.freedom {
 			x := j.random.NormFloat64()
@@ -180,7 +183,3 @@ func (j *joint) draw() {
 		j.values[i] = j.means[i] + j.noise[i]
 	}
 }
-
-// mostFreedom is the number of degrees of freedom from which Student's t is
-// taken for normal: at 200 the 97.5% quantiles are 1.972 and 1.960.
-const mostFreedom = 1000

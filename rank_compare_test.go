@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"example.com/eci/internal/stat"
 )
 
 // withDeviations makes a ranking of sources a, b, c... with these values and
@@ -88,7 +90,7 @@ func TestRankIntervalsAreSimultaneous(t *testing.T) {
 			for x := range gains {
 				gains[x] = common[x] + 0.5*random.NormFloat64()
 			}
-			values[i], deviations[i] = meanWithDeviations(gains)
+			values[i], deviations[i] = stat.MeanWithDeviations(gains)
 		}
 		r := withDeviations(values, deviations)
 		r.simulate()

@@ -328,11 +328,10 @@ func (e *entrant) triples() int {
 	return n
 }
 
-// fewestGroups is the number of jackknife groups below which nothing is dropped:
-// a standard error from fewer is worth little.
-const fewestGroups = 8
-
+// usable reports whether a source can be compared with others: a standard error
+// from fewer than 8 jackknife groups is worth little.
 func (e *entrant) usable() bool {
+	const fewestGroups = 8
 	return e.score != nil && e.score.figure().deviations != nil && e.score.Groups >= fewestGroups
 }
 

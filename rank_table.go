@@ -263,7 +263,7 @@ func (r *Ranking) UnmarshalJSON([]byte) error {
 }
 
 // MarshalJSON writes the score with its place in the ranking. The means of the
-// components stand under their names.
+// components are under their names.
 func (s Ranked) MarshalJSON() ([]byte, error) {
 	var o object
 	o.field("rank", s.Rank)
@@ -273,7 +273,7 @@ func (s Ranked) MarshalJSON() ([]byte, error) {
 	return o.done()
 }
 
-// MarshalJSON writes the score. The means of the components stand under their
+// MarshalJSON writes the score. The means of the components are under their
 // names.
 func (s *Score) MarshalJSON() ([]byte, error) {
 	var o object
@@ -328,7 +328,7 @@ func (s *Score) fields(o *object) {
 	o.field("skipped", s.Skipped)
 }
 
-// fields writes the forecast beside the score of its source.
+// fields writes the forecast next to the score of its source.
 func (f *Forecast) fields(o *object) {
 	o.field("gain", f.Gain)
 	if f.Deviations != nil {

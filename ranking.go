@@ -89,7 +89,7 @@ type Pair struct {
 	Better, Worse string
 	// Difference is the difference of their scores or gains, at least 0, and
 	// StandardError that of the paired grouped jackknife, or over the queries. For
-	// gains StepError is the paired error of the steps beside it; see [Forecast].
+	// gains StepError adds the paired error of the steps; see [Forecast].
 	// [Low, High] is the 95% interval by both, and Probability that of Better being
 	// truly better. All are 0 without intervals.
 	Difference, StandardError, StepError, Low, High, Probability float64
@@ -158,7 +158,7 @@ func (s *Score) figure() figure {
 
 // paired reports whether two figures have intervals over the same groups or
 // queries.
-func paired(a, b figure) bool {
+func (a figure) paired(b figure) bool {
 	return a.deviations != nil && len(a.deviations) == len(b.deviations)
 }
 

@@ -2,6 +2,7 @@ package eci
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -132,7 +133,7 @@ func (s *Score) check() error {
 	if slices.ContainsFunc(numbers, func(x float64) bool { return !finite(x) }) {
 		return fmt.Errorf("%w: a number beside the score is NaN or infinite", ErrScore)
 	}
-	if _, err := s.MarshalJSON(); err != nil { // what is made of large numbers may not be finite
+	if _, err := json.Marshaler(s).MarshalJSON(); err != nil { // what is made of large numbers may not be finite
 		return fmt.Errorf("%w: %w", ErrScore, err)
 	}
 	return nil

@@ -151,6 +151,7 @@ func Agree(ranking *Ranking, outcomes []Outcome, options AgreeOptions) (*Agreeme
 	if options.Resamples == 0 {
 		options.Resamples = 2000
 	}
+	const maxResamples = 1_000_000
 	if options.Resamples < 0 || options.Resamples > maxResamples {
 		return nil, fmt.Errorf("eci: agreement: %w: %d resamples are not in 1..%d", ErrSettings, options.Resamples, maxResamples)
 	}
@@ -186,13 +187,10 @@ func Agree(ranking *Ranking, outcomes []Outcome, options AgreeOptions) (*Agreeme
 	return a, nil
 }
 
-const maxResamples = 1_000_000
-
-// leastCommon is the fewest sources that an order can be compared on: with two
-// there is one pair and every figure is 0 or 1.
-const leastCommon = 3
-
 func checkOutcomes(ranking *Ranking, outcomes []Outcome) error {
+	// leastCommon is the fewest sources that an order can be compared on: with two
+	// there is one pair and every figure is 0 or 1.
+	const leastCommon = 3
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("eci: agreement: %w: "+format, append([]any{ErrOutcome}, args...)...)
 	}

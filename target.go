@@ -37,7 +37,7 @@ type Target struct {
 	// text that neither it nor the document has a vector for goes to Sem.Embedder.
 	Vectors Vectors
 	// LeaveOut leaves out the triples whose query is one of the target's (equal text
-	// but for case and white space) and counts them in [Score.Skipped]. Otherwise
+	// apart from case and white space) and counts them in [Score.Skipped]. Otherwise
 	// such a source is cross-fitted: no query is looked at after steps on triples of
 	// its fold.
 	LeaveOut bool
@@ -290,7 +290,7 @@ func (a *aim) overlaps(ranked []Ranked) (notes []string) {
 	return notes
 }
 
-// folded is the fingerprint of a text but for case and white space.
+// folded is the fingerprint of a text without regard to case and white space.
 func folded(text string) fingerprint {
 	return fingerprintOf(strings.Join(strings.Fields(strings.ToLower(text)), " "))
 }

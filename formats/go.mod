@@ -21,5 +21,3 @@ require (
 	golang.org/x/sys v0.38.0 // indirect
 	google.golang.org/protobuf v1.34.2 // indirect
 )
-
-replace example.com/eci => ../

@@ -43,7 +43,3 @@ require (
 	golang.org/x/text v0.40.0 // indirect
 	gonum.org/v1/gonum v0.17.0 // indirect
 )
-
-replace example.com/eci => ../../
-
-replace example.com/eci/formats => ../../formats

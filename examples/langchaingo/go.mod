@@ -14,5 +14,3 @@ require (
 	golang.org/x/exp v0.0.0-20251002181428-27f1f14c8bb9 // indirect
 	gonum.org/v1/gonum v0.17.0 // indirect
 )
-
-replace example.com/eci => ../..

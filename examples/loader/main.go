@@ -1,6 +1,7 @@
 // Command loader ranks two miners from inside a Go program: the rows are the
 // program's own type, read by its own loader, and the vectors come from its own
-// Embedder.
+// Embedder. One miner returns passages on the same topic, the other the answers
+// themselves in other words: false negatives, which should rank last.
 //
 //	go run ./examples/loader
 package main
@@ -54,7 +55,7 @@ func load(table string, column int) iter.Seq2[row, error] {
 	}
 }
 
-// encoder stands for the retriever that is to be trained. This one hashes
+// encoder takes the place of the retriever that is to be trained. This one hashes
 // letters in threes, so that the example needs no model; a real one calls the
 // model and may return vectors of any length and norm.
 type encoder struct{}
@@ -85,7 +86,7 @@ func (e encoder) EmbedQuery(ctx context.Context, text string) ([]float32, error)
 func main() {
 	ranking, err := eci.Rank(context.Background(), &eci.Sem{Embedder: encoder{}},
 		eci.SourceSeq("same-topic", load(table, 3)),
-		eci.SourceSeq("off-topic", load(table, 4)))
+		eci.SourceSeq("reworded", load(table, 4)))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -94,12 +95,12 @@ func main() {
 }
 
 // table has a query's id, the query, its answer and what two miners found.
-const table = `q1,how do I boil an egg hard,"Ten minutes in boiling water make an egg hard, yolk and all.",A poached egg cooks without its shell in water just below the boil.,The night train leaves from platform four.
-q2,why does bread dough rise,Yeast turns sugar into carbon dioxide and the gas lifts the dough.,Dough that rests in the cold keeps its shape when it is scored.,A tripod keeps long exposures sharp.
-q3,when to prune apple trees,Apple trees are pruned in late winter before the buds open.,Apple trees bear on spurs that are two years old and more.,Interest is added at the end of each quarter.
-q4,how often to water a cactus,"In summer a cactus wants water every two weeks, in winter almost none.",A cactus stores water in its stem and loses little through its skin.,Sharpen the blade at an angle of twenty degrees.
-q5,what makes the sky blue,"Air scatters short waves of light more than long ones, so the sky looks blue.",The sky turns red when the sun is low and its light has a long way through air.,Rinse the rice until the water runs clear.
-q6,how to patch a bicycle tube,"Roughen the tube around the hole, spread the glue, let it dry and press on the patch.",A tube with a hole near its valve is better replaced with a new one.,The choir meets on the first Monday of a month.
-q7,why do cats purr,Cats purr by moving the muscles of the larynx while they breathe in and out.,Cats sleep for most of the day and hunt at dusk.,Paint the first coat thinly and let it dry overnight.
-q8,how to store fresh basil,Keep basil like cut flowers in a glass of water at room temperature.,Basil is sown indoors in spring and planted out after the frost.,The printer asks for paper when its tray is open.
+const table = `q1,how do I boil an egg hard,"Ten minutes in boiling water make an egg hard, yolk and all.",A poached egg cooks without its shell in water just below the boil.,An egg is hard after ten minutes in boiling water.
+q2,why does bread dough rise,Yeast turns sugar into carbon dioxide and the gas lifts the dough.,Dough that rests in the cold keeps its shape when it is scored.,The gas that yeast makes from sugar lifts bread dough.
+q3,when to prune apple trees,Apple trees are pruned in late winter before the buds open.,Apple trees bear on spurs that are two years old and more.,Prune apple trees in late winter while the buds are closed.
+q4,how often to water a cactus,"In summer a cactus wants water every two weeks, in winter almost none.",A cactus stores water in its stem and loses little through its skin.,Every two weeks is enough water for a cactus in summer.
+q5,what makes the sky blue,"Air scatters short waves of light more than long ones, so the sky looks blue.",The sky turns red when the sun is low and its light has a long way through air.,The sky looks blue since air scatters short waves of light most.
+q6,how to patch a bicycle tube,"Roughen the tube around the hole, spread the glue, let it dry and press on the patch.",A tube with a hole near its valve is better replaced with a new one.,Spread glue on the roughened tube and press on the patch.
+q7,why do cats purr,Cats purr by moving the muscles of the larynx while they breathe in and out.,Cats sleep for most of the day and hunt at dusk.,A cat purrs with the muscles of its larynx as it breathes.
+q8,how to store fresh basil,Keep basil like cut flowers in a glass of water at room temperature.,Basil is sown indoors in spring and planted out after the frost.,A glass of water at room temperature keeps basil like cut flowers.
 `

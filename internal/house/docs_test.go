@@ -47,3 +47,23 @@ func TestDocumentsNameTests(t *testing.T) {
 		t.Errorf("%d tests are named; is the pattern right?", named)
 	}
 }
+
+// TestReplacesAreInTheWorkspace: a module with a replace line cannot be installed
+// by its path.
+func TestReplacesAreInTheWorkspace(t *testing.T) {
+	modules := 0
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.Name() != "go.mod" {
+			return err
+		}
+		modules++
+		text, err := os.ReadFile(path)
+		if regexp.MustCompile(`(?m)^\s*replace\b`).Match(text) {
+			t.Errorf("%s has a replace line; put it into go.work", path)
+		}
+		return err
+	})
+	if err != nil || modules < 4 {
+		t.Errorf("%d modules, %v", modules, err)
+	}
+}

@@ -27,9 +27,9 @@ const (
 
 // The limits of the root package. Lower one when it is beaten; raise none.
 const (
-	mostFiles        = 68  // files without tests
-	mostNames        = 500 // package-level names
-	largestCycle     = 24  // files that refer to one another in a circle
+	mostFiles        = 67  // files without tests
+	mostNames        = 474 // package-level names
+	largestCycle     = 16  // files that refer to one another in a circle
 	longestFunction  = 98  // lines
 	longestFile      = 500 // lines
 	publicPackages   = 1   // example.com/eci itself

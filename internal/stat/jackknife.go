@@ -107,3 +107,20 @@ func DifferenceInterval(difference, standardError float64, df int) (low, high, p
 func (j *Jackknife) Interval(value float64) (low, high float64) {
 	return Interval(value, j.StandardError, j.Groups-1)
 }
+
+// MeanWithDeviations returns the mean of x and (x - mean)/sqrt(n (n-1)), whose
+// squares sum to the square of the standard error; nil for fewer than two.
+func MeanWithDeviations(x []float64) (mean float64, deviations []float64) {
+	n := float64(len(x))
+	for _, v := range x {
+		mean += v / n
+	}
+	if len(x) < 2 {
+		return mean, nil
+	}
+	deviations = make([]float64, len(x))
+	for i, v := range x {
+		deviations[i] = (v - mean) / math.Sqrt(n*(n-1))
+	}
+	return mean, deviations
+}

@@ -37,7 +37,7 @@ func (c *Store) begin() (err error) {
 	return nil
 }
 
-// write appends whole records to the current file. What an error leaves behind
+// write appends whole records to the current file. What an error leaves
 // there is overwritten by the next records; until then readers stop at it.
 func (c *Store) write(records []byte) error {
 	s := c.current
@@ -67,7 +67,7 @@ func (c *Store) list() (names []string, sizes []int64, err error) {
 	return names, sizes, nil
 }
 
-// makeRoom removes the oldest files until so many more bytes fit, and returns
+// makeRoom removes the oldest files until that number of bytes fits, and returns
 // the number in the newest name. A file that cannot be removed stays in use, and
 // the next one goes.
 func (c *Store) makeRoom(bytes int64) (last int64, err error) {

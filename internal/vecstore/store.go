@@ -26,7 +26,7 @@ type Config struct {
 // segmentBytes is the size of a full file.
 func (c *Config) segmentBytes() int64 { return min(c.MaxBytes/16, 256<<20) }
 
-// Fits reports whether a vector of so many components can be kept.
+// Fits reports whether a vector with this number of components can be kept.
 func (c *Config) Fits(components int) bool {
 	return components <= MostComponents && RecordSize(components) <= c.segmentBytes()-int64(len(Magic))
 }
