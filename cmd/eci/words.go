@@ -29,7 +29,6 @@ var fieldWords = strings.NewReplacer(
 	"Sem.Calibrate over all sources", "eci rank",
 	", or raise Files.TextBytes", "",
 	", or raise Spool.MaxBytes", "",
-	": rename a file, or open them apart and set Source.Name", ": rename a file",
 	"Files.Corpus", "--corpus",
 	"Files.Queries", "--queries",
 	"Files.BEIR", "--beir",

@@ -272,7 +272,10 @@ func (d *rowDecoder) documents(o *jsonrow.Object, dst []passage, names, idNames 
 			}
 		}
 	}
-	return dst, o.Missing(append(names[:len(names):len(names)], idNames...)...)
+	if len(names) == 0 {
+		names = idNames
+	}
+	return dst, o.Missing(names...)
 }
 
 // meansList reports whether a field of the format holds a list.
