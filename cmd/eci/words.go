@@ -29,6 +29,7 @@ var fieldWords = strings.NewReplacer(
 	"Sem.Calibrate over all sources", "eci rank",
 	", or raise Files.TextBytes", "",
 	", or raise Spool.MaxBytes", "",
+	"set Output.Negatives", "--width N",
 	"Files.Corpus", "--corpus",
 	"Files.Queries", "--queries",
 	"Files.BEIR", "--beir",
