@@ -1,6 +1,7 @@
 package eci
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -113,8 +114,8 @@ func (v *vectorSource) check(rec *Record) error {
 // none explains that there is no way to a vector.
 func (v *vectorSource) none(at side) error {
 	switch {
-	case v.tables != nil && at.id == "":
-		return fmt.Errorf("%w: the triple has no id to look one up by, and there is no Embedder", ErrMissingVector)
+	case v.tables != nil && (at.id == "" || at.id == at.text):
+		return fmt.Errorf("%w: the triple has no id to look one up by, its text is in no table, and there is no Embedder", ErrMissingVector)
 	case v.tables == nil:
 		return fmt.Errorf("%w: set Sem.Vectors or Sem.Embedder, or let the triples carry vectors", ErrMissingVector)
 	}
@@ -130,11 +131,12 @@ type side struct {
 
 var sideNames = [3]string{"query", "positive", "negative"}
 
+// sides are the three texts; one without an id is looked up by itself.
 func (r *Record) sides() [3]side {
 	return [3]side{
-		{queryRole, r.QueryID, r.QueryText, r.QueryVector},
-		{documentRole, r.PositiveID, r.PositiveText, r.PositiveVector},
-		{documentRole, r.NegativeID, r.NegativeText, r.NegativeVector},
+		{queryRole, cmp.Or(r.QueryID, r.QueryText), r.QueryText, r.QueryVector},
+		{documentRole, cmp.Or(r.PositiveID, r.PositiveText), r.PositiveText, r.PositiveVector},
+		{documentRole, cmp.Or(r.NegativeID, r.NegativeText), r.NegativeText, r.NegativeVector},
 	}
 }
 

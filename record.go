@@ -6,6 +6,7 @@ import (
 
 	"example.com/eci/internal/jsonrow"
 	"example.com/eci/internal/sketch"
+	"example.com/eci/internal/tripleio"
 )
 
 // Record is the concrete [Triple] that readers yield, with ids, texts and
@@ -29,7 +30,16 @@ type Record struct {
 	// File and Row (1-based) say where the record was read.
 	File string `json:"-"`
 	Row  int    `json:"-"`
+
+	// Extra are the fields of the row that a triple has no place for, where
+	// [Files].Extra asks for them, and those that a writer shall add.
+	Extra []Extra `json:"-"`
 }
+
+// Extra is a field of a row besides texts, ids and vectors: a teacher's score, a
+// prompt, a weight. Of says whose it is: "" the row's, "positive" or "negative" that
+// document's, as scores in lists are. Value is JSON. It is a value.
+type Extra = tripleio.Extra
 
 // UnmarshalJSON reads a record; on an error, ErrMalformed, r is unchanged. A null
 // in a vector is an error: as a []float32 it would be read as 0.
@@ -94,6 +104,9 @@ func (r *Record) Location() (file string, row int) { return r.File, r.Row }
 // none of its own.
 func (r *Record) fill(t Triple, row int, arena *[]float32) {
 	*r = Record{QueryText: t.Query(), PositiveText: t.Positive(), NegativeText: t.Negative(), Row: row}
+	if own, ok := t.(*Record); ok {
+		r.Extra = own.Extra
+	}
 	if t, ok := t.(Identified); ok {
 		r.QueryID, r.PositiveID, r.NegativeID = t.IDs()
 	}

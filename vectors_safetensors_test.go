@@ -249,7 +249,7 @@ func TestVectorLinesBadInput(t *testing.T) {
 		{"null in it", `{"id":"b","vector":[1,null]}`, eci.ErrMalformed, 1, "component 2"},
 		{"a text in it", `{"id":"b","vector":[1,"2"]}`, eci.ErrMalformed, 1, "component 2"},
 		{"a number beyond float32", `{"id":"b","vector":[1e39]}`, eci.ErrMalformed, 1, "1e39"},
-		{"NaN", `{"id":"b","vector":[NaN]}`, eci.ErrMalformed, 1, "'N'"},
+		{"NaN", `{"id":"b","vector":[NaN]}`, eci.ErrMalformed, 1, "NaN"},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "v.jsonl")

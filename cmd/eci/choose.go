@@ -192,7 +192,11 @@ func (f *selectFlags) chosenFrom(o *opened) (source eci.Source, others []eci.Sou
 func keptRows(ctx context.Context, choice *eci.Choice) iter.Seq2[eci.Triple, error] {
 	return func(yield func(eci.Triple, error) bool) {
 		for c, err := range choice.Keep(ctx) {
-			if !yield(c.Triple, err) {
+			t := c.Triple
+			if err == nil {
+				t = marked(t, figure("influence", c.Influence), figure("place", float64(c.Place)))
+			}
+			if !yield(t, err) {
 				return
 			}
 		}

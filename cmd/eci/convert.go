@@ -19,18 +19,25 @@ func (a *app) convert() *cobra.Command {
 		Short: "Write triples in another format",
 		Long: `Convert reads triples in any format that eci knows and writes them as JSONL: ours
 (eci), sentence-transformers' triplet or n-tuple, FlagEmbedding's or Tevatron's.
-Several sources follow one another; only the formats eci and tevatron keep ids,
-and only eci the names of the sources.`,
+Several sources follow one another; only eci keeps their names. Fields that eci
+does not know, such as scores and prompts, are carried over; triplet and n-tuple
+have a place for label and score alone, because their trainer takes every other
+field for a text. What is not written is said on standard error. --width N gives
+every n-tuple N negatives, as that trainer wants it.`,
 		Example: `  eci convert --to triplet mined.tsv.gz -o mined.jsonl
   eci convert --to flagembedding --beir scifact bm25.run > train.jsonl`,
 		RunE: func(c *cobra.Command, files []string) error { return a.runConvert(c, &f, files) },
 	}
 	f.reading(c.Flags())
+	f.keepExtra = true
 	f.writing.register(c.Flags(), "-")
 	return c
 }
 
 func (a *app) runConvert(c *cobra.Command, f *convertFlags, files []string) error {
+	if f.to == string(eci.FormatNTuple) && f.width == 0 && !f.pad {
+		f.width = max(f.files.MaxNegatives, 0) // so many were asked for
+	}
 	if err := f.writing.check(); err != nil {
 		return err
 	}

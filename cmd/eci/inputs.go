@@ -24,6 +24,8 @@ type inputs struct {
 
 	demo    bool
 	vectors string
+	// keepExtra is for commands that write triples.
+	keepExtra bool
 	scored  bool // the command has the flags of a Sem
 
 	budget            int
@@ -171,6 +173,7 @@ func (in *inputs) openFiles(ctx context.Context, a *app, o *opened, files []stri
 	in.files.Decoders = formats.Decoders()
 	in.files.Spool = in.pipes(ctx)
 	in.files.Note = a.inferred
+	in.files.Extra = in.keepExtra
 	o.closers = append(o.closers, in.files.Spool)
 	var err error
 	if o.sources, err = in.files.Sources(files...); err != nil {

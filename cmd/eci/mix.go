@@ -54,6 +54,7 @@ triples of the --members.`,
 	}
 	f.inputs.register(c)
 	f.forecasting.register(c.Flags())
+	f.keepExtra = true
 	f.writing.register(c.Flags(), "")
 	f.targeting.register(c.Flags())
 	c.Flags().BoolVar(&f.combine, "combine", false, "choose sources and shares by the forecast, checked on queries that did not choose")

@@ -52,6 +52,7 @@ fits no full batch comes last.`,
 		RunE: func(c *cobra.Command, files []string) error { return a.runSelect(c, &f, files) },
 	}
 	f.inputs.register(c)
+	f.keepExtra = true
 	f.writing.register(c.Flags(), "-")
 	c.Flags().StringVar(&f.source, "source", "", "`name` of the source to choose from (needed where there are several)")
 	c.Flags().StringVar(&f.by, "by", "", "gain, information or leverage (default gain with --keep or --drop, else information)")
@@ -146,7 +147,7 @@ func (f *selectFlags) greedy(ctx context.Context, o *opened, source eci.Source, 
 			}
 			note(s, n)
 			n++
-			if !yield(s.Record, nil) {
+			if !yield(marked(s.Record, figure("gain", s.Gain), figure("place", float64(n))), nil) {
 				return
 			}
 		}

@@ -31,7 +31,7 @@ var fieldWords = strings.NewReplacer(
 	", or raise Files.TextBytes", "",
 	", which must fit in memory: raise Files.TextBytes", ", which must fit in memory: split the file",
 	", or raise Spool.MaxBytes", "",
-	": rename a file, or open them apart and set Source.Name", ": rename a file",
+	"set Output.Negatives", "--width N",
 	"Files.Corpus", "--corpus",
 	"Files.Queries", "--queries",
 	": eci: Files.BEIR: ", ": ", // of a --target

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 
 	"example.com/eci"
@@ -17,16 +18,23 @@ import (
 type writing struct {
 	output string
 	to     string
+	width  int
+	pad    bool
 }
 
 func (w *writing) register(flags *pflag.FlagSet, output string) {
 	flags.StringVarP(&w.output, "output", "o", output, "`file` to write the triples to, - for standard output")
 	flags.StringVar(&w.to, "to", string(eci.FormatRecord), "format to write: "+strings.Join(writtenFormats, ", "))
+	flags.IntVar(&w.width, "width", 0, "negatives of every n-tuple: of longer rows the first are kept, shorter ones are left out; 0 for as many as there are")
+	flags.BoolVar(&w.pad, "pad", false, "with --width, fill shorter n-tuples up with their own negatives")
 }
 
 func (w *writing) check() error {
 	if standardOutput[w.output] {
 		w.output = "-" // nothing else is printed behind the triples
+	}
+	if w.width < 0 || w.width > 0 && w.to != string(eci.FormatNTuple) || w.pad && w.width == 0 {
+		return usage("--width is a positive number, for --to n-tuple; --pad goes with it")
 	}
 	if !slices.Contains(writtenFormats, w.to) {
 		return usage("--to %s: it is one of %s", w.to, strings.Join(writtenFormats, ", "))
@@ -38,7 +46,12 @@ func (w *writing) check() error {
 // of rows.
 func (w *writing) write(ctx context.Context, a *app, triples iter.Seq2[eci.Triple, error]) (rows int, err error) {
 	err = a.writeFile(ctx, w.output, func(out io.Writer) error {
-		rows, err = eci.Write(out, eci.Format(w.to), cancelable(ctx, triples))
+		var notes []string
+		form := eci.Output{Format: eci.Format(w.to), Negatives: w.width, Pad: w.pad}
+		rows, notes, err = form.Write(out, cancelable(ctx, triples))
+		for _, note := range notes {
+			a.inferred(inFlags(note))
+		}
 		if err == nil && rows == 0 {
 			err = fmt.Errorf("eci: %w: nothing to write", eci.ErrEmptySource)
 		}
@@ -77,6 +90,26 @@ func skipping(source eci.Source, skip eci.Skip, left *int) eci.Source {
 			}
 		}
 	}}
+}
+
+// marked is a triple with extra fields behind its own.
+func marked(t eci.Triple, extra ...eci.Extra) eci.Triple {
+	r, ok := t.(*eci.Record)
+	if !ok {
+		return t
+	}
+	more := *r
+	more.Extra = slices.Clone(r.Extra)
+	for _, e := range extra {
+		more.Extra = slices.DeleteFunc(more.Extra, func(old eci.Extra) bool { return old.Name == e.Name && old.Of == e.Of })
+		more.Extra = append(more.Extra, e)
+	}
+	return &more
+}
+
+// figure is an extra field of a row with a number, to 6 digits.
+func figure(name string, value float64) eci.Extra {
+	return eci.Extra{Name: name, Value: strconv.AppendFloat(nil, value, 'g', 6, 64)}
 }
 
 // labeled writes the source's name into its records.

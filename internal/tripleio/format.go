@@ -55,17 +55,18 @@ var flatShape = shape{
 
 // shapes has the formats of one row for a query with lists of documents.
 var shapes = map[Format]shape{
-	MultiSource:   {query: []string{"query", "query_text"}, queryID: []string{"qid"}, positive: []string{"pos"}, negative: []string{"neg"}, ids: true},
-	FlagEmbedding: {query: []string{"query"}, queryID: []string{"query_id", "id"}, positive: []string{"pos"}, negative: []string{"neg"}},
-	Tevatron:      {query: []string{"query"}, queryID: []string{"query_id"}, positive: []string{"positive_passages"}, negative: []string{"negative_passages"}},
-	TevatronIDs:   {query: []string{"query_text", "query"}, queryID: []string{"query_id"}, positive: []string{"positive_document_ids"}, negative: []string{"negative_document_ids"}, ids: true},
-	NeMo:          {query: []string{"query", "question"}, queryID: []string{"query_id", "question_id"}, positive: []string{"pos_doc"}, negative: []string{"neg_doc"}},
-	DPR:           {query: []string{"question", "query"}, queryID: []string{"query_id"}, positive: []string{"positive_ctxs"}, negative: []string{"hard_negative_ctxs"}},
-	Arrays:        {},
-	NWay:          {query: []string{"query", "query_text"}, queryID: []string{"query_id", "qid"}, positive: []string{"document_ids", "doc_ids"}, ids: true},
-	Messages:      {query: []string{"messages"}, queryID: []string{"query_id", "id"}, positive: []string{"positive_messages"}, negative: []string{"negative_messages"}},
-	LabeledPair:   {queryID: []string{"query_id", "qid"}},
-	LabeledList:   {queryID: []string{"query_id", "qid"}},
+	MultiSource: {query: []string{"query", "query_text"}, queryID: []string{"qid"}, positive: []string{"pos"}, negative: []string{"neg"}, ids: true},
+	FlagEmbedding: {query: []string{"query"}, queryID: []string{"query_id", "id"}, positive: []string{"pos"}, negative: []string{"neg"},
+		positiveID: []string{"pos_ids", "pos_id"}, negativeID: []string{"neg_ids", "neg_id"}},
+	Tevatron:    {query: []string{"query"}, queryID: []string{"query_id"}, positive: []string{"positive_passages"}, negative: []string{"negative_passages"}},
+	TevatronIDs: {query: []string{"query_text", "query"}, queryID: []string{"query_id"}, positive: []string{"positive_document_ids"}, negative: []string{"negative_document_ids"}, ids: true},
+	NeMo:        {query: []string{"query", "question"}, queryID: []string{"query_id", "question_id"}, positive: []string{"pos_doc"}, negative: []string{"neg_doc"}},
+	DPR:         {query: []string{"question", "query"}, queryID: []string{"query_id"}, positive: []string{"positive_ctxs"}, negative: []string{"hard_negative_ctxs"}},
+	Arrays:      {},
+	NWay:        {query: []string{"query", "query_text"}, queryID: []string{"query_id", "qid"}, positive: []string{"document_ids", "doc_ids"}, ids: true},
+	Messages:    {query: []string{"messages"}, queryID: []string{"query_id", "id"}, positive: []string{"positive_messages"}, negative: []string{"negative_messages"}},
+	LabeledPair: {queryID: []string{"query_id", "qid"}},
+	LabeledList: {queryID: []string{"query_id", "qid"}},
 }
 
 // known reports whether f is a format, and one that reads JSON objects.

@@ -45,46 +45,61 @@ func (c Config) Sources(paths ...string) ([]Source, error) {
 	if err := o.check(paths); err != nil {
 		return nil, err
 	}
+	groups, err := o.groups(paths)
+	if err != nil {
+		return nil, err
+	}
 	var sources []Source
 	from := make(map[string]string)
-	for _, path := range paths {
-		found, err := o.sources(path, len(paths) > 1)
+	for _, g := range groups {
+		found, err := o.sources(g, len(groups) > 1)
 		if err != nil {
 			return nil, err
 		}
 		for _, s := range found {
 			if other, ok := from[s.Name]; ok {
-				return nil, fmt.Errorf("eci: %s and %s: %w: both would be source %q: rename a file, or open them apart and set Source.Name", other, path, fault.SourceName, quote.Clip(s.Name))
+				return nil, fmt.Errorf("eci: %s and %s: %w: both would be source %q: give one a name, name=file", other, g.paths[0], fault.SourceName, quote.Clip(s.Name))
 			}
-			from[s.Name] = path
+			from[s.Name] = g.paths[0]
 			sources = append(sources, s)
 		}
 	}
 	return sources, nil
 }
 
-// sources opens one file. With several files, those of one with several sources
-// have its name in front.
-func (c *opener) sources(path string, several bool) ([]Source, error) {
-	in, err := c.inspect(path)
-	if err != nil {
-		return nil, err
-	}
-	name := textfile.Stem(path)
-	if !in.split {
-		return []Source{in.source(name, "")}, nil
-	}
-	picks, err := in.picks()
-	if err != nil {
-		return nil, err
-	}
-	var found []Source
-	for _, pick := range picks {
-		called := pick
-		if several {
-			called = name + "/" + pick
+// sources opens the files of one group. With several groups, those of one with
+// several sources have its name in front.
+func (c *opener) sources(g group, several bool) ([]Source, error) {
+	var order []string
+	parts := make(map[string][]Source)
+	for _, path := range g.paths {
+		in, err := c.inspect(path)
+		if err != nil {
+			return nil, err
 		}
-		found = append(found, in.source(called, pick))
+		picks := []string{""}
+		if in.split {
+			if picks, err = in.picks(); err != nil {
+				return nil, err
+			}
+		}
+		for _, pick := range picks {
+			name := g.name
+			switch {
+			case pick != "" && several:
+				name = g.name + "/" + pick
+			case pick != "" && !g.named, pick != "" && len(picks) > 1:
+				name = pick
+			}
+			if parts[name] == nil {
+				order = append(order, name)
+			}
+			parts[name] = append(parts[name], in.source(name, pick))
+		}
+	}
+	found := make([]Source, len(order))
+	for i, name := range order {
+		found[i] = concatenated(name, parts[name])
 	}
 	return found, nil
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"example.com/eci/internal/fault"
 	"example.com/eci/internal/jsonrow"
@@ -43,7 +45,7 @@ func (in *input) rows(s *textfile.Stream, pick string) rows {
 func (in *input) objectRows(s *textfile.Stream, pick string) rows {
 	return func(yield func(line int, r *row, err error) bool) {
 		objects := in.jsonRows(s)
-		d := rowDecoder{format: in.format, shape: in.shape, strict: in.strict, sample: in.sampling, pick: pick, queries: in.queries != nil, corpus: in.corpus != nil}
+		d := rowDecoder{format: in.format, shape: in.shape, strict: in.strict, keep: in.Extra, sample: in.sampling, pick: pick, queries: in.queries != nil, corpus: in.corpus != nil}
 		for {
 			raw, line, err := objects.Next()
 			if err == io.EOF {
@@ -67,6 +69,7 @@ func (in *input) objectRows(s *textfile.Stream, pick string) rows {
 func (in *input) tableRows(s *textfile.Stream) rows {
 	return func(yield func(line int, r *row, err error) bool) {
 		var r row
+		var names []string
 		t := in.openTable(s)
 		for header := in.header; ; header = false {
 			cells, line, err := t.next()
@@ -74,14 +77,30 @@ func (in *input) tableRows(s *textfile.Stream) rows {
 				return
 			}
 			if err == nil && header {
+				names = slices.Clone(cells)
 				continue
 			}
 			if err == nil {
 				err = in.columns.row(&r, cells)
 			}
+			if err == nil && in.Extra {
+				in.cellExtras(&r, names, cells)
+			}
 			if !yield(line, &r, err) || err != nil && !errors.Is(err, fault.Malformed) {
 				return
 			}
+		}
+	}
+}
+
+// cellExtras keeps the cells of a row that are neither texts nor ids of it.
+func (in *input) cellExtras(r *row, names, cells []string) {
+	c := &in.columns
+	used := append([]int{c.query, c.queryID, c.positive, c.positiveID, c.negID, c.source}, c.negatives...)
+	var d rowDecoder
+	for k, name := range names {
+		if !slices.Contains(used, k) && cells[k] != "" {
+			d.extra(r, strings.TrimSpace(name), cellValue(cells[k]))
 		}
 	}
 }
@@ -266,7 +285,7 @@ func (e *expansion) expand(line int, r *row, source string) bool {
 				QueryID: r.query.id, QueryText: r.query.text, QueryVector: r.query.vector,
 				PositiveID: p.id, PositiveText: p.text, PositiveVector: p.vector,
 				NegativeID: n.id, NegativeText: n.text, NegativeVector: n.vector,
-				SourceName: source, File: e.path, Row: line,
+				SourceName: source, File: e.path, Row: line, Extra: extrasOf(r, p, &n),
 			}
 			if n.line > 0 {
 				records[k].Row = n.line

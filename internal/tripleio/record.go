@@ -19,4 +19,6 @@ type Record struct {
 
 	File string `json:"-"`
 	Row  int    `json:"-"`
+
+	Extra []Extra `json:"-"`
 }

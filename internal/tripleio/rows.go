@@ -17,6 +17,7 @@ type row struct {
 	query                passage
 	positives, negatives []passage
 	source               string
+	extra                []Extra
 }
 
 // passage is a query or a document: a text, or the id of one that is looked up.
@@ -26,6 +27,7 @@ type passage struct {
 	bare     bool // the text is in a corpus
 	number   bool // a JSON number where a text should be, of a sample
 	line     int  // where it stands; 0 means the row's own line
+	extra    []Extra
 }
 
 // rowDecoder reads the rows of one JSON format. The row that decode returns is
@@ -36,6 +38,7 @@ type rowDecoder struct {
 	strict  bool   // texts are strings only, as JSONL documents it
 	queries bool   // a query without text may be looked up by id
 	corpus  bool   // so may a document
+	keep    bool   // fields that triples have no place for
 	sample  bool   // numbers may stand where texts should
 	pick    string // the source to read of a file with several
 
@@ -74,6 +77,9 @@ func (d *rowDecoder) decode(raw []byte) (*row, error) {
 	}
 	if err != nil {
 		return nil, mixed(err, d.format, o)
+	}
+	if d.keep {
+		d.extras(o)
 	}
 	return &d.row, nil
 }
@@ -165,11 +171,11 @@ func (d *rowDecoder) lists(o *jsonrow.Object) (err error) {
 	if err = d.query(o); err != nil {
 		return err
 	}
-	if r.positives, err = d.documents(o, r.positives, d.shape.positive, nil); err != nil {
+	if r.positives, err = d.documents(o, r.positives, d.shape.positive, d.shape.positiveID); err != nil {
 		return err
 	}
 	if d.format != MultiSource {
-		r.negatives, err = d.documents(o, r.negatives, d.shape.negative, nil)
+		r.negatives, err = d.documents(o, r.negatives, d.shape.negative, d.shape.negativeID)
 		return err
 	}
 	name, raw, ok := o.First(d.shape.negative)
@@ -272,7 +278,10 @@ func (d *rowDecoder) documents(o *jsonrow.Object, dst []passage, names, idNames 
 			}
 		}
 	}
-	return dst, o.Missing(append(names[:len(names):len(names)], idNames...)...)
+	if len(names) == 0 {
+		names = idNames
+	}
+	return dst, o.Missing(names...)
 }
 
 // meansList reports whether a field of the format holds a list.
@@ -384,6 +393,9 @@ func (d *rowDecoder) document(raw []byte, i int) (p passage, end int, err error)
 	}
 	if p.id, err = o.ID(documentIDs...); err != nil {
 		return p, end, err
+	}
+	if d.keep {
+		p.extra = elementExtras(o)
 	}
 	if p.bare = !o.Has(documentText); p.bare {
 		if p.id == "" || !d.corpus {

@@ -55,6 +55,9 @@ func ReadLines(name, path string, from *textfile.Opener) (*Table, error) {
 		if err == nil {
 			id, err = o.ID("id", "_id", "docid", "query_id")
 		}
+		if err == nil && id == "" { // by its text, then
+			id, err = o.Text("text", "query", "sentence", "passage", "document")
+		}
 		if err == nil && id == "" {
 			err = o.Missing("id")
 		}

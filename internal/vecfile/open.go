@@ -3,6 +3,7 @@ package vecfile
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,9 @@ func openTable(dir string, fsys fs.FS, stem string, open func(name string) (*Fil
 		}
 		return openArray(dir, fsys, stem, extension, open)
 	}
+	if t, err := openNPZ(dir, fsys, stem); t != nil || err != nil {
+		return t, err
+	}
 	for _, extension := range []string{".jsonl", ".jsonl.gz"} {
 		if _, err := fs.Stat(fsys, stem+extension); !errors.Is(err, fs.ErrNotExist) {
 			return ReadLines(filepath.Join(dir, stem+extension), stem+extension, &textfile.Opener{FS: fsys})
@@ -32,7 +36,7 @@ func openTable(dir string, fsys fs.FS, stem string, open func(name string) (*Fil
 	if t, err := openParts(dir, fsys, stem, open); t != nil || err != nil {
 		return t, err
 	}
-	return nil, fmt.Errorf("eci: %s: %w: want %s.npy or %[3]s.safetensors with %[3]s.ids, one id a line, or %[3]s.jsonl with id and vector (and so for queries and corpus)", cmp.Or(dir, "vectors"), fs.ErrNotExist, stem)
+	return nil, fmt.Errorf("eci: %s: %w: want %s.npy, %[3]s.npz or %[3]s.safetensors with %[3]s.ids, one id a line, or %[3]s.txt, one text a line, or %[3]s.jsonl with id and vector (and so for queries and corpus)", cmp.Or(dir, "vectors"), fs.ErrNotExist, stem)
 }
 
 // openArray opens an array and the ids of its rows.
@@ -41,16 +45,33 @@ func openArray(dir string, fsys fs.FS, stem, extension string, open func(name st
 	if err != nil {
 		return nil, err
 	}
-	return withIDs(data, filepath.Join(dir, stem+".ids"), stem+".ids", &textfile.Opener{FS: fsys})
+	return withIDs(data, dir, fsys, stem)
 }
 
-// withIDs joins an array with the ids in a file, and closes the array where it
-// fails. name is for errors.
-func withIDs(data Array, name, path string, from *textfile.Opener) (*Table, error) {
+// sideFiles are the extensions of the files that say which row is whose: ids, or
+// texts, one a line or as one JSON list.
+var sideFiles = []string{".ids", ".txt", ".json"}
+
+// withIDs joins an array with the ids or the texts of its rows that stand beside it,
+// and closes the array where it fails.
+func withIDs(data Array, dir string, fsys fs.FS, stems ...string) (*Table, error) {
+	for _, stem := range stems {
+		for _, extension := range sideFiles {
+			if _, err := fs.Stat(fsys, stem+extension); err == nil {
+				return joined(data, filepath.Join(dir, stem+extension), stem+extension, &textfile.Opener{FS: fsys})
+			}
+		}
+	}
+	return joined(data, filepath.Join(dir, stems[0]+".ids"), stems[0]+".ids", &textfile.Opener{FS: fsys})
+}
+
+// joined joins an array with the ids or texts in a file, and closes the array where
+// it fails. name is for errors.
+func joined(data Array, name, path string, from *textfile.Opener) (*Table, error) {
 	ids, err := readIDs(name, path, from)
 	if err == nil {
 		var t *Table
-		if t, err = NewTable(name, ids, data); err == nil {
+		if t, err = newTable(name, ids, data, !strings.HasSuffix(path, ".ids")); err == nil {
 			return t, nil
 		}
 	}
@@ -65,6 +86,10 @@ func readIDs(name, path string, from *textfile.Opener) (ids []string, err error)
 		return nil, &fault.RowError{File: name, Err: fmt.Errorf("the ids of the vectors, one a line: %w", err)}
 	}
 	defer s.Close()
+	if strings.HasSuffix(path, ".json") {
+		return readList(name, s, from)
+	}
+	bare := strings.HasSuffix(path, ".ids")
 	lines := jsonrow.Lines{R: s.Reader}
 	for {
 		line, err := lines.Next()
@@ -77,8 +102,36 @@ func readIDs(name, path string, from *textfile.Opener) (ids []string, err error)
 		if err != nil {
 			return nil, &fault.RowError{File: name, Row: lines.Row, Err: err}
 		}
-		ids = append(ids, string(bytes.TrimSpace(line)))
+		if bare {
+			line = bytes.TrimSpace(line)
+		}
+		ids = append(ids, string(line))
 	}
+}
+
+// readList reads ids or texts from one JSON list.
+func readList(name string, s *textfile.Stream, from *textfile.Opener) (ids []string, err error) {
+	var loaded countingReader
+	loaded.r, loaded.fits = s, func(n int64) error { return from.Fits(s, n) }
+	if err := json.NewDecoder(&loaded).Decode(&ids); err != nil {
+		return nil, &fault.RowError{File: name, Err: fmt.Errorf("%w: want one JSON list of texts: %w", fault.Format, err)}
+	}
+	return ids, nil
+}
+
+// countingReader limits what is read.
+type countingReader struct {
+	r    io.Reader
+	n    int64
+	fits func(n int64) error
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	if c.n += int64(n); err == nil {
+		err = c.fits(c.n)
+	}
+	return n, err
 }
 
 // OpenPair opens the tables called queries and corpus in a file system. open opens
@@ -106,7 +159,7 @@ func OpenTable(path, ids string, from *textfile.Opener) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	return withIDs(data, ids, ids, from)
+	return joined(data, ids, ids, from)
 }
 
 // Open opens an .npy or, by its extension, a .safetensors file.

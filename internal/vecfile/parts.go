@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"example.com/eci/internal/fault"
@@ -16,12 +18,16 @@ import (
 // nil when there are none. dir goes in front of the names in errors.
 func openParts(dir string, fsys fs.FS, stem string, open func(name string) (*File, error)) (*Table, error) {
 	for _, extension := range []string{".npy", ".safetensors"} {
-		names, err := fs.Glob(fsys, stem+"-*"+extension)
+		names, err := fs.Glob(fsys, stem+`[_\-]*`+extension)
 		if err != nil {
 			return nil, fmt.Errorf("eci: %s: %w", dir, err)
 		}
 		if len(names) == 0 {
 			continue
+		}
+		slices.SortStableFunc(names, byNumber)
+		if _, err := fs.Stat(fsys, strings.TrimSuffix(names[0], extension)+".ids"); errors.Is(err, fs.ErrNotExist) {
+			return openJoined(dir, fsys, stem, names, open)
 		}
 		joined := &Table{name: filepath.Join(dir, stem+"-*.ids"), rows: map[string]int{}}
 		var all parts
@@ -42,6 +48,58 @@ func openParts(dir string, fsys fs.FS, stem string, open func(name string) (*Fil
 		return joined, nil
 	}
 	return nil, nil
+}
+
+// byNumber orders the names of parts by the first number in which they differ, so
+// that part 10 follows part 9.
+func byNumber(a, b string) int {
+	for {
+		i := 0
+		for i < len(a) && i < len(b) && a[i] == b[i] && (a[i] < '0' || a[i] > '9') {
+			i++
+		}
+		a, b = a[i:], b[i:]
+		x, restA := leadingNumber(a)
+		y, restB := leadingNumber(b)
+		switch {
+		case x < 0 || y < 0:
+			return strings.Compare(a, b)
+		case x != y:
+			return x - y
+		}
+		a, b = restA, restB
+	}
+}
+
+// leadingNumber is the number that a text begins with, -1 for none, and the rest.
+func leadingNumber(s string) (int, string) {
+	i := 0
+	for i < len(s) && i < 9 && s[i] >= '0' && s[i] <= '9' {
+		i++
+	}
+	n, err := strconv.Atoi(s[:i])
+	if err != nil {
+		return -1, s
+	}
+	return n, s[i:]
+}
+
+// openJoined opens parts that have one file of ids or texts for all of them.
+func openJoined(dir string, fsys fs.FS, stem string, names []string, open func(name string) (*File, error)) (*Table, error) {
+	var all parts
+	for _, name := range names {
+		part, err := open(name)
+		if err == nil && len(all) > 0 && part.Dimension() != all.Dimension() {
+			part.Close()
+			err = fmt.Errorf("eci: %s: %w: %d components, %d in the parts before it; were all made with one encoder?", filepath.Join(dir, name), fault.Dimension, part.Dimension(), all.Dimension())
+		}
+		if err != nil {
+			all.Close()
+			return nil, err
+		}
+		all = append(all, part)
+	}
+	return withIDs(all, dir, fsys, stem, strings.TrimSuffix(names[0], filepath.Ext(names[0])))
 }
 
 // join adds the ids of a part that follows the arrays before it.

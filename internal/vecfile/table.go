@@ -26,6 +26,14 @@ type Table struct {
 // fault.RowCount, ids that differ in number from the rows, and, with fault.Malformed,
 // an empty id or one given twice.
 func NewTable(name string, ids []string, data Array) (*Table, error) {
+	return newTable(name, ids, data, false)
+}
+
+// newTable is NewTable for ids, or for texts, of which one may be there twice.
+func newTable(name string, ids []string, data Array, texts bool) (*Table, error) {
+	if texts && len(ids) != data.Rows() {
+		return nil, fmt.Errorf("eci: %s: %w: %d texts, %d rows; texts with line breaks must stand in one JSON list, in a file .json", name, fault.RowCount, len(ids), data.Rows())
+	}
 	if len(ids) != data.Rows() {
 		return nil, fmt.Errorf("eci: %s: %w: %d ids, %d rows", name, fault.RowCount, len(ids), data.Rows())
 	}
@@ -34,7 +42,11 @@ func NewTable(name string, ids []string, data Array) (*Table, error) {
 		if id == "" {
 			return nil, &fault.RowError{File: name, Row: i + 1, Err: fmt.Errorf("%w: empty id", fault.Malformed)}
 		}
-		if first, ok := t.rows[id]; ok {
+		first, ok := t.rows[id]
+		if ok && texts {
+			continue
+		}
+		if ok {
 			return nil, &fault.RowError{File: name, Row: i + 1, Err: fmt.Errorf("%w: id %q is also that of row %d", fault.Malformed, quote.Clip(id), first+1)}
 		}
 		t.rows[id] = i
