@@ -88,23 +88,19 @@ func (r *run) artifact(rows []*checked) (*Artifact, error) {
 					}
 				}
 			}
-			moments.groups[f].flush(d)
 		}
 	})
-	all := make([]float64, d*d)
-	for f := range folds {
-		for k, x := range moments.groups[f].sum {
-			all[k] += x
-		}
-	}
+	all, _ := moments.total()
 	values := make([][2][]float64, artifactFolds) // discriminants of the held-out fold
 	spreads := make([]float64, artifactFolds)
 	parallel(artifactFolds, func(lo, hi int) {
+		scratch := scratches.Get().(*scratch)
+		defer scratches.Put(scratch)
 		for f := lo; f < hi; f++ {
 			if n := len(rows) - len(folds[f]); n == 0 || len(folds[f]) == 0 {
 				continue
 			}
-			w, spread := discriminant(d, f, folds, all, moments.groups[f].sum, sums)
+			w, spread := discriminant(d, f, folds, all, moments.groups[f].upper(d, scratch), sums)
 			if w == nil {
 				continue
 			}

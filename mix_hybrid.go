@@ -119,9 +119,6 @@ func (r *Ranking) parts() (*parts, error) {
 	if _, err := checkMixture(weights, p.matrices); err != nil {
 		return nil, err
 	}
-	for _, m := range p.matrices {
-		m.flush()
-	}
 	p.config = p.matrices[0].config
 	p.means = make([][]float64, len(p.matrices))
 	parallel(len(p.matrices), func(lo, hi int) {
@@ -137,10 +134,14 @@ func meanOf(m *Matrix) []float64 {
 	d := m.config.Dimension
 	mean := make([]float64, d*d)
 	scale := 1 / float64(max(m.Triples(), 1))
+	scratch := scratches.Get().(*scratch)
+	defer scratches.Put(scratch)
 	for j := range m.groups {
-		for k, x := range m.groups[j].sum {
-			mean[k] += scale * x
+		upper := m.groups[j].upper(d, scratch)
+		for k := range upper {
+			upper[k] *= scale
 		}
+		addRows(mean, upper, d, 0, d)
 	}
 	return mean
 }
@@ -223,14 +224,14 @@ func (p *parts) classes(k int) *classes {
 		}
 	}
 	parallel(len(p.matrices)*k, func(lo, hi int) {
+		scratch := scratches.Get().(*scratch)
+		defer scratches.Put(scratch)
 		for at := lo; at < hi; at++ {
 			s, class := at/k, at%k
 			groups := p.matrices[s].groups
 			for j := class; j < len(groups); j += k {
 				c.triples[s][class] += groups[j].triples
-				for i, x := range groups[j].sum {
-					c.sums[s][class][i] += x
-				}
+				addRows(c.sums[s][class], groups[j].upper(d, scratch), d, 0, d)
 			}
 		}
 	})

@@ -273,7 +273,7 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 		return nil, err
 	}
 	if a.matrix != nil {
-		a.matrix.release()
+		a.matrix.settle()
 	}
 	s, err := a.score(ctx, source, pass.skipped)
 	if err == nil && a.checks != nil {
