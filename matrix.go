@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"sync"
 
@@ -72,6 +71,7 @@ func (c MatrixConfig) withDefaults() (MatrixConfig, error) {
 type Matrix struct {
 	config MatrixConfig
 	groups []matrixGroup
+	cores  int // that a jackknife may use, as each takes memory; 0 means all
 }
 
 // matrixGroup is sum w r rT over one group of queries.
@@ -161,7 +161,7 @@ func (m *Matrix) settle() {
 
 // eachGroup calls fn for every group, on all cores.
 func (m *Matrix) eachGroup(fn func(g *matrixGroup, s *scratch)) {
-	parallel(len(m.groups), func(lo, hi int) {
+	parallelOn(m.cores, len(m.groups), func(lo, hi int) {
 		scratch := scratches.Get().(*scratch)
 		defer scratches.Put(scratch)
 		for i := lo; i < hi; i++ {
@@ -252,9 +252,11 @@ func (m *Matrix) Scale(alpha float64) error {
 
 // total returns the unscaled upper triangle sum w r rT over all groups; nil when
 // there are no triples.
-func (m *Matrix) total() (sum []float64, triples int) { return total(m.groups, m.config.Dimension) }
+func (m *Matrix) total() (sum []float64, triples int) {
+	return total(m.groups, m.config.Dimension, m.cores)
+}
 
-func total(groups []matrixGroup, d int) (sum []float64, triples int) {
+func total(groups []matrixGroup, d, cores int) (sum []float64, triples int) {
 	for i := range groups {
 		triples += groups[i].triples
 	}
@@ -263,7 +265,7 @@ func total(groups []matrixGroup, d int) (sum []float64, triples int) {
 	}
 	sum = make([]float64, d*d)
 	// A few groups at a time are summed concurrently, then added in their order.
-	width := min(len(groups), runtime.GOMAXPROCS(0), 8)
+	width := min(len(groups), coresOf(cores), 8)
 	working := make([]*scratch, width)
 	uppers := make([][]float64, width)
 	for w := range working {
@@ -371,7 +373,7 @@ func (m *Matrix) logDets(ctx context.Context) (all float64, without []float64, e
 		})
 	}
 	groups := m.triangles()
-	sum, n := total(groups, m.config.Dimension)
+	sum, n := total(groups, m.config.Dimension, m.cores)
 	d := m.config.Dimension
 	return m.replicates(ctx, func(i int, memory *[]float64) (float64, error) {
 		if *memory == nil {
@@ -399,7 +401,7 @@ func (m *Matrix) logDets(ctx context.Context) (all float64, without []float64, e
 func (m *Matrix) replicates(ctx context.Context, value func(i int, memory *[]float64) (float64, error)) (all float64, without []float64, err error) {
 	values := make([]float64, len(m.groups)+1)
 	errs := make([]error, len(m.groups)+1)
-	parallel(len(values), func(lo, hi int) {
+	parallelOn(m.cores, len(values), func(lo, hi int) {
 		var memory []float64
 		for i := lo; i < hi; i++ {
 			if errs[i] = ctxerr.Of(ctx); errs[i] != nil {
@@ -435,7 +437,7 @@ func (m *Matrix) triangles() []matrixGroup {
 		return m.groups
 	}
 	groups := make([]matrixGroup, len(m.groups))
-	parallel(len(groups), func(lo, hi int) {
+	parallelOn(m.cores, len(groups), func(lo, hi int) {
 		scratch := scratches.Get().(*scratch)
 		defer scratches.Put(scratch)
 		for i := lo; i < hi; i++ {

@@ -110,7 +110,7 @@ func (r *Ranking) parts() (*parts, error) {
 			return nil, fmt.Errorf("eci: hybrids and mixtures: %w: ranked source %d has no score", ErrIncompatible, i+1)
 		}
 		if s.Matrix == nil {
-			return nil, fmt.Errorf("eci: hybrids and mixtures: %w: source %q has no matrix; rank with Sem", ErrIncompatible, s.Source)
+			return nil, fmt.Errorf("eci: hybrids and mixtures: %w: source %q has no matrix; rank with Sem, without ReleaseMatrix", ErrIncompatible, s.Source)
 		}
 		p.names, p.matrices = append(p.names, s.Source), append(p.matrices, s.Matrix)
 	}

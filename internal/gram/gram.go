@@ -50,17 +50,21 @@ const exactBlock = 192
 func pendingRows(d int) int { return max(exactBlock, d/2) }
 func pendingFast(d int) int { return (max(d, 1) + syrk.MaxRows - 1) / syrk.MaxRows * syrk.MaxRows }
 
-// Bytes returns the most memory that a Sum of n rows takes, pending ones included.
-func Bytes(n, d int, fast bool) int64 {
-	width, most := int64(8), int64(pendingRows(d))
+// RowBytes is the memory of n rows, of float32 where fast.
+func RowBytes(n, d int, fast bool) int64 {
 	if fast {
-		width, most = 4, int64(pendingFast(d))
+		return 4 * int64(n) * int64(d)
 	}
-	rows := int64(n)
-	if rows <= most {
-		return width * int64(d) * rows
+	return 8 * int64(n) * int64(d)
+}
+
+// Most is the most memory that a Sum takes once it is settled.
+func Most(d int, fast bool) int64 {
+	pending := pendingRows(d)
+	if fast {
+		pending = pendingFast(d)
 	}
-	return 8*int64(Triangle(d)) + width*int64(d)*most
+	return max(8*int64(Triangle(d)), RowBytes(pending, d, fast))
 }
 
 // Row counts a row and returns its d numbers, which the caller must fill before

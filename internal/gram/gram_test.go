@@ -188,12 +188,21 @@ func TestDual(t *testing.T) {
 	}
 }
 
-// TestBytes: a Sum takes no more than is said.
-func TestBytes(t *testing.T) {
-	if got := gram.Bytes(100, 1000, false); got != 8*100*1000 {
-		t.Errorf("100 rows of 1,000 take %d bytes", got)
-	}
-	if got := gram.Bytes(1e6, 1000, true); got != 4*1000*1001+4*1000*1152 {
-		t.Errorf("a million rows of 1,000 take %d bytes", got)
+// TestMost: a settled Sum takes no more than is said, in either form.
+func TestMost(t *testing.T) {
+	for _, fast := range []bool{false, true} {
+		for _, n := range []int{1, 100, 384, 385, 1000} {
+			const d = 300
+			s, _ := made(n, d, fast, 4)
+			s.Settle(d, new(gram.Scratch))
+			triangle, rows, short := s.Parts()
+			took := 8*cap(triangle) + 8*cap(rows)
+			for _, b := range short {
+				took += 4 * cap(b)
+			}
+			if int64(took) > gram.Most(d, fast) || triangle == nil && int64(took) != gram.RowBytes(n, d, fast) {
+				t.Errorf("%d rows, fast %v: %d bytes, at most %d", n, fast, took, gram.Most(d, fast))
+			}
+		}
 	}
 }
