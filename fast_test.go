@@ -1,6 +1,7 @@
 package eci
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"math"
@@ -224,5 +225,76 @@ func TestDualControls(t *testing.T) {
 		near(name, pair[0].Value, pair[1].Value)
 		near(name+" difference", pair[0].Difference, pair[1].Difference)
 		near(name+" standard error", pair[0].StandardError, pair[1].StandardError)
+	}
+}
+
+// cutEncoder embeds as another does and keeps the first so many components.
+type cutEncoder struct {
+	hashEncoder
+	first int
+}
+
+func (e *cutEncoder) EmbedQueries(ctx context.Context, texts []string) ([][]float32, error) {
+	return e.cut(e.hashEncoder.EmbedQueries(ctx, texts))
+}
+
+func (e *cutEncoder) EmbedDocuments(ctx context.Context, texts []string) ([][]float32, error) {
+	return e.cut(e.hashEncoder.EmbedDocuments(ctx, texts))
+}
+
+func (e *cutEncoder) cut(vectors [][]float32, err error) ([][]float32, error) {
+	for i := range vectors {
+		vectors[i] = vectors[i][:e.first]
+	}
+	return vectors, err
+}
+
+// TestDimensions: the first components of vectors of every origin give the bits of
+// vectors that were cut before, and shorter vectors are refused.
+func TestDimensions(t *testing.T) {
+	const whole, first = 24, 10
+	texts := textSources(60)
+	long, short := &hashEncoder{components: whole}, &cutEncoder{hashEncoder{components: whole}, first}
+	tables := func(components int) Vectors {
+		m := VectorMap{Queries: make(map[string][]float32), Documents: make(map[string][]float32)}
+		for _, source := range withVectors(long, texts) {
+			for rec, err := range source.Triples {
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := rec.(*Record)
+				m.Queries[r.QueryID] = r.QueryVector[:components]
+				m.Documents[r.PositiveID], m.Documents[r.NegativeID] = r.PositiveVector[:components], r.NegativeVector[:components]
+			}
+		}
+		return m
+	}
+	want, err := Rank(t.Context(), &Sem{Embedder: short}, texts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for origin, test := range map[string]struct {
+		sem     Sem
+		sources []Source
+	}{
+		"an embedder":         {Sem{Embedder: long, Dimensions: first}, texts},
+		"tables":              {Sem{Vectors: tables(whole), Dimensions: first}, texts},
+		"the triples":         {Sem{Dimensions: first}, withVectors(long, texts)},
+		"vectors of that cut": {Sem{Embedder: short, Dimensions: first}, texts},
+		"tables cut before":   {Sem{Vectors: tables(first)}, texts},
+	} {
+		got, err := Rank(t.Context(), &test.sem, test.sources...)
+		if err != nil {
+			t.Errorf("%s: %v", origin, err)
+			continue
+		}
+		for i, s := range got.Ranked {
+			if w := want.Ranked[i]; s.Source != w.Source || s.Value != w.Value || s.Controls.Random.Difference != w.Controls.Random.Difference || s.Artifact.AUC != w.Artifact.AUC {
+				t.Errorf("%s: %s %v, cut before %s %v", origin, s.Source, s.Value, w.Source, w.Value)
+			}
+		}
+	}
+	if _, err := Rank(t.Context(), &Sem{Embedder: long, Dimensions: whole + 1}, texts...); !errors.Is(err, ErrDimension) || !strings.Contains(err.Error(), "Sem.Dimensions") {
+		t.Error("longer than the vectors:", err)
 	}
 }

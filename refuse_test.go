@@ -24,6 +24,7 @@ func TestEverySettingIsRefusedByItsName(t *testing.T) {
 		"BatchSize":                        {{BatchSize: -1}},
 		"CacheBytes":                       {{CacheBytes: -1}},
 		"MemoryBytes":                      {{MemoryBytes: -1}},
+		"Dimensions":                       {{Dimensions: -1}, {Dimensions: maxDimension + 1}},
 		"Skip":                             {{Skip: 16}, {Skip: SkipMalformed | 128}},
 		`"consistency": field Temperature`: {one(TargetConsistency{-1}), one(TargetConsistency{nan}), one(TargetConsistency{inf})},
 		`"locality": field Temperature`:    {one(SemanticLocality{-1}), one(SemanticLocality{nan}), one(SemanticLocality{inf})},

@@ -56,6 +56,11 @@ type Sem struct {
 	// 1e-9 of its value.
 	Exact bool
 
+	// Dimensions takes the first so many components of every vector, of any origin,
+	// and scales them to length 1 again, for encoders that are trained for it
+	// (Matryoshka); 0 means all. Shorter vectors are refused with ErrDimension.
+	Dimensions int
+
 	// BatchSize is the most texts handed to the Embedder at once; 0 means 256. It
 	// does not change the result.
 	BatchSize int
@@ -333,6 +338,8 @@ func (s *Sem) resolve() error {
 		return refuse("Temperature %v is not positive and finite", s.Temperature)
 	case s.BatchSize < 0:
 		return refuse("BatchSize %d is negative", s.BatchSize)
+	case s.Dimensions < 0 || s.Dimensions > maxDimension:
+		return refuse("Dimensions %d is not in 0..%d", s.Dimensions, maxDimension)
 	case s.CacheBytes < 0:
 		return refuse("CacheBytes %d is negative", s.CacheBytes)
 	case s.MemoryBytes < 0:

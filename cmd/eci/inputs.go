@@ -28,6 +28,7 @@ type inputs struct {
 	budget            int
 	seed              uint64
 	groups            int
+	dimensions        int
 	exact             bool
 	consistency, near float64
 	checkpoint        string
@@ -61,6 +62,7 @@ func (in *inputs) scoring(flags *pflag.FlagSet) {
 	flags.IntVar(&in.budget, "budget", 0, "triples scored of every source: 0 for the smallest source's count, -1 for all")
 	flags.Uint64Var(&in.seed, "seed", 0, "seed of the sample")
 	flags.IntVar(&in.groups, "groups", 32, "jackknife groups of queries")
+	flags.IntVar(&in.dimensions, "dimensions", 0, "first so many components of every vector, for encoders trained for it; 0 for all")
 	flags.BoolVar(&in.exact, "exact", false, "sum in float64 throughout")
 	flags.Float64Var(&in.consistency, "consistency-temperature", 1, "temperature of target consistency, in units of its scale")
 	flags.Float64Var(&in.near, "locality-temperature", 1, "temperature of semantic locality, in units of its scale")
@@ -227,7 +229,7 @@ func (in *inputs) settings(sem *eci.Sem) error {
 	if !(in.epsilon2 > 0 && in.consistency > 0 && in.near > 0) {
 		return usage("--epsilon2 and temperatures must be above 0")
 	}
-	sem.Budget, sem.Seed, sem.Groups, sem.Exact = in.budget, in.seed, in.groups, in.exact
+	sem.Budget, sem.Seed, sem.Groups, sem.Exact, sem.Dimensions = in.budget, in.seed, in.groups, in.exact, in.dimensions
 	sem.Epsilon2, sem.Checkpoint = in.epsilon2, in.checkpoint
 	sem.Components = []eci.Component{
 		eci.TargetConsistency{Temperature: in.consistency},

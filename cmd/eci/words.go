@@ -19,6 +19,7 @@ var fieldWords = strings.NewReplacer(
 	"positive number, 0 for 512 or Unlimited", "positive number, or 0 for all",
 	"settings: Budget ", "settings: --budget ",
 	"smallest source or Unlimited", "smallest source or -1 for all",
+	"settings: Dimensions ", "settings: --dimensions ",
 	"settings: Groups ", "settings: --groups ",
 	"fewer Groups", "fewer --groups",
 	"a smaller Budget or fewer sources", "a smaller --budget or fewer sources",
