@@ -6,11 +6,9 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
-	"gonum.org/v1/gonum/lapack/lapack64"
-
+	"example.com/eci/internal/discriminant"
 	"example.com/eci/internal/dots"
+	"example.com/eci/internal/gram"
 	"example.com/eci/internal/stat"
 )
 
@@ -64,60 +62,19 @@ func (r *run) artifact(rows []*checked) (*Artifact, error) {
 	if len(rows) < artifactFewest {
 		return &Artifact{}, nil
 	}
-	d := r.dimension
 	folds := make([][]*checked, artifactFolds)
 	for _, c := range rows {
 		f := mix64(c.query) % artifactFolds
 		folds[f] = append(folds[f], c)
 	}
-	// Second moments of all passages and sums of each class, by fold.
-	moments, err := NewMatrix(MatrixConfig{Dimension: d, Groups: artifactFolds})
+	held := r.heldOut
+	if 2*len(rows) < r.dimension && r.dimension >= exactDimension {
+		held = r.heldOutDual
+	}
+	values, spreads, err := held(rows, folds)
 	if err != nil {
 		return nil, err
 	}
-	sums := make([][2][]float64, artifactFolds)
-	parallel(artifactFolds, func(lo, hi int) {
-		for f := lo; f < hi; f++ {
-			for class := range 2 {
-				sums[f][class] = make([]float64, d)
-				for _, c := range folds[f] {
-					x := moments.row(f)
-					c.unit(x, 1+class)
-					for k, v := range x {
-						sums[f][class][k] += v
-					}
-				}
-			}
-			moments.groups[f].flush(d)
-		}
-	})
-	all := make([]float64, d*d)
-	for f := range folds {
-		for k, x := range moments.groups[f].sum {
-			all[k] += x
-		}
-	}
-	values := make([][2][]float64, artifactFolds) // discriminants of the held-out fold
-	spreads := make([]float64, artifactFolds)
-	parallel(artifactFolds, func(lo, hi int) {
-		for f := lo; f < hi; f++ {
-			if n := len(rows) - len(folds[f]); n == 0 || len(folds[f]) == 0 {
-				continue
-			}
-			w, spread := discriminant(d, f, folds, all, moments.groups[f].sum, sums)
-			if w == nil {
-				continue
-			}
-			spreads[f] = spread
-			x := make([]float64, d)
-			for class := range 2 {
-				for _, c := range folds[f] {
-					c.unit(x, 1+class)
-					values[f][class] = append(values[f][class], dots.Inner(w, x))
-				}
-			}
-		}
-	})
 	a := &Artifact{}
 	var pairs float64
 	type told struct {
@@ -158,6 +115,95 @@ func (r *run) artifact(rows []*checked) (*Artifact, error) {
 	return a, nil
 }
 
+// heldOut trains a discriminant without each fold, and returns its values at the
+// fold's positives and negatives and their standard deviation within a class.
+func (r *run) heldOut(rows []*checked, folds [][]*checked) (values [][2][]float64, spreads []float64, err error) {
+	d := r.dimension
+	// Second moments of all passages and sums of each class, by fold.
+	moments, err := NewMatrix(MatrixConfig{Dimension: d, Groups: artifactFolds})
+	if err != nil {
+		return nil, nil, err
+	}
+	moments.cores = r.cores
+	sums := make([][2][]float64, artifactFolds)
+	parallelOn(r.cores, artifactFolds, func(lo, hi int) {
+		for f := lo; f < hi; f++ {
+			for class := range 2 {
+				sums[f][class] = make([]float64, d)
+				for _, c := range folds[f] {
+					x := moments.row(f)
+					c.unit(x, 1+class)
+					for k, v := range x {
+						sums[f][class][k] += v
+					}
+				}
+			}
+		}
+	})
+	all, _ := moments.total()
+	values = make([][2][]float64, artifactFolds)
+	spreads = make([]float64, artifactFolds)
+	parallelOn(r.cores, artifactFolds, func(lo, hi int) {
+		scratch := scratches.Get().(*scratch)
+		defer scratches.Put(scratch)
+		for f := lo; f < hi; f++ {
+			if n := len(rows) - len(folds[f]); n == 0 || len(folds[f]) == 0 {
+				continue
+			}
+			w, spread := fisher(d, f, folds, all, moments.groups[f].upper(d, scratch), sums)
+			if w == nil {
+				continue
+			}
+			spreads[f] = spread
+			x := make([]float64, d)
+			for class := range 2 {
+				for _, c := range folds[f] {
+					c.unit(x, 1+class)
+					values[f][class] = append(values[f][class], dots.Inner(w, x))
+				}
+			}
+		}
+	})
+	return values, spreads, nil
+}
+
+// heldOutDual is heldOut from the inner products of the passages, for fewer of them
+// than dimensions.
+func (r *run) heldOutDual(rows []*checked, folds [][]*checked) (values [][2][]float64, spreads []float64, err error) {
+	n, d := len(rows), r.dimension
+	place := make(map[*checked]int, n)
+	passages := make([]float64, 2*n*d)
+	for i, c := range rows {
+		place[c] = i
+		for class := range 2 {
+			c.unit(passages[(class*n+i)*d:][:d], 1+class)
+		}
+	}
+	products, stride := gram.Dual(passages, 2*n, d, parallel)
+	pairs := discriminant.Pairs{N: n, Products: products, Stride: stride}
+	values, spreads = make([][2][]float64, artifactFolds), make([]float64, artifactFolds)
+	parallelOn(r.cores, artifactFolds, func(lo, hi int) {
+		for f := lo; f < hi; f++ {
+			var trained, held []int
+			for g := range folds {
+				for _, c := range folds[g] {
+					if g == f {
+						held = append(held, place[c])
+					} else {
+						trained = append(trained, place[c])
+					}
+				}
+			}
+			if len(held) > 0 && len(trained) > 0 {
+				if v, spread, ok := pairs.HeldOut(trained, held, artifactRidge/float64(d)); ok {
+					values[f], spreads[f] = v, spread
+				}
+			}
+		}
+	})
+	return values, spreads, nil
+}
+
 // unit writes the unit vector of one side to dst.
 func (c *checked) unit(dst []float64, side int) {
 	inverse := c.row.inverse[side]
@@ -166,11 +212,11 @@ func (c *checked) unit(dst []float64, side int) {
 	}
 }
 
-// discriminant is Fisher's with a ridge, w = (C + l I)^-1 (mean+ - mean-), of all
+// fisher is Fisher's discriminant with a ridge, w = (C + l I)^-1 (mean+ - mean-), of all
 // folds but one: C is the covariance within the classes, l a share of its mean
 // diagonal. It also returns the standard deviation of w.x within a class. nil
 // means that there is nothing to invert.
-func discriminant(d, without int, folds [][]*checked, all, fold []float64, sums [][2][]float64) (w []float64, spread float64) {
+func fisher(d, without int, folds [][]*checked, all, fold []float64, sums [][2][]float64) (w []float64, spread float64) {
 	c := slices.Clone(all)
 	for k, x := range fold {
 		c[k] -= x
@@ -212,12 +258,18 @@ func discriminant(d, without int, folds [][]*checked, all, fold []float64, sums 
 	for i := range d {
 		c[i*d+i] += ridge
 	}
-	difference := slices.Clone(w)
-	factor, ok := lapack64.Potrf(blas64.Symmetric{N: d, Stride: d, Data: c, Uplo: blas.Upper})
-	if !ok {
+	if _, err := invertUpper(c, d); err != nil {
 		return nil, 0
 	}
-	lapack64.Potrs(factor, blas64.General{Rows: d, Cols: 1, Stride: 1, Data: w})
+	difference := w
+	w = make([]float64, d)
+	for i := range d {
+		row := c[i*d : (i+1)*d]
+		w[i] += dots.Inner(row[i:], difference[i:])
+		for j := i + 1; j < d; j++ {
+			w[j] += float64(row[j] * difference[i])
+		}
+	}
 	// wT (C + l I) w = w.(mean+ - mean-).
 	return w, math.Sqrt(max(0, dots.Inner(w, difference)))
 }

@@ -228,7 +228,8 @@ func (r *run) findOne(b *batch, at side) (*vector, error) {
 
 // accept checks a vector and gives it a place in the batch.
 func (b *batch) accept(source *vectorSource, data []float32) (*vector, error) {
-	if err := source.accept(data); err != nil {
+	data, err := source.accept(data)
+	if err != nil {
 		return nil, err
 	}
 	if len(b.vectors) == cap(b.vectors) {

@@ -5,41 +5,60 @@ import (
 	"fmt"
 	"hash/crc64"
 	"math"
+
+	"example.com/eci/internal/gram"
 )
 
-// The stored form of a Matrix, version 1, little-endian:
+// The stored form of a Matrix, version 2, little-endian:
 //
 //	offset  size          content
 //	0       4             "ECIM"
-//	4       2             version, 1
+//	4       2             version, 2
 //	6       2             s, the length of Settings in bytes
 //	8       4             d, the dimension
 //	12      4             G, the number of groups
 //	16      8             eps^2, float64
 //	24      s             Settings
 //	24+s    8 G           triples of each group
-//	...     4 d (d+1)     for each group with triples: the upper triangle of
-//	                      sum w r rT, row by row, float64
+//	...     G             form of each group: 0 sums, 1 rows, 2 short rows
+//	...                   for each group with triples, one of
+//	        4 d (d+1)     the upper triangle of sum w r rT, row by row, float64
+//	        8 d triples   rows sqrt(w) r, float64
+//	        4 d triples   rows sqrt(w) r, float32
 //	end-8   8             CRC-64 (ECMA) of all that comes before
+//
+// Version 1, which is read too, has no forms: all groups hold sums.
 const (
 	matrixMagic   = "ECIM"
-	matrixVersion = 1
+	matrixVersion = 2
 	matrixHeader  = 24
 	checksumSize  = 8
 )
 
+// The forms of a group.
+const (
+	formSums = iota
+	formRows
+	formShortRows
+	forms
+)
+
 var crcTable = crc64.MakeTable(crc64.ECMA)
 
-// MarshalBinary returns the stored form of the matrix: its settings, the sums of
-// each group and a checksum, about 4 G d^2 bytes. The same sums give the same
+// MarshalBinary returns the stored form of the matrix: its settings, the rows or
+// sums of each group, whichever it holds, and a checksum; at most about 4 G d^2
+// bytes. The same triples, added in the same order by the same calls, give the same
 // bytes on every machine.
 func (m *Matrix) MarshalBinary() ([]byte, error) {
-	m.flush()
 	c := m.config
 	if len(c.Settings) > math.MaxUint16 {
 		return nil, fmt.Errorf("eci: matrix: %w: settings of %d bytes; at most %d can be stored", ErrSettings, len(c.Settings), math.MaxUint16)
 	}
-	out := make([]byte, 0, m.storedSize())
+	size := matrixHeader + len(c.Settings) + 9*len(m.groups) + checksumSize
+	for i := range m.groups {
+		size += storedGroup(m.groups[i].form(), m.groups[i].triples, c.Dimension)
+	}
+	out := make([]byte, 0, size)
 	out = append(out, matrixMagic...)
 	out = binary.LittleEndian.AppendUint16(out, matrixVersion)
 	out = binary.LittleEndian.AppendUint16(out, uint16(len(c.Settings)))
@@ -50,29 +69,65 @@ func (m *Matrix) MarshalBinary() ([]byte, error) {
 	for i := range m.groups {
 		out = binary.LittleEndian.AppendUint64(out, uint64(m.groups[i].triples))
 	}
-	d := c.Dimension
 	for i := range m.groups {
-		if m.groups[i].triples == 0 {
-			continue
-		}
-		for row := range d {
-			for _, x := range m.groups[i].sum[row*d+row : (row+1)*d] {
-				out = binary.LittleEndian.AppendUint64(out, math.Float64bits(x))
-			}
-		}
+		out = append(out, m.groups[i].form())
+	}
+	for i := range m.groups {
+		out = m.groups[i].appendTo(out, c.Dimension)
 	}
 	return binary.LittleEndian.AppendUint64(out, crc64.Checksum(out, crcTable)), nil
 }
 
-func (m *Matrix) storedSize() int {
-	size := matrixHeader + len(m.config.Settings) + checksumSize
-	for i := range m.groups {
-		size += 8
-		if m.groups[i].triples > 0 {
-			size += 4 * m.config.Dimension * (m.config.Dimension + 1)
-		}
+// form is how the group is stored.
+func (g *matrixGroup) form() byte {
+	triangle, rows, short := g.sum.Parts()
+	switch {
+	case triangle == nil && len(rows) > 0 && len(short) == 0:
+		return formRows
+	case triangle == nil && len(rows) == 0 && len(short) > 0:
+		return formShortRows
 	}
-	return size
+	return formSums
+}
+
+// storedGroup is the number of bytes of a group's rows or sums.
+func storedGroup(form byte, triples, d int) int {
+	switch {
+	case triples == 0:
+		return 0
+	case form == formRows:
+		return 8 * triples * d
+	case form == formShortRows:
+		return 4 * triples * d
+	}
+	return 4 * d * (d + 1)
+}
+
+func (g *matrixGroup) appendTo(out []byte, d int) []byte {
+	if g.triples == 0 {
+		return out
+	}
+	numbers, rows, short := g.sum.Parts()
+	switch g.form() {
+	case formShortRows:
+		for _, block := range short {
+			for _, x := range block {
+				out = binary.LittleEndian.AppendUint32(out, math.Float32bits(x))
+			}
+		}
+		return out
+	case formRows:
+		numbers = rows
+	default:
+		scratch := scratches.Get().(*scratch)
+		defer scratches.Put(scratch)
+		folded := g.sum.Folded(d, &scratch.gram)
+		numbers, _, _ = folded.Parts()
+	}
+	for _, x := range numbers {
+		out = binary.LittleEndian.AppendUint64(out, math.Float64bits(x))
+	}
+	return out
 }
 
 // UnmarshalBinary replaces m by what MarshalBinary stored. On an error, an
@@ -87,8 +142,10 @@ func (m *Matrix) UnmarshalBinary(data []byte) error {
 		return fail("%d bytes are fewer than a header", len(data))
 	case string(data[:4]) != matrixMagic:
 		return fail("it does not begin with %q", matrixMagic)
-	case binary.LittleEndian.Uint16(data[4:]) != matrixVersion:
-		return fail("version %d; this program reads version %d", binary.LittleEndian.Uint16(data[4:]), matrixVersion)
+	}
+	version := binary.LittleEndian.Uint16(data[4:])
+	if version < 1 || version > matrixVersion {
+		return fail("version %d; this program reads versions 1 to %d", version, matrixVersion)
 	}
 	body, sum := data[:len(data)-checksumSize], data[len(data)-checksumSize:]
 	if crc64.Checksum(body, crcTable) != binary.LittleEndian.Uint64(sum) {
@@ -104,45 +161,93 @@ func (m *Matrix) UnmarshalBinary(data []byte) error {
 	}
 	body = body[matrixHeader:]
 	settings := int(binary.LittleEndian.Uint16(data[6:]))
-	if len(body) < settings+8*config.Groups {
+	perGroup := 8
+	if version > 1 {
+		perGroup++ // its form
+	}
+	if len(body) < settings+perGroup*config.Groups {
 		return fail("%d bytes are too few for %d groups", len(data), config.Groups)
 	}
 	config.Settings = string(body[:settings])
-	counts, sums := body[settings:settings+8*config.Groups], body[settings+8*config.Groups:]
-	d := config.Dimension
-	triangle := 4 * d * (d + 1)
-	filled := 0
-	var total uint64
-	for i := range config.Groups {
-		n := binary.LittleEndian.Uint64(counts[8*i:])
-		if total += n; n > math.MaxInt32<<20 || total > math.MaxInt32<<20 {
-			return fail("group %d has %d triples", i, n)
-		}
-		if n > 0 {
-			filled++
-		}
-	}
-	if len(sums) != filled*triangle {
-		return fail("%d bytes of sums, %d groups of dimension %d take %d", len(sums), filled, d, filled*triangle)
-	}
-	groups := make([]matrixGroup, config.Groups)
-	for i := range groups {
-		n := binary.LittleEndian.Uint64(counts[8*i:])
-		if n == 0 {
-			continue
-		}
-		groups[i] = matrixGroup{triples: int(n), sum: make([]float64, d*d)}
-		for row := range d {
-			for col := row; col < d; col++ {
-				x := math.Float64frombits(binary.LittleEndian.Uint64(sums))
-				if math.IsNaN(x) || math.IsInf(x, 0) || row == col && x < 0 {
-					return fail("group %d holds %v at row %d, column %d", i, x, row+1, col+1)
-				}
-				groups[i].sum[row*d+col] = x
-				sums = sums[8:]
-			}
-		}
+	counts, sums := body[settings:settings+8*config.Groups], body[settings+perGroup*config.Groups:]
+	kinds := make([]byte, config.Groups)
+	copy(kinds, body[settings+8*config.Groups:settings+perGroup*config.Groups])
+	groups, err := readGroups(config, counts, kinds, sums)
+	if err != nil {
+		return fail("%v", err)
 	}
 	m.config, m.groups = config, groups
+	return nil
+}
+
+// readGroups reads the groups of a stored matrix from their counts, forms and rows
+// or sums, after comparing the lengths.
+func readGroups(config MatrixConfig, counts, kinds, sums []byte) ([]matrixGroup, error) {
+	d := config.Dimension
+	groups := make([]matrixGroup, config.Groups)
+	var total uint64
+	want := 0
+	for i, kind := range kinds {
+		n := binary.LittleEndian.Uint64(counts[8*i:])
+		if total += n; n > math.MaxInt32<<20 || total > math.MaxInt32<<20 {
+			return nil, fmt.Errorf("group %d has %d triples", i, n)
+		}
+		if kind >= forms || kind != formSums && n > uint64(len(sums)/(4*d)) {
+			return nil, fmt.Errorf("group %d of %d triples has form %d", i, n, kind)
+		}
+		groups[i].triples = int(n)
+		want += storedGroup(kind, int(n), d)
+	}
+	if len(sums) != want {
+		return nil, fmt.Errorf("%d bytes of sums, %d groups of dimension %d take %d", len(sums), len(groups), d, want)
+	}
+	for i := range groups {
+		g := &groups[i]
+		size := storedGroup(kinds[i], g.triples, d)
+		if err := g.read(sums[:size], kinds[i], d); err != nil {
+			return nil, fmt.Errorf("group %d holds %w", i, err)
+		}
+		sums = sums[size:]
+	}
+	return groups, nil
+}
+
+// read takes the group's rows or sums from their stored form.
+func (g *matrixGroup) read(data []byte, form byte, d int) error {
+	if g.triples == 0 {
+		return nil
+	}
+	if form == formShortRows {
+		short := make([]float32, len(data)/4)
+		for k := range short {
+			short[k] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*k:]))
+			if x := float64(short[k]); !finite(x) {
+				return fmt.Errorf("%v in row %d", x, k/d+1)
+			}
+		}
+		g.sum = gram.FromParts(nil, nil, short, d)
+		return nil
+	}
+	numbers := make([]float64, len(data)/8)
+	for k := range numbers {
+		numbers[k] = math.Float64frombits(binary.LittleEndian.Uint64(data[8*k:]))
+		if form == formRows && !finite(numbers[k]) {
+			return fmt.Errorf("%v in row %d", numbers[k], k/d+1)
+		}
+	}
+	if form == formRows {
+		g.sum = gram.FromParts(nil, numbers, nil, d)
+		return nil
+	}
+	at := 0
+	for row := range d {
+		for col := row; col < d; col++ {
+			if x := numbers[at]; !finite(x) || row == col && x < 0 {
+				return fmt.Errorf("%v at row %d, column %d", x, row+1, col+1)
+			}
+			at++
+		}
+	}
+	g.sum = gram.FromParts(numbers, nil, nil, d)
 	return nil
 }

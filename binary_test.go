@@ -73,7 +73,7 @@ func TestMatrixBinaryGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden := filepath.Join("testdata", "golden", "matrix-v1.bin")
+	golden := filepath.Join("testdata", "golden", "matrix-v2.bin")
 	if *update {
 		if err := os.WriteFile(golden, got, 0o644); err != nil {
 			t.Fatal(err)
@@ -88,6 +88,85 @@ func TestMatrixBinaryGolden(t *testing.T) {
 	}
 }
 
+// TestMatrixReadsVersion1: files of the version that knew sums only are read, with
+// the same sums.
+func TestMatrixReadsVersion1(t *testing.T) {
+	old, err := os.ReadFile(filepath.Join("testdata", "golden", "matrix-v1.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m Matrix
+	if err := m.UnmarshalBinary(old); err != nil {
+		t.Fatal(err)
+	}
+	want := smallMatrix(t)
+	if diff := cmp.Diff(want.Config(), m.Config()); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(want.Symmetric().RawSymmetric().Data, m.Symmetric().RawSymmetric().Data); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestMatrixStoredRows: rows of both widths come back as rows, which a jackknife
+// and further rows treat alike; damaged ones are refused.
+func TestMatrixStoredRows(t *testing.T) {
+	const d = 70
+	for form, fill := range map[byte]func(m *Matrix, g int, x float64){
+		formRows:      func(m *Matrix, g int, x float64) { fillRow(m.row(g), x) },
+		formShortRows: func(m *Matrix, g int, x float64) { fillRow(m.fastRow(g), float32(x)) },
+	} {
+		m, err := NewMatrix(MatrixConfig{Dimension: d, Groups: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 30 {
+			fill(m, i%2, float64(i+1)) // the last group stays empty
+		}
+		data, err := m.MarshalBinary()
+		if err != nil || m.groups[0].form() != form {
+			t.Fatalf("form %d, want %d: %v", m.groups[0].form(), form, err)
+		}
+		var back Matrix
+		if err := back.UnmarshalBinary(data); err != nil || back.groups[1].form() != form {
+			t.Fatal(err)
+		}
+		for range 2 {
+			all, without, err := m.LogDets()
+			again, rest, err2 := back.LogDets()
+			if err != nil || err2 != nil || all != again || !cmp.Equal(without, rest) {
+				t.Errorf("form %d: %v and %v, %v %v", form, all, again, err, err2)
+			}
+			fill(m, 0, 40)
+			fill(&back, 0, 40)
+		}
+		for reason, change := range map[string]func(b []byte){
+			"a form that there is not": func(b []byte) { b[matrixHeader+3*8] = forms },
+			"the form of longer rows":  func(b []byte) { b[matrixHeader+3*8] = 3 - form },
+			"the form of sums":         func(b []byte) { b[matrixHeader+3*8] = formSums },
+			"more rows than there are": func(b []byte) { b[matrixHeader]++ },
+			"rows beyond counting":     func(b []byte) { b[matrixHeader+4] = 1 },
+			"a row that is not finite": func(b []byte) {
+				for k := range 8 {
+					b[matrixHeader+3*9+k] = 0xff
+				}
+			},
+		} {
+			damaged := append([]byte(nil), data...)
+			change(damaged)
+			if err := new(Matrix).UnmarshalBinary(sealed(damaged)); !errors.Is(err, ErrFormat) {
+				t.Errorf("form %d, %s: %v, want ErrFormat", form, reason, err)
+			}
+		}
+	}
+}
+
+func fillRow[T float32 | float64](row []T, x T) {
+	for k := range row {
+		row[k] = T(math.Sin(float64(k+1)*float64(x))) / 4
+	}
+}
+
 // sealed recomputes the checksum, so that the checks behind it are reached.
 func sealed(data []byte) []byte {
 	body := data[:len(data)-checksumSize]
@@ -95,7 +174,11 @@ func sealed(data []byte) []byte {
 }
 
 func TestMatrixUnmarshalRefuses(t *testing.T) {
-	good, err := smallMatrix(t).MarshalBinary()
+	made := smallMatrix(t)
+	if err := made.Scale(1); err != nil { // sums, not rows
+		t.Fatal(err)
+	}
+	good, err := made.MarshalBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +187,7 @@ func TestMatrixUnmarshalRefuses(t *testing.T) {
 	}
 	nan := binary.LittleEndian.AppendUint64(nil, math.Float64bits(math.NaN()))
 	minus := binary.LittleEndian.AppendUint64(nil, math.Float64bits(-1))
-	sums := matrixHeader + len("golden") + 4*8
+	sums := matrixHeader + len("golden") + 4*9
 	for _, test := range []struct {
 		reason string
 		change func([]byte) []byte
@@ -114,7 +197,8 @@ func TestMatrixUnmarshalRefuses(t *testing.T) {
 		{"cut in the sums", func(b []byte) []byte { return b[:len(b)-9] }},
 		{"one bit flipped", func(b []byte) []byte { b[60] ^= 1; return b }},
 		{"another magic", put(0, 'X')},
-		{"a future version", put(4, 2)},
+		{"a future version", put(4, matrixVersion+1)},
+		{"version zero", put(4, 0)},
 		{"settings longer than the data", put(6, 0xff, 0xff)},
 		{"dimension zero", put(8, 0, 0, 0, 0)},
 		{"a dimension that would take all memory", put(8, 0xff, 0xff, 0xff, 0x7f)},
@@ -187,4 +271,54 @@ func seal(data []byte) []byte {
 		return data
 	}
 	return sealed(data)
+}
+
+// TestDualForm: the jackknife from the rows' own products is the direct one to
+// 1e-9, on both sides of where it begins, with empty groups and with all triples in
+// one; the choice is by shape alone.
+func TestDualForm(t *testing.T) {
+	for _, test := range []struct {
+		n, d, groups int
+		dual         bool
+	}{
+		{1, 64, 4, true}, {2, 64, 2, true}, {63, 64, 32, true}, {64, 64, 32, false}, {65, 64, 32, false},
+		{40, 63, 32, false}, // small matrices stay as they are
+		{120, 200, 32, true}, {150, 200, 1, true}, {199, 200, 32, true}, {200, 200, 32, false}, {97, 300, 7, true},
+	} {
+		m, err := NewMatrix(MatrixConfig{Dimension: test.d, Groups: test.groups})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range test.n {
+			fillRow(m.row(int(mix64(uint64(i))%uint64(test.groups))), float64(i+1))
+		}
+		if got := m.dual() != nil; got != test.dual {
+			t.Errorf("%+v: dual form %v", test, got)
+		}
+		direct := m.Clone()
+		if err := direct.Scale(1); err != nil { // sums have no dual form
+			t.Fatal(err)
+		}
+		if direct.dual() != nil {
+			t.Fatal("a dual form without rows")
+		}
+		all, without, err := m.LogDets()
+		want, rest, err2 := direct.LogDets()
+		if err != nil || err2 != nil || math.Abs(all-want) > 1e-9*max(1, want) {
+			t.Errorf("%+v: %v, directly %v; %v %v", test, all, want, err, err2)
+		}
+		for g := range rest {
+			if math.Abs(without[g]-rest[g]) > 1e-9*max(1, rest[g]) {
+				t.Errorf("%+v: without group %d %v, directly %v", test, g, without[g], rest[g])
+			}
+		}
+		if one, err := m.LogDet(); err != nil || one != all {
+			t.Errorf("%+v: LogDet %v, LogDets %v, %v", test, one, all, err)
+		}
+		e, err := m.EffectiveDimension()
+		f, err2 := direct.EffectiveDimension()
+		if err != nil || err2 != nil || math.Abs(e-f) > 1e-9*max(1, f) {
+			t.Errorf("%+v: effective dimension %v, directly %v; %v %v", test, e, f, err, err2)
+		}
+	}
 }

@@ -233,7 +233,7 @@ func (r *run) plausible(source Source, s *Score) bool {
 	if a := s.Artifact; a != nil && (a.Triples > 0) != (len(a.Rows) > 0) {
 		return false
 	}
-	if r.measure != nil {
+	if r.measure != nil || r.ReleaseMatrix {
 		return s.Matrix == nil
 	}
 	want := MatrixConfig{Dimension: r.dimension, Groups: r.Groups, Epsilon2: r.Epsilon2, Settings: r.hash}
@@ -255,6 +255,9 @@ func (r *run) scoreFile(source Source) string {
 		measure = r.measure.Name
 	}
 	parts := append([]any{r.hash, measure, r.NoChecks, r.Exact, r.labels.digest(), r.forecaster.key()}, r.inputOf(source)...)
+	if r.ReleaseMatrix {
+		parts = append(parts, "without the matrix")
+	}
 	return "score-" + r.key(parts...) + ".eci"
 }
 

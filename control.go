@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"example.com/eci/internal/gram"
 	"example.com/eci/internal/least"
 	"example.com/eci/internal/syrk"
 )
@@ -315,13 +316,16 @@ func (r *run) valueOf(rows []batchRow) (combination, error) {
 		rows[i].residual(residuals[*at*d:(*at+1)*d], math.Sqrt(rows[i].weight))
 		*at++
 	}
-	gram := func(sum, rows []float64) {
+	if len(rows) < d && d >= exactDimension {
+		return dualValue(residuals, d, r.Epsilon2, triples, ends)
+	}
+	add := func(sum, rows []float64) {
 		scratch := scratches.Get().(*scratch)
 		defer scratches.Put(scratch)
 		syrk.Accumulate64(sum, d, rows, len(rows)/d, &scratch.syrk64)
 	}
 	sum := make([]float64, d*d)
-	gram(sum, residuals)
+	add(sum, residuals)
 	for k := range sum {
 		sum[k] /= float64(len(rows))
 	}
@@ -330,14 +334,36 @@ func (r *run) valueOf(rows []batchRow) (combination, error) {
 		return combination{}, err
 	}
 	slopes := make([]float64, r.Groups)
-	parallel(r.Groups, func(lo, hi int) {
+	parallelOn(r.cores, r.Groups, func(lo, hi int) {
 		scratch := make([]float64, d*d)
 		for g := lo; g < hi; g++ {
 			clear(scratch)
-			gram(scratch, residuals[(ends[g]-triples[g])*d:ends[g]*d])
+			add(scratch, residuals[(ends[g]-triples[g])*d:ends[g]*d])
 			slopes[g] = f.slope(scratch)
 		}
 	})
+	return f.jackknife(f.linearize(slopes, triples), triples), nil
+}
+
+// dualValue is valueOf from the rows' own products, for fewer rows than dimensions.
+// With W = (I + a/N RT R)^-1 the products a/N rT W r, of which the slopes are made,
+// are what the diagonal of (I + a/N R RT)^-1 lacks to 1.
+func dualValue(residuals []float64, d int, epsilon2 float64, triples, ends []int) (combination, error) {
+	n := len(residuals) / d
+	product, ld := gram.Dual(residuals, n, d, parallel)
+	f := &information{d: d, scale: float64(d) / epsilon2, inverse: make([]float64, n*n)}
+	gram.Without(f.inverse, product, n, ld, 0, 0, f.scale/float64(n))
+	var err error
+	if f.logDet, err = invertUpper(f.inverse, n); err != nil {
+		return combination{}, err
+	}
+	slopes := make([]float64, len(triples))
+	for g, end := range ends {
+		for i := end - triples[g]; i < end; i++ {
+			slopes[g] += float64(n) / 2 * (1 - f.inverse[i*n+i])
+		}
+	}
+	f.inverse = nil // not that of M
 	return f.jackknife(f.linearize(slopes, triples), triples), nil
 }
 

@@ -185,3 +185,58 @@ func TestCheckSampleIsNested(t *testing.T) {
 		t.Errorf("%+v, in another order %+v", a.Controls, b.Controls)
 	}
 }
+
+// TestArtifactFromProducts: the discriminant from the inner products of the passages
+// is that from their covariance, with fewer passages than dimensions and with more,
+// and with a fold that is empty.
+func TestArtifactFromProducts(t *testing.T) {
+	for _, test := range []struct{ n, d int }{{30, 80}, {30, 60}, {60, 70}, {200, 64}} {
+		source := SourceOf("a", checkRows(test.n, test.d, 9, 0.5))
+		calibration, err := new(Sem).Calibrate(t.Context(), source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := newRun(&Sem{Calibration: calibration}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.useCalibration(); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.survey(t.Context(), []Source{source}); err != nil {
+			t.Fatal(err)
+		}
+		a := newAccumulator(r, source)
+		if err := r.collect(t.Context(), source, a, r.reading()); err != nil {
+			t.Fatal(err)
+		}
+		rows := a.checks.sorted()
+		folds := make([][]*checked, artifactFolds)
+		for i, c := range rows {
+			folds[i%4] = append(folds[i%4], c) // the last is empty
+		}
+		want, spreads, err := r.heldOut(rows, folds)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, again, err := r.heldOutDual(rows, folds)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for f := range folds {
+			if math.Abs(again[f]-spreads[f]) > 1e-9*spreads[f] {
+				t.Errorf("%+v: spread of fold %d is %v, from the covariance %v", test, f, again[f], spreads[f])
+			}
+			for class := range 2 {
+				if len(got[f][class]) != len(folds[f]) || len(want[f][class]) != len(folds[f]) {
+					t.Fatalf("%+v: %d and %d values of %d", test, len(got[f][class]), len(want[f][class]), len(folds[f]))
+				}
+				for i, x := range want[f][class] {
+					if y := got[f][class][i]; math.Abs(x-y) > 1e-9*spreads[f] {
+						t.Errorf("%+v: value %d of fold %d is %v, from the covariance %v", test, i, f, y, x)
+					}
+				}
+			}
+		}
+	}
+}

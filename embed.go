@@ -23,7 +23,9 @@ type vectorSource struct {
 	tables    Vectors
 	embedder  Embedder
 	batchSize int
-	dimension int // 0 until the first vector is seen
+	first     int // components that count; 0 for all
+	whole     int // components of a vector before that; 0 until one is seen
+	dimension int // components after that; 0 until a vector is seen
 	cache     [2]*textcache.Cache[*vector]
 	embedded  int        // texts that the embedder was asked for
 	kept      *DiskCache // before the embedder, with a checkpoint
@@ -32,7 +34,7 @@ type vectorSource struct {
 }
 
 func newVectorSource(s *Sem) *vectorSource {
-	v := &vectorSource{tables: s.Vectors, embedder: s.Embedder, batchSize: s.BatchSize}
+	v := &vectorSource{tables: s.Vectors, embedder: s.Embedder, batchSize: s.BatchSize, first: s.Dimensions}
 	// Queries are few and repeat most.
 	v.cache[queryRole] = textcache.New[*vector](s.CacheBytes / 4)
 	v.cache[documentRole] = textcache.New[*vector](s.CacheBytes - s.CacheBytes/4)
@@ -58,19 +60,31 @@ func (v *vectorSource) close() error {
 	return v.kept.Close()
 }
 
-// accept checks the dimension. Finiteness and norm are checked where all three
-// vectors of a triple are gone through, see [batch.similarities].
-func (v *vectorSource) accept(data []float32) error {
+// accept checks the dimension and returns the components that count. Finiteness and
+// norm are checked where all three vectors of a triple are gone through, see
+// [batch.similarities].
+func (v *vectorSource) accept(data []float32) ([]float32, error) {
 	if len(data) == 0 {
-		return fmt.Errorf("%w: it is empty", ErrDimension)
+		return nil, fmt.Errorf("%w: it is empty", ErrDimension)
 	}
-	if v.dimension == 0 {
-		v.dimension = len(data)
+	if v.first > 0 && len(data) == v.first { // cut before
+		v.dimension = v.first
+		return data, nil
 	}
-	if len(data) != v.dimension {
-		return fmt.Errorf("%w: %d components, others have %d; were all made with one encoder?", ErrDimension, len(data), v.dimension)
+	if v.whole == 0 {
+		if len(data) < v.first {
+			return nil, fmt.Errorf("%w: %d components, fewer than the %d of Sem.Dimensions; lower it, or embed with more", ErrDimension, len(data), v.first)
+		}
+		v.whole = len(data)
 	}
-	return nil
+	if len(data) != v.whole {
+		return nil, fmt.Errorf("%w: %d components, others have %d; were all made with one encoder?", ErrDimension, len(data), v.whole)
+	}
+	v.dimension = v.whole
+	if v.first > 0 {
+		v.dimension = v.first
+	}
+	return data[:v.dimension:v.dimension], nil
 }
 
 // lookup appends the vector that tables hold for an id to dst.
@@ -100,7 +114,7 @@ func (v *vectorSource) check(rec *Record) error {
 			err = v.none(at)
 		}
 		if err == nil {
-			if err = v.accept(data); err == nil {
+			if data, err = v.accept(data); err == nil {
 				_, err = inverseNorm(data)
 			}
 		}
@@ -159,7 +173,7 @@ func (v *vectorSource) embed(ctx context.Context, r role, texts []string, into [
 		}
 		v.embedded += len(copies)
 		for i, data := range vectors {
-			err := v.accept(data)
+			data, err := v.accept(data)
 			if err == nil {
 				_, err = inverseNorm(data)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"example.com/eci/internal/chol"
 	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/gram"
 	"example.com/eci/internal/syrk"
 	"example.com/eci/internal/vecfile"
 )
@@ -56,7 +57,8 @@ func (c MatrixConfig) withDefaults() (MatrixConfig, error) {
 
 // Matrix accumulates the weighted residual information matrix
 // M = (1/N) sum w r rT of one source, d x d, kept as unscaled sums for each
-// group of queries, so that the jackknife can leave one group out.
+// group of queries, so that the jackknife can leave one group out. A group keeps its
+// rows while they take less memory than a triangle of d (d+1)/2 sums.
 //
 // Triples given to [Matrix.Add] are summed in float64 in the order of the calls.
 // A [Sem] that scores a large source (see [Sem.Exact]) sums blocks of 384 rows of
@@ -65,19 +67,17 @@ func (c MatrixConfig) withDefaults() (MatrixConfig, error) {
 // about 1e-9 of its value.
 //
 // It is for one goroutine at a time, except that several may add to different
-// groups, and that several may read the Matrix of a finished [Score].
+// groups, and that several may read it, by any method that does not change it.
 type Matrix struct {
 	config MatrixConfig
 	groups []matrixGroup
+	cores  int // that a jackknife may use, as each takes memory; 0 means all
 }
 
-// matrixGroup is the sum over one group of queries: the upper triangle of
-// sum w r rT, and rows sqrt(w) r that are not yet in it.
+// matrixGroup is sum w r rT over one group of queries.
 type matrixGroup struct {
 	triples int
-	sum     []float64 // d x d row-major, upper triangle used; nil when empty
-	block   []float64 // pending rows of Add, up to blockRows
-	fast    []float32 // pending rows of a fast Sem, up to syrk.MaxRows
+	sum     gram.Sum
 }
 
 // NewMatrix returns an empty matrix, or an error for settings out of range.
@@ -138,82 +138,47 @@ func (m *Matrix) Add(group int, weight float64, residual []float64) error {
 // row counts a triple in a group and returns the row of length d that the
 // caller must fill with sqrt(w) r before the group is used again.
 func (m *Matrix) row(group int) []float64 {
-	g, d := &m.groups[group], m.config.Dimension
-	if len(g.block) == blockRows*d {
-		g.flush(d)
-	}
-	g.block = grown(g.block, d, blockRows)
+	scratch := scratches.Get().(*scratch)
+	defer scratches.Put(scratch)
+	g := &m.groups[group]
 	g.triples++
-	return g.block[len(g.block)-d:]
-}
-
-// release gives back the storage of pending rows, once no more are expected.
-func (m *Matrix) release() {
-	m.flush()
-	for i := range m.groups {
-		m.groups[i].block, m.groups[i].fast = nil, nil
-	}
-}
-
-// grown returns rows with one more of length d, in storage that doubles up to
-// most rows.
-func grown(rows []float64, d, most int) []float64 {
-	if len(rows) == cap(rows) {
-		more := make([]float64, len(rows), max(d, min(2*cap(rows), most*d)))
-		copy(more, rows)
-		rows = more
-	}
-	return rows[:len(rows)+d]
+	return g.sum.Row(m.config.Dimension, &scratch.gram)
 }
 
 // fastRow is row for float32 blocks.
 func (m *Matrix) fastRow(group int) []float32 {
-	g, d := &m.groups[group], m.config.Dimension
-	if len(g.fast) == syrk.MaxRows*d {
-		g.flush(d)
-	}
-	if g.fast == nil {
-		g.fast = make([]float32, 0, syrk.MaxRows*d)
-	}
-	g.fast = g.fast[:len(g.fast)+d]
-	g.triples++
-	return g.fast[len(g.fast)-d:]
-}
-
-// flush adds the pending rows to the sum. Float64 rows are added one after the
-// other, so their sum does not depend on where blocks begin.
-func (g *matrixGroup) flush(d int) {
-	if len(g.block) == 0 && len(g.fast) == 0 {
-		return
-	}
-	if g.sum == nil {
-		g.sum = make([]float64, d*d)
-	}
 	scratch := scratches.Get().(*scratch)
 	defer scratches.Put(scratch)
-	syrk.Accumulate64(g.sum, d, g.block, len(g.block)/d, &scratch.syrk64)
-	syrk.Accumulate(g.sum, d, g.fast, len(g.fast)/d, &scratch.syrk)
-	g.block, g.fast = g.block[:0], g.fast[:0]
+	g := &m.groups[group]
+	g.triples++
+	return g.sum.FastRow(m.config.Dimension, &scratch.gram)
+}
+
+// settle gives back the storage of pending rows, once no more are expected.
+func (m *Matrix) settle() {
+	m.eachGroup(func(g *matrixGroup, s *scratch) { g.sum.Settle(m.config.Dimension, &s.gram) })
+}
+
+// eachGroup calls fn for every group, on all cores.
+func (m *Matrix) eachGroup(fn func(g *matrixGroup, s *scratch)) {
+	parallelOn(m.cores, len(m.groups), func(lo, hi int) {
+		scratch := scratches.Get().(*scratch)
+		defer scratches.Put(scratch)
+		for i := lo; i < hi; i++ {
+			fn(&m.groups[i], scratch)
+		}
+	})
 }
 
 // scratch is the working memory of the kernels.
 type scratch struct {
-	syrk   syrk.Scratch
+	gram   gram.Scratch
 	syrk64 syrk.Scratch64
 	chol   chol.Scratch
 }
 
 // scratches holds one for each goroutine at work.
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
-
-// flush brings all groups up to date.
-func (m *Matrix) flush() {
-	parallel(len(m.groups), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			m.groups[i].flush(m.config.Dimension)
-		}
-	})
-}
 
 // halfLogDet is half the log-determinant of the symmetric matrix in the upper
 // triangle of a, which it overwrites.
@@ -255,30 +220,23 @@ func (m *Matrix) Merge(o *Matrix) error {
 	if err := m.compatible(o); err != nil {
 		return err
 	}
-	m.flush()
-	o.flush()
-	for i := range m.groups {
-		g, h := &m.groups[i], &o.groups[i]
-		g.triples += h.triples
-		switch {
-		case h.sum == nil:
-		case g.sum == nil:
-			g.sum = slices.Clone(h.sum)
-		default:
-			for k, x := range h.sum {
-				g.sum[k] += x
-			}
+	parallel(len(m.groups), func(lo, hi int) {
+		scratch := scratches.Get().(*scratch)
+		defer scratches.Put(scratch)
+		for i := lo; i < hi; i++ {
+			g, h := &m.groups[i], &o.groups[i]
+			g.triples += h.triples
+			g.sum.Add(&h.sum, m.config.Dimension, &scratch.gram)
 		}
-	}
+	})
 	return nil
 }
 
 // Clone returns an independent copy.
 func (m *Matrix) Clone() *Matrix {
-	m.flush()
 	c := &Matrix{config: m.config, groups: make([]matrixGroup, len(m.groups))}
-	for i, g := range m.groups {
-		c.groups[i] = matrixGroup{triples: g.triples, sum: slices.Clone(g.sum)}
+	for i := range m.groups {
+		c.groups[i] = matrixGroup{triples: m.groups[i].triples, sum: m.groups[i].sum.Clone()}
 	}
 	return c
 }
@@ -288,32 +246,70 @@ func (m *Matrix) Scale(alpha float64) error {
 	if !(alpha >= 0) || math.IsInf(alpha, 0) {
 		return fmt.Errorf("eci: matrix: %w: scale %v is not finite and at least 0", ErrSettings, alpha)
 	}
-	m.flush()
-	for i := range m.groups {
-		sum := m.groups[i].sum
-		for k := range sum {
-			sum[k] *= alpha
-		}
-	}
+	m.eachGroup(func(g *matrixGroup, s *scratch) { g.sum.Scale(alpha, m.config.Dimension, &s.gram) })
 	return nil
 }
 
 // total returns the unscaled upper triangle sum w r rT over all groups; nil when
 // there are no triples.
 func (m *Matrix) total() (sum []float64, triples int) {
-	m.flush()
-	d := m.config.Dimension
-	if m.Triples() == 0 { // of a dimension that nobody has paid for
+	return total(m.groups, m.config.Dimension, m.cores)
+}
+
+func total(groups []matrixGroup, d, cores int) (sum []float64, triples int) {
+	for i := range groups {
+		triples += groups[i].triples
+	}
+	if triples == 0 { // of a dimension that nobody has paid for
 		return nil, 0
 	}
 	sum = make([]float64, d*d)
-	for i := range m.groups {
-		triples += m.groups[i].triples
-		for k, x := range m.groups[i].sum {
-			sum[k] += x
-		}
+	// A few groups at a time are summed concurrently, then added in their order.
+	width := min(len(groups), coresOf(cores), 8)
+	working := make([]*scratch, width)
+	uppers := make([][]float64, width)
+	for w := range working {
+		working[w] = scratches.Get().(*scratch)
+		defer scratches.Put(working[w])
+	}
+	for first := 0; first < len(groups); first += width {
+		some := groups[first:min(first+width, len(groups))]
+		parallel(len(some), func(lo, hi int) {
+			for w := lo; w < hi; w++ {
+				uppers[w] = some[w].upper(d, working[w])
+			}
+		})
+		parallel(d, func(lo, hi int) {
+			for _, upper := range uppers[:len(some)] {
+				addRows(sum, upper, d, lo, hi)
+			}
+		})
 	}
 	return sum, triples
+}
+
+// addRows adds rows lo to hi of an upper triangle, nil for zero, to those of sum.
+func addRows(sum, upper []float64, d, lo, hi int) {
+	if upper == nil {
+		return
+	}
+	for i := lo; i < hi; i++ {
+		to := sum[i*d+i : (i+1)*d]
+		for k, x := range upper[i*d+i : (i+1)*d] {
+			to[k] += x
+		}
+	}
+}
+
+// upper returns the upper triangle of the group in the scratch, d x d; nil for an
+// empty group.
+func (g *matrixGroup) upper(d int, s *scratch) []float64 {
+	if g.triples == 0 {
+		return nil
+	}
+	square := s.gram.Square(d)
+	g.sum.Upper(square, d, &s.gram)
+	return square
 }
 
 // Symmetric returns M, d x d, as a new gonum matrix; zero when there are no
@@ -349,6 +345,9 @@ func (m *Matrix) Trace() float64 {
 // 0 for an empty matrix. The error is ErrSingular when the sums have become so
 // large that the factorization fails.
 func (m *Matrix) LogDet() (float64, error) {
+	if f := m.dual(); f != nil {
+		return f.logDet(0, 0, nil)
+	}
 	sum, n := m.total()
 	return m.logDet(sum, n)
 }
@@ -356,35 +355,61 @@ func (m *Matrix) LogDet() (float64, error) {
 // LogDets returns the score of all triples and, for every group, that of the
 // triples outside it: the jackknife replicates S_(-j), length G. The replicate
 // of an empty group is the score. The factorizations use all cores; the result
-// does not depend on how many there are.
+// does not depend on how many there are. They are of the Gram matrix of the rows
+// where that takes less time than of the d x d sum, as it does with fewer triples
+// than dimensions.
 func (m *Matrix) LogDets() (all float64, without []float64, err error) {
 	return m.logDets(context.Background())
 }
 
 // logDets is LogDets that can be stopped between two factorizations.
 func (m *Matrix) logDets(ctx context.Context) (all float64, without []float64, err error) {
-	sum, n := m.total()
-	without = make([]float64, len(m.groups))
+	if f := m.dual(); f != nil {
+		return m.replicates(ctx, func(i int, memory *[]float64) (float64, error) {
+			if i == len(m.groups) {
+				return f.logDet(0, 0, memory)
+			}
+			return f.logDet(f.ends[i]-m.groups[i].triples, f.ends[i], memory)
+		})
+	}
+	groups := m.triangles()
+	sum, n := total(groups, m.config.Dimension, m.cores)
+	d := m.config.Dimension
+	return m.replicates(ctx, func(i int, memory *[]float64) (float64, error) {
+		if *memory == nil {
+			*memory = make([]float64, len(sum))
+		}
+		copy(*memory, sum)
+		if i == len(m.groups) {
+			return m.logDet(*memory, n)
+		}
+		scratch := scratches.Get().(*scratch)
+		defer scratches.Put(scratch)
+		upper := groups[i].upper(d, scratch)
+		for r := range d {
+			from := (*memory)[r*d+r : (r+1)*d]
+			for k, x := range upper[r*d+r : (r+1)*d] {
+				from[k] -= x
+			}
+		}
+		return m.logDet(*memory, n-groups[i].triples)
+	})
+}
+
+// replicates calls value for every group that has triples and for the number of
+// groups, which means all of them, on all cores. memory belongs to one goroutine.
+func (m *Matrix) replicates(ctx context.Context, value func(i int, memory *[]float64) (float64, error)) (all float64, without []float64, err error) {
+	values := make([]float64, len(m.groups)+1)
 	errs := make([]error, len(m.groups)+1)
-	parallel(len(m.groups)+1, func(lo, hi int) {
-		scratch := make([]float64, len(sum))
+	parallelOn(m.cores, len(values), func(lo, hi int) {
+		var memory []float64
 		for i := lo; i < hi; i++ {
 			if errs[i] = ctxerr.Of(ctx); errs[i] != nil {
 				return
 			}
-			copy(scratch, sum)
-			if i == len(m.groups) {
-				all, errs[i] = m.logDet(scratch, n)
-				continue
+			if i == len(m.groups) || m.groups[i].triples > 0 {
+				values[i], errs[i] = value(i, &memory)
 			}
-			g := &m.groups[i]
-			if g.triples == 0 {
-				continue
-			}
-			for k, x := range g.sum {
-				scratch[k] -= x
-			}
-			without[i], errs[i] = m.logDet(scratch, n-g.triples)
 		}
 	})
 	for _, err := range errs {
@@ -392,12 +417,103 @@ func (m *Matrix) logDets(ctx context.Context) (all float64, without []float64, e
 			return 0, nil, err
 		}
 	}
+	all, without = values[len(m.groups)], values[:len(m.groups)]
 	for i := range m.groups {
 		if m.groups[i].triples == 0 {
 			without[i] = all
 		}
 	}
 	return all, without, nil
+}
+
+// triangleMemory is the most that may be spent on the triangles of all groups while
+// a jackknife needs them twice. Beyond it they are summed from their rows again.
+const triangleMemory = 512 << 20
+
+// triangles returns the groups, as triangles where these fit into triangleMemory.
+func (m *Matrix) triangles() []matrixGroup {
+	d := m.config.Dimension
+	if 8*int64(gram.Triangle(d))*int64(len(m.groups)) > triangleMemory {
+		return m.groups
+	}
+	groups := make([]matrixGroup, len(m.groups))
+	parallelOn(m.cores, len(groups), func(lo, hi int) {
+		scratch := scratches.Get().(*scratch)
+		defer scratches.Put(scratch)
+		for i := lo; i < hi; i++ {
+			groups[i] = matrixGroup{m.groups[i].triples, m.groups[i].sum.Folded(d, &scratch.gram)}
+		}
+	})
+	return groups
+}
+
+// dualForm is the Gram matrix of the rows sqrt(w) r of all groups, one group after
+// the other: I + a R RT has the determinant of I + a RT R.
+type dualForm struct {
+	product []float64 // upper triangle, n x n, rows at distance ld
+	n, ld   int
+	ends    []int   // by group, of its rows
+	scale   float64 // d/eps^2
+}
+
+// dual returns the dual form where all groups have their rows and the jackknife
+// takes less time with it, which shapes alone decide; otherwise nil.
+func (m *Matrix) dual() *dualForm {
+	n, d := m.Triples(), m.config.Dimension
+	if n == 0 || !dualIsFaster(n, d, len(m.groups)) {
+		return nil
+	}
+	f := &dualForm{n: n, scale: float64(d) / m.config.Epsilon2, ends: make([]int, len(m.groups))}
+	rows, ok := make([]float64, 0, n*d), true
+	for i := range m.groups {
+		if rows, ok = m.groups[i].sum.AppendRows(rows); !ok {
+			return nil
+		}
+		f.ends[i] = len(rows) / d
+	}
+	if len(rows) != n*d { // merged from triples without rows
+		return nil
+	}
+	f.product, f.ld = gram.Dual(rows, n, d, parallel)
+	return f
+}
+
+// dualIsFaster compares multiplications: those of the update and of the
+// factorizations of all replicates. Small matrices stay as they are.
+func dualIsFaster(n, d, groups int) bool {
+	if d < exactDimension {
+		return false
+	}
+	cost := func(size, depth int) float64 {
+		s := float64(size)
+		return s*s*float64(depth)/2 + float64(groups+1)*s*s*s/6
+	}
+	return cost(n, d) < cost(d, n)
+}
+
+// logDet takes the score without the rows from lo to hi, in memory of the caller's
+// that it allocates if need be; nil allocates it.
+func (f *dualForm) logDet(lo, hi int, memory *[]float64) (float64, error) {
+	k := f.n - (hi - lo)
+	if k == 0 {
+		return 0, nil
+	}
+	if memory == nil {
+		memory = new([]float64)
+	}
+	if *memory == nil {
+		*memory = make([]float64, f.n*f.n)
+	}
+	a := (*memory)[:k*k]
+	gram.Without(a, f.product, f.n, f.ld, lo, hi, f.scale/float64(k))
+	return halfLogDet(a, k)
+}
+
+// effectiveDimension is n less the trace of (I + a R RT/n)^-1.
+func (f *dualForm) effectiveDimension() (float64, error) {
+	a := make([]float64, f.n*f.n)
+	gram.Without(a, f.product, f.n, f.ld, 0, 0, f.scale/float64(f.n))
+	return effectiveDimension(a, f.n)
 }
 
 // logDet takes the score of unscaled sums over n triples, which it overwrites.
@@ -428,20 +544,28 @@ func addIdentity(a []float64, d int, scale float64) {
 // EffectiveDimension returns sum_k a l_k / (1 + a l_k) with a = d/eps^2 and l_k
 // the eigenvalues of M, in [0, d]: how many directions carry information.
 func (m *Matrix) EffectiveDimension() (float64, error) {
+	if f := m.dual(); f != nil {
+		return f.effectiveDimension()
+	}
 	sum, n := m.total()
 	if n == 0 {
 		return 0, nil
 	}
 	m.precision(sum, n)
-	d := m.config.Dimension
-	if _, err := invertUpper(sum, d); err != nil {
+	return effectiveDimension(sum, m.config.Dimension)
+}
+
+// effectiveDimension is the size of A less the trace of its inverse, which takes
+// the place of A.
+func effectiveDimension(a []float64, size int) (float64, error) {
+	if _, err := invertUpper(a, size); err != nil {
 		return 0, err
 	}
-	var trace float64 // of (I + a M)^-1
-	for i := range d {
-		trace += sum[i*d+i]
+	var trace float64
+	for i := range size {
+		trace += a[i*size+i]
 	}
-	return max(0, float64(d)-trace), nil
+	return max(0, float64(size)-trace), nil
 }
 
 // invertUpper replaces the upper triangle of a by that of its inverse and returns

@@ -161,9 +161,13 @@ func (f *information) slope(b []float64) float64 {
 // empty, or has all triples, changes nothing.
 func (f *information) linearized(m *Matrix) []float64 {
 	slopes, triples := make([]float64, len(m.groups)), m.GroupTriples()
-	for j := range m.groups {
-		slopes[j] = f.slope(m.groups[j].sum)
-	}
+	parallel(len(m.groups), func(lo, hi int) {
+		scratch := scratches.Get().(*scratch)
+		defer scratches.Put(scratch)
+		for j := lo; j < hi; j++ {
+			slopes[j] = f.slope(m.groups[j].upper(f.d, scratch))
+		}
+	})
 	return f.linearize(slopes, triples)
 }
 

@@ -244,18 +244,25 @@ func (o *optimum) hessian(active []int) (h, second []float64) {
 	w := square(o.State.inverse)
 	h, second = make([]float64, n*n), make([]float64, n*n*groups)
 	half := blas64.General{Rows: d, Cols: d, Stride: d, Data: make([]float64, d*d)}
-	p := &information{d: d, scale: o.State.scale * o.State.scale, inverse: make([]float64, d*d)}
-	whole := blas64.General{Rows: d, Cols: d, Stride: d, Data: p.inverse}
+	turned := make([]*information, n)
 	for i, s := range active {
+		p := &information{d: d, scale: o.State.scale * o.State.scale, inverse: make([]float64, d*d)}
 		blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, w, square(o.means[s]), 0, half)
-		blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, half, w, 0, whole)
-		parallel(groups, func(lo, hi int) {
-			for j := lo; j < hi; j++ {
-				for l, t := range active {
-					second[(i*n+l)*groups+j] = p.slope(o.matrices[t].groups[j].sum)
-				}
+		blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, half, w, 0, blas64.General{Rows: d, Cols: d, Stride: d, Data: p.inverse})
+		turned[i] = p
+	}
+	parallel(n*groups, func(lo, hi int) { // a group that holds rows is summed once
+		working := scratches.Get().(*scratch)
+		defer scratches.Put(working)
+		for at := lo; at < hi; at++ {
+			l, j := at/groups, at%groups
+			upper := o.matrices[active[l]].groups[j].upper(d, working)
+			for i, p := range turned {
+				second[(i*n+l)*groups+j] = p.slope(upper)
 			}
-		})
+		}
+	})
+	for i := range active {
 		for l, t := range active {
 			for j := range groups {
 				h[i*n+l] += second[(i*n+l)*groups+j]
@@ -282,7 +289,9 @@ const mixtureTurns = 8
 func (p *parts) inProportion(weights []float64) (float64, error) {
 	values, errs := make([]float64, mixtureTurns), make([]error, mixtureTurns)
 	parallel(mixtureTurns, func(lo, hi int) {
-		scratch := make([]float64, p.config.Dimension*p.config.Dimension)
+		d := p.config.Dimension
+		scratch, working := make([]float64, d*d), scratches.Get().(*scratch)
+		defer scratches.Put(working)
 		for turn := lo; turn < hi; turn++ {
 			clear(scratch)
 			n := 0
@@ -290,9 +299,7 @@ func (p *parts) inProportion(weights []float64) (float64, error) {
 				_, u := math.Modf((float64(j)+0.5)*math.Phi + float64(turn)/mixtureTurns)
 				g := &p.matrices[stat.Share(weights, u)].groups[j]
 				n += g.triples
-				for k, x := range g.sum {
-					scratch[k] += x
-				}
+				addRows(scratch, g.upper(d, working), d, 0, d)
 			}
 			if n > 0 {
 				values[turn], errs[turn] = meanScore(p.config, scratch, n)

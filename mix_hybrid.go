@@ -110,7 +110,7 @@ func (r *Ranking) parts() (*parts, error) {
 			return nil, fmt.Errorf("eci: hybrids and mixtures: %w: ranked source %d has no score", ErrIncompatible, i+1)
 		}
 		if s.Matrix == nil {
-			return nil, fmt.Errorf("eci: hybrids and mixtures: %w: source %q has no matrix; rank with Sem", ErrIncompatible, s.Source)
+			return nil, fmt.Errorf("eci: hybrids and mixtures: %w: source %q has no matrix; rank with Sem, without ReleaseMatrix", ErrIncompatible, s.Source)
 		}
 		p.names, p.matrices = append(p.names, s.Source), append(p.matrices, s.Matrix)
 	}
@@ -118,9 +118,6 @@ func (r *Ranking) parts() (*parts, error) {
 	weights[0] = 1
 	if _, err := checkMixture(weights, p.matrices); err != nil {
 		return nil, err
-	}
-	for _, m := range p.matrices {
-		m.flush()
 	}
 	p.config = p.matrices[0].config
 	p.means = make([][]float64, len(p.matrices))
@@ -137,10 +134,14 @@ func meanOf(m *Matrix) []float64 {
 	d := m.config.Dimension
 	mean := make([]float64, d*d)
 	scale := 1 / float64(max(m.Triples(), 1))
+	scratch := scratches.Get().(*scratch)
+	defer scratches.Put(scratch)
 	for j := range m.groups {
-		for k, x := range m.groups[j].sum {
-			mean[k] += scale * x
+		upper := m.groups[j].upper(d, scratch)
+		for k := range upper {
+			upper[k] *= scale
 		}
+		addRows(mean, upper, d, 0, d)
 	}
 	return mean
 }
@@ -223,14 +224,14 @@ func (p *parts) classes(k int) *classes {
 		}
 	}
 	parallel(len(p.matrices)*k, func(lo, hi int) {
+		scratch := scratches.Get().(*scratch)
+		defer scratches.Put(scratch)
 		for at := lo; at < hi; at++ {
 			s, class := at/k, at%k
 			groups := p.matrices[s].groups
 			for j := class; j < len(groups); j += k {
 				c.triples[s][class] += groups[j].triples
-				for i, x := range groups[j].sum {
-					c.sums[s][class][i] += x
-				}
+				addRows(c.sums[s][class], groups[j].upper(d, scratch), d, 0, d)
 			}
 		}
 	})

@@ -24,6 +24,7 @@ func TestEverySettingIsRefusedByItsName(t *testing.T) {
 		"BatchSize":                        {{BatchSize: -1}},
 		"CacheBytes":                       {{CacheBytes: -1}},
 		"MemoryBytes":                      {{MemoryBytes: -1}},
+		"Dimensions":                       {{Dimensions: -1}, {Dimensions: maxDimension + 1}},
 		"Skip":                             {{Skip: 16}, {Skip: SkipMalformed | 128}},
 		`"consistency": field Temperature`: {one(TargetConsistency{-1}), one(TargetConsistency{nan}), one(TargetConsistency{inf})},
 		`"locality": field Temperature`:    {one(SemanticLocality{-1}), one(SemanticLocality{nan}), one(SemanticLocality{inf})},
@@ -131,26 +132,28 @@ func TestScorersOfOnesOwnAreLookedAt(t *testing.T) {
 // embedder is asked for more than a batch, and says what it would take.
 func TestMemoryIsPlanned(t *testing.T) {
 	texts := textSources(300)
+	// Rows of three matrices, one of them in work, and eight squares.
+	const leastMemory = 8*32*600*3 + 8*32*32*8
 	for _, test := range []struct {
 		reason string
 		sem    Sem
 		says   string
 		sent   int
 	}{
-		{"matrices", Sem{Embedder: &hashEncoder{components: 32}, MemoryBytes: 8 * 32 * 32 * 75}, "76 matrices of 32 x 32", 2 * 512},
-		{"matrices of the largest dimension", Sem{Embedder: &hashEncoder{components: maxDimension}, Groups: 2, CacheBytes: 1, BatchSize: 1, Budget: 1}, "14 matrices of 32768 x 32768", 3},
+		{"matrices", Sem{Embedder: &hashEncoder{components: 32}, MemoryBytes: leastMemory - 1}, "the matrices of 2 sources of dimension 32 take", 2 * 512},
+		{"matrices of the largest dimension", Sem{Embedder: &hashEncoder{components: maxDimension}, Groups: 2, CacheBytes: 1, BatchSize: 1, Budget: 1}, "2 sources of dimension 32768 take", 3},
 		{"a dimension beyond the largest", Sem{Embedder: &hashEncoder{components: maxDimension + 1}, CacheBytes: 1, BatchSize: 1, Budget: 1}, "dimension 32769", 3},
 		{"a lexicon", Sem{Embedder: &hashEncoder{components: 4}, MemoryBytes: 10000}, "distinct tokens", 0},
 	} {
 		e := test.sem.Embedder.(*hashEncoder)
 		_, err := Rank(t.Context(), &test.sem, texts...)
-		if err == nil || !strings.Contains(err.Error(), test.says) || test.says[0] == '7' && !errors.Is(err, ErrMemory) || len(e.asked) > test.sent {
+		if err == nil || !strings.Contains(err.Error(), test.says) || test.says[0] == 't' && !errors.Is(err, ErrMemory) || len(e.asked) > test.sent {
 			t.Errorf("%s: %v; %d texts were sent", test.reason, err, len(e.asked))
 		}
 	}
 	// What fits to the byte is taken.
 	sources := withVectors(&hashEncoder{components: 32}, texts)
-	enough := Sem{MemoryBytes: 8 * 32 * 32 * 76}
+	enough := Sem{MemoryBytes: leastMemory}
 	calibration, err := enough.Calibrate(t.Context(), sources...)
 	if err != nil {
 		t.Fatal(err)

@@ -57,7 +57,8 @@ type Score struct {
 	// scorer is a [Lookahead], which ranks by its Gain.
 	Forecast *Forecast
 
-	// Matrix is M with its groups, for mixtures and merges; nil for a Baseline.
+	// Matrix is M with its groups, for mixtures and merges; nil for a Baseline and with
+	// Sem.ReleaseMatrix.
 	Matrix *Matrix
 
 	// Deviations are the groups' shares in StandardError: the sum of their squares
@@ -170,8 +171,7 @@ func newAccumulator(r *run, source Source) *accumulator {
 	if n := r.sampled(); n > 0 {
 		a.checks = newCheckSample(n)
 	}
-	s := r.samples[source.Name]
-	a.exact = r.Exact || !r.fast && (s == nil || s.size() <= exactTriples || r.dimension < exactDimension)
+	a.exact = r.exactSums(r.samples[source.Name])
 	return a
 }
 
@@ -182,6 +182,7 @@ func (a *accumulator) add(b *batch) error {
 		if err != nil {
 			return err
 		}
+		m.cores = r.cores
 		a.matrix = m
 	}
 	for g := range a.rows {
@@ -275,11 +276,14 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 		return nil, err
 	}
 	if a.matrix != nil {
-		a.matrix.release()
+		a.matrix.settle()
 	}
 	s, err := a.score(ctx, source, pass.skipped)
 	if err == nil && a.checks != nil {
 		err = source.wrap(nil, r.inspect(ctx, s, a.checks.sorted()))
+	}
+	if r.ReleaseMatrix && s != nil {
+		s.Matrix = nil
 	}
 	if err == nil && r.Checkpoint != "" {
 		err = r.store(source, s)

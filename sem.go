@@ -9,6 +9,7 @@ import (
 	"math"
 
 	"example.com/eci/internal/disk"
+	"example.com/eci/internal/gram"
 	"example.com/eci/internal/sketch"
 	"example.com/eci/internal/textcache"
 )
@@ -56,17 +57,29 @@ type Sem struct {
 	// 1e-9 of its value.
 	Exact bool
 
+	// Dimensions takes the first so many components of every vector, of any origin,
+	// and scales them to length 1 again, for encoders that are trained for it
+	// (Matryoshka); 0 means all. Shorter vectors are refused with ErrDimension.
+	Dimensions int
+
 	// BatchSize is the most texts handed to the Embedder at once; 0 means 256. It
 	// does not change the result.
 	BatchSize int
 	// CacheBytes limits the memory for embeddings; 0 means 1 GiB. Beyond it, texts
 	// are embedded again when they come again.
 	CacheBytes int64
-	// MemoryBytes limits the memory for the information matrices, about 8 G d^2 bytes
-	// for each source of G groups and dimension d, and for the lexicon that is
-	// counted, about 100 bytes and its own length for each distinct token; 0 means
-	// 16 GiB. More is refused with ErrMemory before it is allocated.
+	// MemoryBytes limits the memory for the information matrices and for the work on
+	// one, and for the lexicon that is counted, about 100 bytes and its own length for
+	// each distinct token; 0 means 16 GiB. More is refused with ErrMemory before it is
+	// allocated. The matrix of a source of n triples, dimension d and G groups takes
+	// 8 n d bytes, 4 n d where blocks are of float32 (see Exact), but at most about
+	// 4 G d^2; the work takes about 64 d^2 and the matrix again, and 16 d^2 more for
+	// every core, of which no more are used than there is memory for.
 	MemoryBytes int64
+	// ReleaseMatrix lets the matrix of a source go once the source is scored, so that
+	// a ranking takes the memory of its largest source rather than of all. Score.Matrix
+	// is then nil, and mixtures and hybrids are refused.
+	ReleaseMatrix bool
 	// Skip says which bad rows to leave out and count instead of failing.
 	Skip Skip
 	// Checkpoint is a directory in which the calibration, every finished score and,
@@ -271,6 +284,7 @@ type run struct {
 	poolDocuments []document      // of the random control, once they are needed
 	expected      sketch.Expected // of a frozen calibration, not yet met
 	encoder       string          // with a checkpoint: which Embedder it is
+	cores         int             // that there is memory for; 0 means all
 }
 
 func newRun(s *Sem, measure *Measure) (*run, error) {
@@ -325,6 +339,8 @@ func (s *Sem) resolve() error {
 		return refuse("Temperature %v is not positive and finite", s.Temperature)
 	case s.BatchSize < 0:
 		return refuse("BatchSize %d is negative", s.BatchSize)
+	case s.Dimensions < 0 || s.Dimensions > maxDimension:
+		return refuse("Dimensions %d is not in 0..%d", s.Dimensions, maxDimension)
 	case s.CacheBytes < 0:
 		return refuse("CacheBytes %d is negative", s.CacheBytes)
 	case s.MemoryBytes < 0:
@@ -346,24 +362,52 @@ type validator interface{ Validate() error }
 
 func positive(x float64) bool { return x > 0 && !math.IsInf(x, 0) }
 
-// spareSquares is the number of d x d arrays that jackknife, controls and artifact
-// check take beside the sums of the groups.
-const spareSquares = 12
+// workSquares and coreSquares are the number of d x d arrays that jackknife,
+// controls and artifact check take at one time, and for each core at work.
+const (
+	workSquares = 6
+	coreSquares = 2
+)
 
 // fits refuses dimensions whose matrices do not fit into memory, once dimension and
-// numbers of triples are known: before anything else is embedded or allocated.
+// numbers of triples are known: before anything else is embedded or allocated. It
+// sets how many cores there is memory for.
 func (r *run) fits() error {
 	if _, err := (MatrixConfig{Dimension: r.dimension}).withDefaults(); err != nil {
 		return err
 	}
-	squares := spareSquares
-	for _, s := range r.samples {
-		squares += min(r.Groups, s.size())
-	}
 	if r.measure != nil { // no matrices
 		return nil
 	}
-	return r.affords(squares)
+	var kept, largest int64
+	for _, s := range r.samples {
+		size := r.matrixBytes(s.size(), r.exactSums(s))
+		kept, largest = kept+size, max(largest, size)
+	}
+	if r.ReleaseMatrix {
+		kept = largest
+	}
+	square := 8 * int64(r.dimension) * int64(r.dimension)
+	least := kept + largest + (workSquares+coreSquares)*square
+	if least > r.MemoryBytes {
+		return fmt.Errorf("eci: %w: the matrices of %d sources of dimension %d take %s, the work on them %s, together %s; Sem.MemoryBytes allows %s; take a smaller Budget or fewer sources at once, set Sem.ReleaseMatrix if no mixture is needed, set Sem.Dimensions for an encoder whose vectors can be cut, or raise it",
+			ErrMemory, len(r.samples), r.dimension, gigabytes(kept), gigabytes(least-kept), gigabytes(least), gigabytes(r.MemoryBytes))
+	}
+	r.cores = int(min(1<<20, 1+(r.MemoryBytes-least)/(coreSquares*square)))
+	return nil
+}
+
+// matrixBytes is the most that the matrix of n triples takes: its groups hold rows or
+// triangles, whichever is smaller.
+func (r *run) matrixBytes(n int, exact bool) int64 {
+	d := r.dimension
+	rows := gram.RowBytes(n, d, !exact)
+	return min(rows, int64(min(r.Groups, n))*gram.Most(d, !exact))
+}
+
+// exactSums reports whether a source is summed in float64 throughout.
+func (r *run) exactSums(s *sample) bool {
+	return r.Exact || !r.fast && (s == nil || s.size() <= exactTriples || r.dimension < exactDimension)
 }
 
 // affords refuses more arrays of d x d numbers than MemoryBytes holds.
@@ -375,7 +419,13 @@ func (r *run) affords(squares int) error {
 	return nil
 }
 
-func gigabytes(n int64) string { return fmt.Sprintf("%.2g GiB", float64(n)/(1<<30)) }
+// gigabytes prints a number of bytes, of less than one in MiB.
+func gigabytes(n int64) string {
+	if n < 1<<30 {
+		return fmt.Sprintf("%.3g MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.3g GiB", float64(n)/(1<<30))
+}
 
 // useCalibration takes over the frozen calibration, after checking it.
 func (r *run) useCalibration() error {

@@ -30,7 +30,7 @@ func TestSides(t *testing.T) {
 	if !(math.Abs(public.Value-kernels.Value) <= 1e-6*kernels.Value) {
 		t.Fatalf("eci.Sem %v, kernels %v", public.Value, kernels.Value)
 	}
-	size := shape{queries: 40, documents: 400, words: 12, sources: 2, triples: 300}
+	size := shape{dimension: pipelineDimension, queries: 40, documents: 400, words: 12, sources: 2, triples: 300}
 	if err := generate(c.path("files"), size); err != nil {
 		t.Fatal(err)
 	}

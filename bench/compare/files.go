@@ -13,6 +13,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"example.com/eci"
 )
@@ -43,13 +45,14 @@ func (s *session) rank(q request) (reply, error) {
 
 // shape is the size of generated files.
 type shape struct {
+	dimension                 int
 	queries, documents, words int
 	sources, triples          int // triples of each source
 }
 
 // files compares a whole ranking.
 func (c *comparison) files() error {
-	size := shape{queries: 5000, documents: 40_000, words: 60, sources: 9, triples: 20_000}
+	size := shape{dimension: pipelineDimension, queries: 5000, documents: 40_000, words: 60, sources: 9, triples: 20_000}
 	dir := c.path("files")
 	if err := generate(dir, size); err != nil {
 		return err
@@ -90,9 +93,71 @@ func (c *comparison) files() error {
 	return nil
 }
 
+// dimensions ranks a few sources at dimensions of today's encoders, with checks and
+// intervals, and with an earlier build of this command beside it if there is one.
+func (c *comparison) dimensions() error {
+	size := shape{queries: c.triples / 4, documents: 2000, words: 30, sources: c.sources, triples: c.triples}
+	var rows [][]string
+	for _, field := range strings.Split(c.dims, ",") {
+		d, err := strconv.Atoi(field)
+		if err != nil || d < 1 {
+			return fmt.Errorf("compare: -dims: %q is no dimension", field)
+		}
+		size.dimension = d
+		more, err := c.dimension(size)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, more...)
+	}
+	table(fmt.Sprintf("Ranking %d sources of %d triples from files, 32 groups, 2 threads (medians of %d runs)", c.sources, c.triples, max(1, c.runs/3)),
+		[]string{"d", "", "time", "ratio", "processor", "ratio", "best S", "peak memory", "without files"}, rows)
+	return nil
+}
+
+func (c *comparison) dimension(size shape) (rows [][]string, err error) {
+	dir := c.path("dimension")
+	if err := generate(dir, size); err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	q := request{Kind: "rank", Dir: dir, Dimension: size.dimension, Threads: 2, Sources: size.sources, Groups: 32, Epsilon2: epsilon2}
+	checked := q
+	checked.Checks = true
+	type side struct {
+		name, program string
+		q             request
+	}
+	sides := []side{{"NumPy", "numpy", q}, {"Go, without checks", "go", q}, {"Go, as `Rank` does", "go", checked}}
+	if c.before != "" {
+		sides = append(sides, side{"an earlier Go, without checks", c.before, q}, side{"an earlier Go, as `Rank` does", c.before, checked})
+	}
+	var contenders []contender
+	for _, side := range sides {
+		w, err := c.fresh(side.program, "OPENBLAS_CORETYPE="+c.cores, "OPENBLAS_NUM_THREADS=2")
+		if err != nil {
+			return nil, err
+		}
+		defer w.close()
+		contenders = append(contenders, contender{side.name, w, side.q})
+	}
+	out, err := interleave(contenders, 0, max(1, c.runs/3))
+	if err != nil {
+		return nil, err
+	}
+	if err := agree(contenders, out, 0.02); err != nil {
+		return nil, err
+	}
+	for i, m := range out {
+		rows = append(rows, append([]string{fmt.Sprint(size.dimension), contenders[i].name, seconds(m.wall), ratio(m.wall, out[0].wall), seconds(m.cpu), ratio(m.cpu, out[0].cpu),
+			fmt.Sprintf("%.9g", m.last.Value)}, memory(m.last)...))
+	}
+	return rows, nil
+}
+
 // million scores one large source, in Go alone.
 func (c *comparison) million() error {
-	size := shape{queries: 20_000, documents: 50_000, words: 30, sources: 1, triples: 1_000_000}
+	size := shape{dimension: pipelineDimension, queries: 20_000, documents: 50_000, words: 30, sources: 1, triples: 1_000_000}
 	dir := c.path("million")
 	if err := generate(dir, size); err != nil {
 		return err
@@ -125,7 +190,8 @@ func memory(r reply) []string {
 // are words of a Zipf distribution; documents and queries have topics, and the
 // later a source, the more of its negatives share the query's topic.
 func generate(dir string, size shape) error {
-	const d, topics = pipelineDimension, 200
+	const topics = 200
+	d := size.dimension
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}

@@ -2,9 +2,10 @@
 
 // Command compare does the same work in Go and in NumPy and prints medians and
 // ratios: the rank-k update alone, the pipeline from raw vectors to the score, a
-// whole ranking from files, and the memory of a million triples.
+// whole ranking from files, the memory of a million triples and, when asked for,
+// rankings of many dimensions.
 //
-//	go run ./bench/compare [-parts kernel,pipeline,files,million] [-runs 5]
+//	go run ./bench/compare [-parts kernel,pipeline,files,million,dimensions] [-runs 5]
 //
 // Each side is a process of its own that is asked for one run at a time, in
 // turn, so that a machine that is busy with other things slows both down. Beside
@@ -37,6 +38,10 @@ type comparison struct {
 	python  string
 	script  string
 	large   bool
+	dims    string // of the part dimensions, with commas
+	before  string // an earlier build of this command
+	sources int    // of the part dimensions
+	triples int    // of each of them
 	cores   string // OpenBLAS core type
 	workers []*worker
 }
@@ -44,11 +49,15 @@ type comparison struct {
 func main() {
 	log.SetFlags(0)
 	serve := flag.Bool("worker", false, "serve requests on the standard input (for internal use)")
-	parts := flag.String("parts", "kernel,pipeline,files,million", "what to measure")
+	parts := flag.String("parts", "kernel,pipeline,files,million", "what to measure; there is also dimensions")
 	runs := flag.Int("runs", 5, "interleaved runs of kernel and pipeline; a third of it of files")
 	python := flag.String("python", "/usr/bin/python3", "interpreter with NumPy and OpenBLAS")
 	script := flag.String("script", "bench/compare/compare.py", "the NumPy side")
 	large := flag.Bool("large", false, "a pipeline of 1,000,000 triples too")
+	dims := flag.String("dims", "1536,3072,4096", "dimensions of the part dimensions")
+	sources := flag.Int("sources", 9, "sources of the part dimensions")
+	triples := flag.Int("triples", 5000, "triples of each of them")
+	before := flag.String("before", "", "an earlier build of this command, to measure beside in the part dimensions")
 	temporary := flag.String("dir", "", "where to put generated data, about 2 GB; removed at the end")
 	flag.Parse()
 	if *serve {
@@ -59,7 +68,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	c := &comparison{ctx: ctx, runs: max(1, *runs), python: *python, script: *script, large: *large, cores: "Haswell"}
+	c := &comparison{ctx: ctx, runs: max(1, *runs), python: *python, script: *script, large: *large, cores: "Haswell", dims: *dims, before: *before, sources: *sources, triples: *triples}
 	if cpu.X86.HasAVX512F {
 		c.cores = "SkylakeX"
 	}
@@ -89,8 +98,10 @@ func (c *comparison) run(temporary string, parts []string) (err error) {
 			err = c.files()
 		case "million":
 			err = c.million()
+		case "dimensions":
+			err = c.dimensions()
 		default:
-			err = fmt.Errorf("compare: no part %q; there are kernel, pipeline, files, million", part)
+			err = fmt.Errorf("compare: no part %q; there are kernel, pipeline, files, million, dimensions", part)
 		}
 		if err != nil {
 			return err
@@ -131,6 +142,9 @@ func (c *comparison) worker(name string, env ...string) (*worker, error) {
 
 // fresh starts a worker of its own, for a measurement of memory.
 func (c *comparison) fresh(name string, env ...string) (*worker, error) {
+	if strings.Contains(name, "/") {
+		return start(c.ctx, env, name, "-worker")
+	}
 	if name == "go" {
 		self, err := os.Executable()
 		if err != nil {

@@ -247,7 +247,7 @@ func (in *inputs) settings(sem *eci.Sem) error {
 	if !(in.epsilon2 > 0 && in.consistency > 0 && in.near > 0) {
 		return usage("--epsilon2 and temperatures must be above 0")
 	}
-	sem.Budget, sem.Seed, sem.Groups, sem.Exact = in.budget, in.seed, in.groups, in.exact
+	sem.Budget, sem.Seed, sem.Groups, sem.Exact, sem.Dimensions = in.budget, in.seed, in.groups, in.exact, in.server.Dimensions
 	sem.Epsilon2, sem.Checkpoint = in.epsilon2, in.checkpoint
 	sem.Components = []eci.Component{
 		eci.TargetConsistency{Temperature: in.consistency},
