@@ -112,9 +112,9 @@ func TestVectorsOfTexts(t *testing.T) {
 func TestTriplesAreLookedUpByText(t *testing.T) {
 	vectors := eci.VectorMap{
 		Queries:   map[string][]float32{"q a": {1, 0}, "q b": {0, 1}},
-		Documents: map[string][]float32{"p a": {1, .1}, "n a": {.5, .5}},
+		Documents: map[string][]float32{"p a": {1, .1}, "n a": {.5, .5}, "p b": {.3, 1}},
 	}
-	rows := []*eci.Record{{QueryText: "q a", PositiveText: "p a", NegativeText: "n a"}, {QueryText: "q b", PositiveText: "p a", NegativeText: "n a"}}
+	rows := []*eci.Record{{QueryText: "q a", PositiveText: "p a", NegativeText: "n a"}, {QueryText: "q b", PositiveText: "p b", NegativeText: "n a"}}
 	score := func() error {
 		_, err := (&eci.Sem{Vectors: vectors, NoChecks: true, Budget: eci.Unlimited}).Calibrate(t.Context(), eci.SourceOf("a", rows))
 		return err

@@ -37,6 +37,7 @@ type inputs struct {
 	checkpoint        string
 	skip              []string
 	epsilon2, floor   float64
+	tokens            tokenizerFlag
 }
 
 func (in *inputs) register(c *cobra.Command) {
@@ -58,11 +59,12 @@ func (in *inputs) reading(flags *pflag.FlagSet) {
 	flags.StringVar(&in.files.Fields.Positive, "positive-field", "", "`name` of the positive's")
 	flags.StringVar(&in.files.Fields.Negative, "negative-field", "", "`name` of the negative's, without a number behind it")
 	flags.IntVar(&in.files.MaxNegatives, "max-negatives", 0, "first so many negatives of a row or query; 0 for all")
-	flags.StringSliceVar(&in.skip, "skip", nil, "leave out and count bad rows: malformed, empty-text, missing-vector, bad-vector")
+	flags.StringSliceVar(&in.skip, "skip", nil, "leave out and count bad rows: malformed, empty-text, missing-vector, bad-vector (with a server, which then embeds every text first: texts that it cannot embed)")
 }
 
 func (in *inputs) scoring(flags *pflag.FlagSet) {
 	in.scored = true
+	in.tokens.register(flags)
 	flags.IntVar(&in.budget, "budget", 0, "triples scored of every source: 0 for the smallest source's count, -1 for all")
 	flags.Uint64Var(&in.seed, "seed", 0, "seed of the sample")
 	flags.IntVar(&in.groups, "groups", 32, "jackknife groups of queries")
@@ -137,11 +139,15 @@ func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, er
 	if err == nil && o.sem == nil {
 		o.sem = &eci.Sem{}
 	}
+	in.trying = slices.Contains(in.skip, "bad-vector")
 	if err == nil {
 		err = in.serverFlags.open(o)
 	}
 	if err == nil {
 		err = in.settings(o.sem)
+	}
+	if err == nil {
+		err = in.embeddable(ctx, a, o)
 	}
 	if err != nil {
 		o.Close()
@@ -239,8 +245,9 @@ func (in *inputs) settings(sem *eci.Sem) error {
 		}
 		sem.Skip |= policy
 	}
-	if !in.scored {
-		return nil
+	var err error
+	if sem.Tokenizer, err = in.tokens.tokenizer(); err != nil || !in.scored {
+		return err
 	}
 	if in.groups < 2 {
 		return usage("--groups %d: intervals need 2 groups of queries or more", in.groups)
