@@ -37,7 +37,8 @@ func OpenVectorTable(path, idsPath string) (*VectorTable, error) {
 //
 //	{"id":"d1","vector":[0.1,-0.2]}
 //
-// The id is a string or a number called id, _id, docid or query_id. The vector is
+// The id is a string or a number called id, _id, docid or query_id; without one, the
+// text, called text or query, is. The vector is
 // called vector or embedding. Other fields are ignored. Components are rounded to
 // the nearest float32. The table is in memory and takes 4 bytes a component: prefer
 // .npy or .safetensors for millions of vectors. Errors have the row and wrap
@@ -74,13 +75,24 @@ type VectorFiles struct {
 //
 //	queries.npy          with queries.ids, one id a line
 //	queries.safetensors  with queries.ids
+//	queries.npz          with an array ids or texts in it, or queries.ids; in memory
 //	queries.jsonl        {"id":"q1","vector":[0.1,-0.2]}, or .jsonl.gz; see ReadVectorLines
-//	queries-*.npy        all of them as one table, each with its .ids; likewise .safetensors
+//	queries-*.npy        all of them as one table, each with its .ids, or with
+//	                     queries.ids for all; likewise queries_*.npy and .safetensors
+//
+// In place of ids there may be the texts themselves, in queries.txt, one a line, or
+// in queries.json, one JSON list: a triple without an id is looked up by its text. A
+// text may be there twice; its first row counts. texts is a folder that is searched for
+// ids and texts before dir is.
 //
 // The rows of arrays are read from the file when they are asked for; Close
 // releases it. JSONL is read into memory.
-func OpenVectors(dir string) (*VectorFiles, error) {
-	return vectorFiles(vecfile.OpenPair(dir, os.DirFS(dir), func(name string) (*vecfile.File, error) {
+func OpenVectors(dir string, texts ...string) (*VectorFiles, error) {
+	files := os.DirFS(dir)
+	for _, folder := range texts {
+		files = vecfile.Beside(files, os.DirFS(folder))
+	}
+	return vectorFiles(vecfile.OpenPair(dir, files, func(name string) (*vecfile.File, error) {
 		return vecfile.Open(filepath.Join(dir, name))
 	}))
 }

@@ -24,9 +24,10 @@ type inputs struct {
 
 	demo    bool
 	vectors string
+	texts   string
 	// keepExtra is for commands that write triples.
 	keepExtra bool
-	scored  bool // the command has the flags of a Sem
+	scored    bool // the command has the flags of a Sem
 
 	budget            int
 	seed              uint64
@@ -47,7 +48,8 @@ func (in *inputs) register(c *cobra.Command) {
 
 func (in *inputs) reading(flags *pflag.FlagSet) {
 	flags.BoolVar(&in.demo, "demo", false, "the five sources and vectors of the demo that comes with eci")
-	flags.StringVar(&in.vectors, "vectors", "", "`directory` with queries.npy, queries.ids, corpus.npy and corpus.ids")
+	flags.StringVar(&in.vectors, "vectors", "", "`directory` with queries.npy and corpus.npy, and queries.ids and corpus.ids, or the texts: queries.txt and corpus.txt")
+	flags.StringVar(&in.texts, "vector-texts", "", "`directory` with queries.txt and corpus.txt, the texts of the vectors' rows in their order, one a line (or queries.json, one JSON list); default that of --vectors")
 	flags.StringVar(&in.format, "format", "", "format of the files (default found from their content): "+strings.Join(formatNames, ", "))
 	flags.StringVar(&in.files.Corpus, "corpus", "", "`file` with the texts of documents, for rows that hold ids")
 	flags.StringVar(&in.files.Queries, "queries", "", "`file` with the texts of queries")
@@ -121,6 +123,8 @@ func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, er
 	switch {
 	case in.files.MaxNegatives < 0:
 		return nil, usage("--max-negatives %d: it is a positive number, or 0 for all", in.files.MaxNegatives)
+	case in.texts != "" && in.vectors == "":
+		return nil, usage("--vector-texts goes with --vectors")
 	case in.demo && (len(files) > 0 || in.vectors != ""):
 		return nil, usage("--demo takes no files")
 	case in.demo:
@@ -180,7 +184,11 @@ func (in *inputs) openFiles(ctx context.Context, a *app, o *opened, files []stri
 		return err
 	}
 	if in.vectors != "" {
-		vectors, err := eci.OpenVectors(in.vectors)
+		var texts []string
+		if in.texts != "" {
+			texts = []string{in.texts}
+		}
+		vectors, err := eci.OpenVectors(in.vectors, texts...)
 		if err != nil {
 			return err
 		}

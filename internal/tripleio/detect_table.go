@@ -164,19 +164,43 @@ func (in *input) detectColumns(rows [][]string) (int, error) {
 // detectHeader tells the columns of a table by their names.
 func (in *input) detectHeader(rows [][]string) (err error) {
 	header, asked := rows[0], in.format != Auto
-	in.format = Triplet
 	named := in.Fields != (Fields{})
+	if c, ok := pairColumns(header); ok && !named && (in.format == LabeledPair || !asked && !complete(header)) {
+		in.format, in.columns = LabeledPair, c
+		in.note("columns: query = %s, document = %s, label = %s", header[c.query], header[c.positive], header[c.label-1])
+		return nil
+	}
+	in.format = Triplet
 	if in.columns, err = headerColumns(header, in.shape, named); err == nil || asked && isMissingNames(err) {
 		if err != nil {
 			err = in.positions(rows, true)
 		}
 		in.split = err == nil && in.columns.source >= 0
+		if err == nil && !named && !asked && !usualHeader(header) {
+			f := find(header)
+			in.note("%s", f.say())
+		}
 		return err
 	}
 	if !isMissingNames(err) {
 		return err
 	}
 	return in.positions(rows, false)
+}
+
+// complete reports whether a header names query, positive and negative.
+func complete(header []string) bool {
+	f := find(header)
+	return f.complete()
+}
+
+// usualHeader reports whether query, positive and negative have the names that the
+// formats document.
+func usualHeader(header []string) bool {
+	has := func(names []string) bool {
+		return slices.ContainsFunc(header, func(cell string) bool { return slices.Contains(names, strings.ToLower(strings.TrimSpace(cell))) })
+	}
+	return has(flatShape.query) && has(flatShape.positive) && has([]string{"negative", "negative_1"})
 }
 
 // positions takes columns of unknown names by their position: asked for, all that may

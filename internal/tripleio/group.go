@@ -259,16 +259,18 @@ func (f *Config) tellApart(groups []group) {
 		for _, g := range groups {
 			count[g.name]++
 		}
-		changed := false
+		var equal []int
 		for i := range groups {
-			g := &groups[i]
-			if n := len(folders[i]); !g.named && count[g.name] > 1 && n > 0 && !sameFolder(groups, folders, i) {
-				g.name, folders[i] = folders[i][n-1]+"/"+g.name, folders[i][:n-1]
-				changed = true
+			if g := &groups[i]; !g.named && count[g.name] > 1 && len(folders[i]) > 0 && !sameFolder(groups, folders, i) {
+				equal = append(equal, i)
 			}
 		}
-		if !changed {
+		if equal == nil {
 			return
+		}
+		for _, i := range equal {
+			n := len(folders[i])
+			groups[i].name, folders[i] = folders[i][n-1]+"/"+groups[i].name, folders[i][:n-1]
 		}
 	}
 }

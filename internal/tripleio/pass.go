@@ -33,6 +33,8 @@ func (in *input) rows(s *textfile.Stream, pick string) rows {
 	switch {
 	case in.format == Run:
 		return runRows(in.runLines(s), in.judged)
+	case in.table && in.columns.label > 0:
+		return in.pairRows(in.tableRows(s))
 	case in.table:
 		return in.tableRows(s)
 	case in.format == LabeledPair:

@@ -1,6 +1,7 @@
 package tripleio
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -231,6 +232,10 @@ func (d *rowDecoder) queryPair(name string, raw []byte) (string, error) {
 		return "", fmt.Errorf("%w: field %q: %w", fault.Malformed, quote.Clip(name), err)
 	}
 	d.pairs = len(texts) == 2
+	if d.keep && d.pairs && texts[0] != "" {
+		value, _ := json.Marshal(texts[0]) // a string always can be
+		d.row.extra = append(d.row.extra, Extra{Name: "instruction", Value: value})
+	}
 	return texts[len(texts)-1], nil
 }
 

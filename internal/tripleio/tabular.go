@@ -156,6 +156,7 @@ type columns struct {
 	negatives                                           []int
 	numbered                                            bool // empty negatives are padding
 	ids, queryIDs                                       bool // the cells are ids
+	label                                               int  // 1 + the column with the label of a pair's document; 0 for none
 }
 
 // tripleColumns are those of MS MARCO's files without a header.
@@ -308,6 +309,9 @@ func (c *columns) row(r *row, cells []string) error {
 		return passage{id: at(id), text: cells[k]}
 	}
 	r.query = of(c.query, c.queryID, c.queryIDs)
+	if c.label > 0 {
+		return c.pair(r, of(c.positive, c.positiveID, c.ids), cells[c.label-1])
+	}
 	r.positives = append(r.positives, of(c.positive, c.positiveID, c.ids))
 	for _, k := range c.negatives {
 		if c.numbered && cells[k] == "" {
@@ -324,4 +328,33 @@ func (c *columns) row(r *row, cells []string) error {
 	}
 	r.source = at(c.source)
 	return nil
+}
+
+// pair adds the document of a labeled pair.
+func (c *columns) pair(r *row, document passage, label string) error {
+	labels, err := labelsOf([]byte(`"` + strings.ToLower(strings.TrimSpace(label)) + `"`))
+	if err != nil {
+		return fmt.Errorf("%w: %w", fault.Malformed, err)
+	}
+	if labels[0] {
+		r.positives = append(r.positives, document)
+	} else {
+		r.negatives = append(r.negatives, document)
+	}
+	return nil
+}
+
+// pairColumns are those of a table of labeled pairs, if it is one.
+func pairColumns(header []string) (columns, bool) {
+	pick := func(names []string) int {
+		for _, want := range names {
+			if k := slices.IndexFunc(header, func(name string) bool { return normal(name) == want }); k >= 0 {
+				return k
+			}
+		}
+		return -1
+	}
+	c := columns{width: len(header), query: pick(aliases[queryRole]), positive: pick(labeledDocuments), queryID: pick([]string{"query_id", "qid"}), positiveID: pick(runDocuments), negID: -1, source: -1}
+	c.label = 1 + pick([]string{"label", "relevance", "is_relevant"})
+	return c, c.query >= 0 && c.positive >= 0 && c.label > 0
 }

@@ -1,6 +1,7 @@
 package tripleio
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -75,6 +76,9 @@ func (f *Config) readQrels(name string, judged qrels) error {
 		return &fault.RowError{File: name, Err: err}
 	}
 	defer s.Close()
+	if head, _ := s.Peek(4096); bytes.HasPrefix(bytes.TrimSpace(bytes.TrimPrefix(head, jsonrow.ByteOrderMark)), []byte("{")) {
+		return f.readJSONQrels(name, s, judged)
+	}
 	lines := jsonrow.Lines{R: s.Reader}
 	var words [7][]byte
 	for {
@@ -110,6 +114,86 @@ func (f *Config) readQrels(name string, judged qrels) error {
 			return &fault.RowError{File: name, Row: lines.Row, Err: err}
 		}
 	}
+}
+
+// judge adds a judgment.
+func (q qrels) judge(query, document, grade string) error {
+	value, err := strconv.ParseFloat(grade, 64)
+	if err != nil || math.IsNaN(value) {
+		return fmt.Errorf("%w: grade %q of query %q is no number", fault.Malformed, quote.Clip(grade), quote.Clip(query))
+	}
+	if value > 0 {
+		q[query] = append(q[query], document)
+	}
+	return nil
+}
+
+// readJSONQrels reads judgments as one JSON object, of each query an object of grades
+// by document, or as one object a line with query, document and grade.
+func (f *Config) readJSONQrels(name string, s *textfile.Stream, judged qrels) (err error) {
+	again, err := f.Open(name)
+	if err != nil {
+		return &fault.RowError{File: name, Err: err}
+	}
+	defer again.Close()
+	members, _ := jsonrow.Members(again.Reader, 1)
+	row, size := 0, int64(0)
+	if len(members) > 0 && members[0].Kind == '{' {
+		jsonrow.Entries(s.Reader, func(at int, query string, value []byte, entryErr error) bool {
+			row, err = at, entryErr
+			if size += int64(len(value)); err == nil {
+				err = f.Fits(s, size)
+			}
+			if err == nil && value[0] != '{' {
+				err = fmt.Errorf("%w: query %q has no object of grades by document", fault.Malformed, quote.Clip(query))
+			}
+			if err == nil {
+				_, err = jsonrow.SkipValue(value, 0, 1)
+			}
+			if err == nil {
+				err = jsonrow.EachField(value, func(document, grade []byte) error { return judged.judge(query, string(document), string(grade)) })
+			}
+			return err == nil
+		})
+	} else {
+		objects := jsonrow.NewObjects(s.Reader, jsonrow.Layout{})
+		var o jsonrow.Object
+		for err == nil {
+			var raw []byte
+			if raw, row, err = objects.Next(); err == io.EOF {
+				return nil
+			}
+			if size += int64(len(raw)); err == nil {
+				err = f.Fits(s, size)
+			}
+			if err == nil {
+				err = o.Parse(raw)
+			}
+			if err == nil {
+				err = judged.object(&o)
+			}
+		}
+	}
+	if err != nil {
+		return &fault.RowError{File: name, Row: row, Err: err}
+	}
+	return nil
+}
+
+// object adds the judgment of one object.
+func (q qrels) object(o *jsonrow.Object) error {
+	var words [3]string
+	for i, names := range [][]string{{"query_id", "qid", "query"}, runDocuments, {"score", "relevance", "label", "grade", "rel"}} {
+		name, _ := firstOf(o, names)
+		var err error
+		if words[i], err = o.ID(name); err != nil {
+			return err
+		}
+		if words[i] == "" {
+			return o.Missing(names...)
+		}
+	}
+	return q.judge(words[0], words[1], words[2])
 }
 
 // splitBlanks writes the words of a line into dst and returns their number, at

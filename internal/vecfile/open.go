@@ -52,6 +52,23 @@ func openArray(dir string, fsys fs.FS, stem, extension string, open func(name st
 // texts, one a line or as one JSON list.
 var sideFiles = []string{".ids", ".txt", ".json"}
 
+// Beside is files with the ids and texts of side in front of its own.
+func Beside(files, side fs.FS) fs.FS { return &beside{files, side} }
+
+type beside struct{ files, side fs.FS }
+
+// Open opens a file of ids or texts from the one, all else from the other.
+func (b *beside) Open(name string) (fs.File, error) {
+	for _, extension := range sideFiles {
+		if strings.HasSuffix(name, extension) {
+			if f, err := b.side.Open(name); err == nil {
+				return f, nil
+			}
+		}
+	}
+	return b.files.Open(name)
+}
+
 // withIDs joins an array with the ids or the texts of its rows that stand beside it,
 // and closes the array where it fails.
 func withIDs(data Array, dir string, fsys fs.FS, stems ...string) (*Table, error) {
