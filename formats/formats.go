@@ -1,5 +1,5 @@
 // Package formats has decoders for [eci.Files] that need more than the standard
-// library: zstd and parquet.
+// library: zstd, parquet and Arrow.
 //
 //	files := &eci.Files{Decoders: formats.Decoders()}
 //	sources, err := files.Sources("mined.parquet", "bm25.jsonl.zst")
@@ -13,11 +13,12 @@ import (
 )
 
 // Decoders returns decoders of this package for Files.Decoders, by the names
-// that Files gives to formats: zst and parquet. The map is the caller's.
+// that Files gives to formats: zst, parquet and arrow. The map is the caller's.
 func Decoders() map[string]func(io.Reader) (io.ReadCloser, error) {
 	return map[string]func(io.Reader) (io.ReadCloser, error){
 		"zst":     Zstd,
 		"parquet": Parquet,
+		"arrow":   Arrow,
 	}
 }
 

@@ -90,6 +90,8 @@ var magics = []encoding{
 	{"gz", "\x1f\x8b", "gzip"},
 	{"zst", "\x28\xb5\x2f\xfd", "zstd"},
 	{"parquet", "PAR1", "parquet"},
+	{"arrow", "ARROW1", "Arrow"},
+	{"arrow", "\xff\xff\xff\xff", "Arrow"}, // a stream, as save_to_disk of datasets writes
 	{"bz2", "BZh", "bzip2"},
 	{"xz", "\xfd7zXZ\x00", "xz"},
 	{"zip", "PK\x03\x04", "zip"},
@@ -199,7 +201,7 @@ func validPrefix(text []byte) bool {
 
 func needsDecoder(name string) string {
 	switch name {
-	case "zst", "parquet":
+	case "zst", "parquet", "arrow":
 		return "import example.com/eci/formats and set Files.Decoders to formats.Decoders()"
 	}
 	return fmt.Sprintf("unpack it first, or set Files.Decoders[%q]", name)
