@@ -157,7 +157,7 @@ func (r *run) resolve(ctx context.Context, source Source, b *batch) error {
 	for k := range b.pending {
 		p := &b.pending[k]
 		if err := r.vectors.embed(ctx, role(k), p.texts, p.into); err != nil {
-			return source.wrap(nil, err)
+			return source.wrap(b.rowOf(role(k), err), err)
 		}
 	}
 	if err := r.agreeOnDimension(); err != nil {
@@ -220,7 +220,7 @@ func (r *run) findOne(b *batch, at side) (*vector, error) {
 	if source.embedder == nil {
 		return nil, source.none(at)
 	}
-	if v, ok := source.cache[at.role].get(at.text); ok {
+	if v, ok := source.cache[at.role].Get(at.text); ok {
 		return v, nil
 	}
 	return b.pending[at.role].add(at.text), nil
@@ -323,7 +323,7 @@ func (r *run) lexical(b *batch) {
 	for i := range b.rows {
 		row := &b.rows[i]
 		for k, at := range row.rec.sides() {
-			if f, ok := r.features.get(at.text); ok {
+			if f, ok := r.features.Get(at.text); ok {
 				row.features[k] = f
 				continue
 			}
@@ -354,7 +354,7 @@ func (r *run) lexical(b *batch) {
 		}
 	}
 	for i, text := range w.texts {
-		r.features.put(text, w.features[i], w.features[i].bytes())
+		r.features.Put(text, w.features[i], w.features[i].bytes())
 	}
 }
 

@@ -140,3 +140,44 @@ func (v randomVectors) AppendQuery(dst []float32, id string) ([]float32, error) 
 func (v randomVectors) AppendDocument(dst []float32, id string) ([]float32, error) {
 	return v.append(dst, v.documents, id)
 }
+
+// BenchmarkLookahead is a whole ranking by forecast with checks and controls: nine
+// sources of 512 triples, 1,000 queries, a pool of 5,000, 768 dimensions.
+func BenchmarkLookahead(b *testing.B) {
+	const d, documents, queries, sources, triples = 768, 5000, 1000, 9, 512
+	random := rand.New(rand.NewPCG(1, 1))
+	vectors := randomVectors{queries: make([]float32, queries*d), documents: make([]float32, documents*d), d: d}
+	for i := range vectors.documents {
+		vectors.documents[i] = float32(random.NormFloat64())
+	}
+	for i := range vectors.queries { // near the document of the same number
+		vectors.queries[i] = vectors.documents[i] + float32(2*random.NormFloat64())
+	}
+	pool := func(yield func(eci.Document, error) bool) {
+		for i := range documents {
+			if !yield(eci.Document{ID: fmt.Sprint("d", i), Text: fmt.Sprint("d", i)}, nil) {
+				return
+			}
+		}
+	}
+	relevant := make(map[string][]string)
+	for q := range queries {
+		relevant[fmt.Sprint("q", q)] = []string{fmt.Sprint("d", q)}
+	}
+	var list []eci.Source
+	for s := range sources {
+		var rows []*eci.Record
+		for i := range queries * 2 {
+			r := &eci.Record{QueryID: fmt.Sprint("q", i%queries), PositiveID: fmt.Sprint("d", i%queries), NegativeID: fmt.Sprint("d", (i*7919+s*131+1)%documents)}
+			r.QueryText, r.PositiveText, r.NegativeText = r.QueryID, r.PositiveID, r.NegativeID
+			rows = append(rows, r)
+		}
+		list = append(list, eci.SourceOf(fmt.Sprint("source", s), rows))
+	}
+	for b.Loop() {
+		ahead := &eci.Lookahead{Sem: eci.Sem{Vectors: vectors}, Pool: pool, Relevant: relevant, Triples: triples}
+		if _, err := eci.Rank(b.Context(), ahead, list...); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

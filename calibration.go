@@ -175,7 +175,7 @@ func checkComponents(components []Component) error {
 			return fmt.Errorf("eci: %w: component name %q is empty, has blanks or is used twice", ErrSettings, name)
 		}
 		seen[name] = true
-		if v, ok := c.(validator); ok {
+		if v, ok := c.(interface{ Validate() error }); ok {
 			if err := v.Validate(); err != nil {
 				return fmt.Errorf("eci: %w: component %q: %w", ErrSettings, name, err)
 			}
@@ -186,7 +186,7 @@ func checkComponents(components []Component) error {
 
 // checkTemperature refuses what no temperature can be; 0 means the default.
 func checkTemperature(t float64) error {
-	if t != 0 && !positive(t) {
+	if t != 0 && !(t > 0 && !math.IsInf(t, 0)) {
 		return fmt.Errorf("field Temperature %v is not positive and finite", t)
 	}
 	return nil

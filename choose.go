@@ -44,7 +44,7 @@ type Choose struct {
 	NoCheck, CheckByTraining bool
 }
 
-// Choice is what a [Choose] has found in a source. It holds 13 bytes for every
+// Choice is what a [Choose] has found in a source. It holds 9 bytes for every
 // triple, and no text. Goroutines may share one.
 type Choice struct {
 	// Triples is the number of triples that were scored, Kept that of those kept, and

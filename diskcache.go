@@ -4,13 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"sync"
 
 	"example.com/eci/internal/disk"
+	"example.com/eci/internal/vecstore"
 )
 
 // DiskCacheConfig says what a [DiskCache] keeps, and where.
@@ -54,22 +53,13 @@ type DiskCacheConfig struct {
 //
 // The index in memory takes about 50 bytes for each vector on disk.
 type DiskCache struct {
-	config       DiskCacheConfig
-	files        disk.FS
-	segmentBytes int64
+	config DiskCacheConfig
+	store  *vecstore.Store
+	room   vecstore.Config
 
-	mutex     sync.Mutex
-	index     map[[16]byte]place
-	segments  map[uint32]*segment
-	ids       map[string]uint32 // of segments, by name
-	nextID    uint32
-	open      int // files
-	current   *segment
-	scratch   []byte
+	mutex     sync.Mutex // guards what follows
 	dimension int
-	closed    bool
-	stats     DiskCacheStats
-	unwritten error // why the first vectors that could not be written were not
+	stats     DiskCacheStats // Hits and Misses
 }
 
 // DiskCacheStats counts what a [DiskCache] did since it was opened.
@@ -86,14 +76,8 @@ type DiskCacheStats struct {
 	Unwritten, Unreadable int
 }
 
-// place is where a record is.
-type place struct{ segment, offset, components uint32 }
-
-const (
-	mostSegmentBytes = 256 << 20
-	mostOpenFiles    = 64
-	textsPerCall     = 256
-)
+// textsPerCall is the number of texts of a call to an embedder that is no Server.
+const textsPerCall = 256
 
 // OpenDiskCache opens the cache in a directory. Close it after use.
 func OpenDiskCache(config DiskCacheConfig) (*DiskCache, error) { return config.open(disk.OS) }
@@ -116,25 +100,12 @@ func (config DiskCacheConfig) open(files disk.FS) (*DiskCache, error) {
 	case config.Identity == "" && (!ok || identified.Identity() == ""):
 		return refuse("Identity is empty and the Embedder has none; name model, version and prefixes, so that no vector of another encoder is returned")
 	}
-	c := &DiskCache{
-		config:       config,
-		files:        files,
-		segmentBytes: min(config.MaxBytes/16, mostSegmentBytes),
-		index:        make(map[[16]byte]place),
-		segments:     make(map[uint32]*segment),
-		ids:          make(map[string]uint32),
-	}
-	err := files.MkdirAll(config.Dir, 0o700)
-	if err == nil {
-		// A directory that can only be read is of use. Writing needs room, and says
-		// so when there is none.
-		_, _ = c.makeRoom(0)
-		err = c.refresh(true)
-	}
+	room := vecstore.Config{Dir: config.Dir, MaxBytes: config.MaxBytes, Files: files}
+	store, err := vecstore.Open(room)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("eci: disk cache: %w", err), c.Close())
+		return nil, fmt.Errorf("eci: disk cache: %w", err)
 	}
-	return c, nil
+	return &DiskCache{config: config, room: room, store: store}, nil
 }
 
 // EmbedDocuments returns one vector for each text, in order.
@@ -159,10 +130,11 @@ func (c *DiskCache) EmbedQuery(ctx context.Context, text string) ([]float32, err
 
 // Stats returns the counts so far.
 func (c *DiskCache) Stats() DiskCacheStats {
+	counts := c.store.Counts()
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	stats := c.stats
-	stats.Vectors = len(c.index)
+	stats.Vectors, stats.Unwritten, stats.Unreadable = counts.Vectors, counts.Unwritten, counts.Unreadable
 	return stats
 }
 
@@ -183,30 +155,14 @@ func (c *DiskCache) Identity() string {
 // be used afterwards. What was embedded is safe from a crash of the process
 // without it. An error is also due where vectors could not be written before.
 func (c *DiskCache) Close() error {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	if c.closed {
-		return nil
-	}
-	c.closed = true
-	err := c.unwritten
-	if err != nil {
-		err = fmt.Errorf("%d vectors could not be written and will be embedded again: %w", c.stats.Unwritten, err)
-	}
-	if c.current != nil {
-		err = errors.Join(err, c.current.file.Sync())
-	}
-	for _, s := range c.segments {
-		err = errors.Join(err, c.shut(s))
-	}
-	if err != nil {
+	if err := c.store.Close(); err != nil {
 		return fmt.Errorf("eci: disk cache: %w", err)
 	}
 	return nil
 }
 
 // keys digests all that a vector depends on, each part after its length.
-func (c *DiskCache) keys(r role, texts []string) []cacheKey {
+func (c *DiskCache) keys(r role, texts []string) []vecstore.Key {
 	identity := ""
 	switch e := c.config.Embedder.(type) {
 	case *Server: // the other role's prefix changes nothing
@@ -224,7 +180,7 @@ func (c *DiskCache) keys(r role, texts []string) []cacheKey {
 	part(identity)
 	part(r.String())
 	common := len(buffer)
-	keys := make([]cacheKey, len(texts))
+	keys := make([]vecstore.Key, len(texts))
 	for i, text := range texts {
 		buffer = buffer[:common]
 		part(text)
@@ -244,9 +200,9 @@ func (c *DiskCache) embed(ctx context.Context, r role, texts []string) ([][]floa
 		return vectors, nil
 	}
 	// Each distinct text once.
-	first := make(map[cacheKey]int, len(missing))
+	first := make(map[vecstore.Key]int, len(missing))
 	var send []string
-	var sendKeys []cacheKey
+	var sendKeys []vecstore.Key
 	for _, i := range missing {
 		if _, ok := first[keys[i]]; !ok {
 			first[keys[i]] = len(send)
@@ -307,37 +263,22 @@ func (c *DiskCache) ask(ctx context.Context, r role, texts []string, keep func(i
 }
 
 // find fills in the vectors on disk and returns the positions of the others.
-func (c *DiskCache) find(keys []cacheKey, vectors [][]float32) (missing []int, err error) {
+func (c *DiskCache) find(keys []vecstore.Key, vectors [][]float32) (missing []int, err error) {
+	missing, err = c.store.Get(keys, vectors)
+	if err != nil {
+		return nil, fmt.Errorf("eci: disk cache: %w", err)
+	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	if c.closed {
-		return nil, fmt.Errorf("eci: disk cache: %w", fs.ErrClosed)
-	}
-	look := func(positions []int) (without []int, err error) {
-		for _, i := range positions {
-			v := c.read(keys[i])
-			if v == nil {
-				without = append(without, i)
-			} else if err := c.accept(v, "found"); err != nil {
+	for _, v := range vectors {
+		if v != nil {
+			if err := c.accept(v, "found"); err != nil {
 				return nil, err
 			}
-			vectors[i] = v
-		}
-		return without, nil
-	}
-	missing = make([]int, len(keys))
-	for i := range missing {
-		missing[i] = i
-	}
-	if missing, err = look(missing); err == nil && len(missing) > 0 {
-		// Another process may have them by now. Where the directory cannot be read
-		// they are embedded.
-		if c.refresh(false) == nil {
-			missing, err = look(missing)
 		}
 	}
 	c.stats.Hits += len(keys) - len(missing)
-	return missing, err
+	return missing, nil
 }
 
 // accept checks a vector against those before it.
@@ -358,36 +299,14 @@ func (c *DiskCache) accept(v []float32, how string) error {
 	return nil
 }
 
-// read returns the vector of a key, nil if there is none that can be read.
-func (c *DiskCache) read(key cacheKey) []float32 {
-	at, ok := c.index[key.short()]
-	if !ok {
-		return nil
-	}
-	if s := c.segments[at.segment]; s != nil && c.reopen(s) == nil {
-		c.scratch = slices.Grow(c.scratch[:0], int(recordSize(int(at.components))))[:recordSize(int(at.components))]
-		if _, err := s.file.ReadAt(c.scratch, int64(at.offset)); err == nil {
-			if v, ok := parseRecord(c.scratch, key); ok {
-				return v
-			}
-		}
-	}
-	delete(c.index, key.short()) // damaged, or its file is gone
-	return nil
-}
-
 // keep writes the vectors that the embedder returned. The only errors are those
 // of the vectors: what the disk refuses is counted.
-func (c *DiskCache) keep(keys []cacheKey, vectors [][]float32) error {
+func (c *DiskCache) keep(keys []vecstore.Key, vectors [][]float32) error {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	if c.closed {
-		return fmt.Errorf("eci: disk cache: %w", fs.ErrClosed)
-	}
-	c.stats.Misses += len(keys)
 	var bad error
 	for i, v := range vectors {
-		if bad = c.accept(v, "embedded"); bad == nil && (recordSize(len(v)) > c.segmentBytes-int64(len(segmentMagic)) || len(v) > mostComponents) {
+		if bad = c.accept(v, "embedded"); bad == nil && !c.room.Fits(len(v)) {
 			bad = fmt.Errorf("eci: %w: disk cache: MaxBytes %d is too small for a vector of %d components", ErrSettings, c.config.MaxBytes, len(v))
 		}
 		if bad != nil {
@@ -395,43 +314,9 @@ func (c *DiskCache) keep(keys []cacheKey, vectors [][]float32) error {
 			break
 		}
 	}
-	if written, err := c.append(keys, vectors); err != nil {
-		c.stats.Unwritten += len(vectors) - written
-		c.unwritten = or(c.unwritten, err)
+	if err := c.store.Put(keys[:len(vectors)], vectors); err != nil {
+		return fmt.Errorf("eci: disk cache: %w", err)
 	}
+	c.stats.Misses += len(keys)
 	return bad
-}
-
-// append writes vectors to this process's file and returns the number of those
-// that are there.
-func (c *DiskCache) append(keys []cacheKey, vectors [][]float32) (written int, err error) {
-	var records []byte
-	var at []place
-	flush := func() error {
-		if len(at) == 0 {
-			return nil
-		}
-		if err := c.write(records); err != nil {
-			return err
-		}
-		for _, p := range at {
-			c.index[keys[written].short()] = p
-			written++
-		}
-		records, at = records[:0], at[:0]
-		return nil
-	}
-	for i, v := range vectors {
-		if c.current == nil || c.current.scanned+int64(len(records))+recordSize(len(v)) > c.segmentBytes {
-			if err := flush(); err != nil {
-				return written, err
-			}
-			if err := c.begin(); err != nil {
-				return written, err
-			}
-		}
-		at = append(at, place{c.ids[c.current.name], uint32(c.current.scanned + int64(len(records))), uint32(len(v))})
-		records = appendRecord(records, keys[i], v)
-	}
-	return written, flush()
 }

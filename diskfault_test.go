@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/eci/internal/disk"
+	"example.com/eci/internal/vecstore"
 )
 
 // openFaulty opens a cache on a file system that fails.
@@ -199,14 +200,14 @@ func TestDiskCacheCannotRemove(t *testing.T) {
 func TestDiskCacheNames(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"9223372036854775807-00", "99999999999-00", "-5-00", "x", "-", ""} {
-		if err := os.WriteFile(filepath.Join(dir, name+segmentSuffix), []byte(segmentMagic), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name+vecstore.Suffix), []byte(vecstore.Magic), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Mkdir(filepath.Join(dir, "0000000009-00"+segmentSuffix), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "0000000009-00"+vecstore.Suffix), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink("nowhere", filepath.Join(dir, "0000000008-00"+segmentSuffix)); err != nil {
+	if err := os.Symlink("nowhere", filepath.Join(dir, "0000000008-00"+vecstore.Suffix)); err != nil {
 		t.Log(err)
 	}
 	c := openCache(t, dir, new(countingEncoder), "x")

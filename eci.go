@@ -59,10 +59,6 @@
 // triples, are the sampling unit. Calibration: the frozen scales.
 package eci
 
-import (
-	"context"
-)
-
 // Triple is one training example: a query, a passage labeled relevant to it
 // and a candidate hard negative, as text. A loader's own row type implements it
 // with three one-line methods. Texts must not be empty. The value need only be
@@ -109,32 +105,10 @@ type Located interface {
 	Location() (file string, row int)
 }
 
-// Scorer scores one source. A higher score ranks first. Implementations in this
-// package are [Sem] and [Baseline].
-//
-// [Rank] calls it from one goroutine. Goroutines may share a Sem, a Baseline and a
-// Race; a Scorer that Prepare returned is for one goroutine at a time.
-type Scorer interface {
-	// Name is a short identifier for tables, such as "eci".
-	Name() string
-	// Score reads the source once or more and returns its score, or an error
-	// and nothing half-counted.
-	Score(ctx context.Context, source Source) (*Score, error)
-}
-
-// Annotator is implemented by scorers, usually those that [Preparer] returns, that
-// know more about a ranking than the scores say: [Rank] calls Annotate once, with
-// all scores in their order, before it compares them. A scorer may set
-// Calibration, Seed, Embedded, Race and further notes.
-// Rank calls it from one goroutine.
-type Annotator interface {
-	Annotate(ranking *Ranking)
-}
-
-// Preparer is implemented by scorers that must see all sources before they can
-// score one of them, as [Sem] must to calibrate and to equalise budgets. Rank
-// calls Prepare once and scores with the Scorer that it returns.
-// Rank calls it from one goroutine.
-type Preparer interface {
-	Prepare(ctx context.Context, sources ...Source) (Scorer, error)
+// Document is a passage of a [Lookahead.Pool]. It needs an id or a text, and a
+// vector of its own or one that the id or the text leads to.
+// Goroutines may share one that none of them changes.
+type Document struct {
+	ID, Text string
+	Vector   []float32
 }

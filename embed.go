@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/textcache"
 )
 
 // vector is one embedding; its data may come later than its place.
@@ -23,7 +25,7 @@ type vectorSource struct {
 	first     int // components that count; 0 for all
 	whole     int // components of a vector before that; 0 until one is seen
 	dimension int // components after that; 0 until a vector is seen
-	cache     [2]*cache[*vector]
+	cache     [2]*textcache.Cache[*vector]
 	embedded  int        // texts that the embedder was asked for
 	kept      *DiskCache // before the embedder, with a checkpoint
 	before    int        // embedded before there was kept
@@ -33,8 +35,8 @@ type vectorSource struct {
 func newVectorSource(s *Sem) *vectorSource {
 	v := &vectorSource{tables: s.Vectors, embedder: s.Embedder, batchSize: s.BatchSize, first: s.Dimensions}
 	// Queries are few and repeat most.
-	v.cache[queryRole] = newCache[*vector](s.CacheBytes / 4)
-	v.cache[documentRole] = newCache[*vector](s.CacheBytes - s.CacheBytes/4)
+	v.cache[queryRole] = textcache.New[*vector](s.CacheBytes / 4)
+	v.cache[documentRole] = textcache.New[*vector](s.CacheBytes - s.CacheBytes/4)
 	return v
 }
 
@@ -156,6 +158,10 @@ func (v *vectorSource) embed(ctx context.Context, r role, texts []string, into [
 			copies[i] = strings.Clone(text)
 		}
 		vectors, err := v.call(ctx, r, copies)
+		var bad *TextError
+		if errors.As(err, &bad) {
+			return &TextError{Index: start + bad.Index, Text: bad.Text, Err: bad.Err}
+		}
 		if err != nil {
 			return err
 		}
@@ -165,12 +171,15 @@ func (v *vectorSource) embed(ctx context.Context, r role, texts []string, into [
 			if err == nil {
 				_, err = inverseNorm(data)
 			}
-			if err != nil {
+			switch {
+			case errors.Is(err, ErrNotFinite), errors.Is(err, ErrZeroVector):
+				return &TextError{Index: start + i, Text: texts[start+i], Err: err}
+			case err != nil:
 				return fmt.Errorf("%w: %s %q: %w", ErrEmbedder, r, excerpt(texts[start+i]), err)
 			}
 			// The embedder may reuse its slices.
 			into[start+i].data = append([]float32(nil), data...)
-			v.cache[r].put(texts[start+i], into[start+i], int64(4*len(data)+48))
+			v.cache[r].Put(texts[start+i], into[start+i], int64(4*len(data)+48))
 		}
 	}
 	return nil
@@ -193,4 +202,158 @@ func (v *vectorSource) call(ctx context.Context, r role, texts []string) ([][]fl
 		return nil, fmt.Errorf("%w: %d for %d texts of role %s", ErrEmbedderCount, len(vectors), want, r)
 	}
 	return vectors, nil
+}
+
+// rowOf returns the first row of the batch with the text of role k that an error
+// is of, or nil.
+func (b *batch) rowOf(k role, err error) *Record {
+	var bad *TextError
+	if !errors.As(err, &bad) {
+		return nil
+	}
+	for i := range b.rows {
+		for _, at := range b.rows[i].rec.sides() {
+			if at.role == k && at.text == bad.Text {
+				return &b.rows[i].rec
+			}
+		}
+	}
+	return nil
+}
+
+// Embeddable has the Embedder embed every text of the sources that has no vector
+// otherwise, and returns the sources with an error in place of each row with a text
+// that it cannot embed: ErrNotFinite, which SkipBadVector covers. Where there is no
+// such text the sources are returned as they are. A failure that no single text is to
+// blame for is an error. Put a [DiskCache] around the Embedder, or texts are sent
+// again by the run that follows. Memory holds a fingerprint of every text.
+func (s *Sem) Embeddable(ctx context.Context, sources ...Source) ([]Source, error) {
+	if s.Embedder == nil {
+		return sources, nil
+	}
+	settings := *s
+	if err := settings.resolve(); err != nil {
+		return nil, err
+	}
+	t := &trial{vectors: newVectorSource(&settings), seen: make(map[textKey]bool), bad: make(map[textKey]bool)}
+	for _, source := range sources {
+		err := source.walk(ctx, nil, func(rec *Record, err error) error {
+			if err != nil || rec.check() != nil {
+				return nil // for the run that follows
+			}
+			for _, at := range rec.sides() {
+				t.add(at)
+			}
+			return t.flush(ctx, textsPerCall)
+		})
+		if err == nil {
+			err = source.wrap(nil, t.flush(ctx, 1))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(t.bad) == 0 {
+		return sources, nil
+	}
+	out := make([]Source, len(sources))
+	for i, source := range sources {
+		out[i] = t.without(source)
+	}
+	return out, nil
+}
+
+// trial finds the texts that an embedder cannot embed.
+type trial struct {
+	vectors   *vectorSource
+	seen, bad map[textKey]bool
+	pending   [2][]string // by role
+}
+
+// add takes in a text that the embedder will be asked for.
+func (t *trial) add(at side) {
+	key := textKey{at.role, fingerprintOf(at.text)}
+	if t.seen[key] || !t.embedded(at) {
+		return
+	}
+	t.seen[key] = true
+	t.pending[at.role] = append(t.pending[at.role], strings.Clone(at.text))
+}
+
+// embedded reports whether the vector of a text comes from the embedder.
+func (t *trial) embedded(at side) bool {
+	if at.vector != nil || t.vectors.tables == nil || at.id == "" {
+		return at.vector == nil
+	}
+	_, err := t.vectors.lookup(nil, at.role, at.id)
+	return err != nil
+}
+
+// flush embeds the texts of each role of which there are least or more.
+func (t *trial) flush(ctx context.Context, least int) error {
+	for k, texts := range t.pending {
+		if len(texts) < least {
+			continue
+		}
+		t.pending[k] = nil
+		failed := 0
+		for sent := len(texts); len(texts) > 0; {
+			into := make([]*vector, len(texts))
+			for i := range into {
+				into[i] = new(vector)
+			}
+			err := t.vectors.embed(ctx, role(k), texts, into)
+			if err == nil {
+				break
+			}
+			var bad *TextError
+			if failed++; !errors.As(err, &bad) || failed == sent && sent > 1 { // all of them: the encoder is broken
+				return err
+			}
+			t.bad[textKey{role(k), fingerprintOf(bad.Text)}] = true
+			texts = slices.Delete(texts, bad.Index, bad.Index+1)
+		}
+	}
+	return nil
+}
+
+// without puts an error in the place of rows with a bad text.
+func (t *trial) without(source Source) Source {
+	triples := source.Triples
+	return Source{Name: source.Name, Triples: func(yield func(Triple, error) bool) {
+		row := 0
+		for triple, err := range triples {
+			row++
+			if err == nil && triple != nil {
+				err = t.refuse(triple, row)
+			}
+			if err != nil {
+				triple = nil
+			}
+			if !yield(triple, err) {
+				return
+			}
+		}
+	}}
+}
+
+// refuse returns the error of a triple with a bad text.
+func (t *trial) refuse(triple Triple, row int) error {
+	if r, ok := triple.(*Record); ok && r == nil {
+		return nil
+	}
+	var rec Record
+	rec.fill(triple, row, nil)
+	for k, at := range rec.sides() {
+		if t.bad[textKey{at.role, fingerprintOf(at.text)}] && t.embedded(at) {
+			return &RowError{File: rec.File, Row: rec.Row, Err: fmt.Errorf("%s: %w: the encoder cannot embed %q", sideNames[k], ErrNotFinite, excerpt(at.text))}
+		}
+	}
+	return nil
+}
+
+// textKey is a text in one role, which is what an encoder is asked for.
+type textKey struct {
+	role role
+	text fingerprint
 }

@@ -49,8 +49,8 @@ type RowError = fault.RowError
 
 // Skip names the bad rows that a run leaves out instead of failing on. Rows
 // left out are counted in [Score.Skipped]. The zero value leaves out nothing.
-// Vectors that an Embedder returns are never skipped: an encoder that returns
-// NaN is broken.
+// Vectors that an Embedder returns are never skipped, since an encoder that returns
+// NaN may be broken; [Sem.Embeddable] finds the texts that one cannot embed.
 // It is a value, which goroutines may share.
 type Skip uint8
 

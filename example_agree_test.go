@@ -7,22 +7,30 @@ import (
 	"strings"
 
 	"example.com/eci"
+	"example.com/eci/testdata/demo"
 )
 
-// Does the score order sources as training does? The outcomes here are made up;
-// examples/agreement measures them.
+// Does the forecast order sources as training does? The outcomes are those of
+// go run ./examples/agreement -ways 1.
 func ExampleAgree() {
 	vectors, sources := openDemo("bm25", "contaminated", "dense", "llm", "random")
-	ranking, err := eci.Rank(context.Background(), &eci.Sem{Vectors: vectors}, sources...)
+	files := eci.Files{FS: demo.Files, Qrels: "qrels.tsv"}
+	relevant, err := files.Relevant()
+	if err != nil {
+		log.Fatal(err)
+	}
+	ranking, err := eci.Rank(context.Background(), &eci.Lookahead{
+		Sem: eci.Sem{Vectors: vectors}, Pool: files.Documents("corpus.jsonl"), Relevant: relevant,
+	}, sources...)
 	if err != nil {
 		log.Fatal(err)
 	}
 	outcomes, err := eci.ReadOutcomes("outcomes.json", strings.NewReader(`{
-		"random":       {"value": 0.010, "standard_error": 0.004},
-		"bm25":         {"value": 0.021, "standard_error": 0.005},
-		"dense":        {"value": 0.034, "standard_error": 0.005},
-		"contaminated": {"value": 0.015, "standard_error": 0.006},
-		"llm":          {"value": 0.042, "standard_error": 0.006}
+		"random":       {"value": 0.0409, "standard_error": 0.0100},
+		"bm25":         {"value": 0.0574, "standard_error": 0.0131},
+		"dense":        {"value": 0.0608, "standard_error": 0.0140},
+		"contaminated": {"value": 0.0588, "standard_error": 0.0123},
+		"llm":          {"value": 0.0039, "standard_error": 0.0161}
 	}`), "")
 	if err != nil {
 		log.Fatal(err)
@@ -33,14 +41,14 @@ func ExampleAgree() {
 	}
 	fmt.Println(agreement.Significant, "pairs of outcomes differ significantly")
 	for _, c := range agreement.Measures {
-		if c.Measure == "eci" || c.Measure == "disjoint" {
+		if c.Measure == "lookahead" || c.Measure == "eci" {
 			fmt.Printf("%s: tau-b %.2f (%.2f to %.2f), %.0f%% of those pairs right\n", c.Measure, c.Tau.Value, c.Tau.Low, c.Tau.High, 100*c.Accuracy.Value)
 		}
 	}
 	// Output:
-	// 5 pairs of outcomes differ significantly
-	// eci: tau-b 1.00 (1.00 to 1.00), 100% of those pairs right
-	// disjoint: tau-b -0.20 (-1.00 to 1.00), 40% of those pairs right
+	// 3 pairs of outcomes differ significantly
+	// lookahead: tau-b 0.80 (0.00 to 1.00), 100% of those pairs right
+	// eci: tau-b 0.00 (-1.00 to 1.00), 0% of those pairs right
 }
 
 // Outcomes under several settings of the training: one is chosen by name.

@@ -2,6 +2,7 @@ package eci
 
 import (
 	"cmp"
+	"fmt"
 	"io"
 	"io/fs"
 	"iter"
@@ -37,6 +38,13 @@ type Files struct {
 	// BEIR is a folder in BEIR's layout. Its corpus.jsonl, queries.jsonl and qrels
 	// are used for those of Corpus, Queries and Qrels that are empty.
 	BEIR string
+
+	// Note, where set, is told what was inferred of a file, such as which columns hold
+	// what, once for each file; nothing is inferred silently where it is printed.
+	Note func(message string)
+	// Extra keeps the fields of a row that triples have no place for, such as scores,
+	// prompts and labels, in [Record].Extra.
+	Extra bool
 
 	// MaxNegatives is the most negatives of a row, or of a query of a TREC run. The
 	// first ones are kept. 0 keeps all.
@@ -108,6 +116,7 @@ func (f *Files) config() tripleio.Config {
 	return tripleio.Config{
 		Opener: *f.opener(), Format: tripleio.Format(f.Format), Fields: tripleio.Fields(f.Fields),
 		Corpus: f.Corpus, Queries: f.Queries, Qrels: f.Qrels, BEIR: f.BEIR, MaxNegatives: f.MaxNegatives,
+		Note: f.Note, Extra: f.Extra,
 	}
 }
 
@@ -136,4 +145,20 @@ func (f *Files) Documents(path string) iter.Seq2[Document, error] {
 			yield(Document{}, err)
 		}
 	}
+}
+
+// Target reads a retrieval task: its queries, documents and judgments from Queries,
+// Corpus and Qrels, or from a folder in BEIR's layout, all three of which must be
+// there. Errors are those of [Files.Sources].
+func (f *Files) Target(name string) (*Target, error) {
+	config, err := f.config().Layout()
+	if err != nil {
+		return nil, err
+	}
+	if config.Queries == "" || config.Corpus == "" || config.Qrels == "" {
+		return nil, fmt.Errorf("eci: target %q: %w: set Files.Corpus, Files.Queries and Files.Qrels, or Files.BEIR to their folder", name, ErrMissingField)
+	}
+	t := &Target{Name: name, Queries: f.Documents(config.Queries), Pool: f.Documents(config.Corpus)}
+	t.Relevant, err = config.Relevant()
+	return t, err
 }

@@ -42,4 +42,18 @@ const (
 	FormatTripleIDsTSV = Format(tripleio.TripleIDsTSV)
 	// FormatRun is a TREC run, which becomes a source with relevance judgments.
 	FormatRun = Format(tripleio.Run)
+	// FormatArrays is a JSON list a row: ["query", "positive", "negative", ...], or
+	// the same with ids, as ColBERT's triples and n-way examples have them.
+	FormatArrays = Format(tripleio.Arrays)
+	// FormatNWay is JSONL with query_id, document_ids and scores, of which the first
+	// document is the positive, as PyLate trains on it.
+	FormatNWay = Format(tripleio.NWay)
+	// FormatMessages is ms-swift's JSONL with messages, positive_messages and
+	// negative_messages.
+	FormatMessages = Format(tripleio.Messages)
+	// FormatLabeledPair is JSONL with a query, a document and its label, 1 or 0, in
+	// every row. The pairs of a file are held in memory.
+	FormatLabeledPair = Format(tripleio.LabeledPair)
+	// FormatLabeledList is JSONL with a query, a list of documents and one of labels.
+	FormatLabeledList = Format(tripleio.LabeledList)
 )

@@ -183,8 +183,8 @@ func TestFilesVariants(t *testing.T) {
 		{"a line longer than the buffer", "a.jsonl", `{"query":"` + longest + `","positive":"p","negative":"n"}` + "\n" + good, eci.Files{}, []string{longest + " | p | n", "q | p | n"}},
 		{"a line break in a CSV cell", "a.csv", "anchor,positive,negative\n\"q\n2\",\"p, \"\"x\"\"\",n\n", eci.Files{}, []string{"q\n2 | p, \"x\" | n"}},
 		{"a TSV that pandas wrote", "a.tsv", "anchor\tpositive\tnegative\n\"a \"\"b\"\"\tc\"\t\"quoted\" word\tn\n", eci.Files{}, []string{"a \"b\"\tc | \"quoted\" word | n"}},
-		{"quotes in MS MARCO triples are text", "a.tsv", "\"q\"\tp\tn\n", eci.Files{}, []string{`"q" | p | n`}},
-		{"commas in a TSV", "a.txt", "a, b\tp, c\tn\n", eci.Files{}, []string{"a, b | p, c | n"}},
+		{"quotes in MS MARCO triples are text", "a.tsv", "\"q\"\tp\tn\n", eci.Files{Format: eci.FormatTriplesTSV}, []string{`"q" | p | n`}},
+		{"commas in a TSV", "a.txt", "a, b\tp, c\tn o\n", eci.Files{}, []string{"a, b | p, c | n o"}},
 		{"a tab in the first row of a CSV", "a.csv", "anchor,positive,negative,a\tb\nq,p,n,x\n", eci.Files{}, []string{"q | p | n"}},
 		{"names in capitals", "a.csv", "Query,Positive,Negative\nq,p,n\n", eci.Files{}, []string{"q | p | n"}},
 		{"a CSV with ids and score", "a.csv", "query_id,query,score,positive,negative\n1,q,0.5,p,n\n", eci.Files{}, []string{"q | p | n"}},
@@ -198,7 +198,7 @@ func TestFilesVariants(t *testing.T) {
 		{"a row without negatives is none", "a.jsonl", `{"query":"q","pos":["p"],"neg":[]}` + "\n" + `{"query":"q","pos":["p"],"neg":["n"]}`, eci.Files{}, []string{"q | p | n"}},
 		{"an n-tuple padded with null", "a.jsonl", `{"anchor":"q","positive":"p","negative_1":"n","negative_2":null}`, eci.Files{}, []string{"q | p | n"}},
 		{"brackets and quotes in a list's texts", "a.json", `[{"query":"q]}\"","positive":"{[\\","negative":"n"} , ` + good + "]\n", eci.Files{}, []string{`q]}" | {[\ | n`, "q | p | n"}},
-		{"a text that begins with a bracket", "a.tsv", "[1] q\tp\tn\n", eci.Files{}, []string{"[1] q | p | n"}},
+		{"a text that begins with a bracket", "a.tsv", "[1] q\tp a\tn b\n", eci.Files{}, []string{"[1] q | p a | n b"}},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
 			test.files.FS = fstest.MapFS{test.name: {Data: []byte(test.data)}}
@@ -263,8 +263,9 @@ func TestFilesBadInput(t *testing.T) {
 		{"vectors", `{"id":"1","vector":[1]}`, eci.Files{}, eci.ErrFormat, "x", 1, "OpenVectors"},
 		{"qrels", "1 0 1 1\n", eci.Files{}, eci.ErrFormat, "x", 1, "Files.Qrels"},
 		{"BEIR's qrels", "query-id\tcorpus-id\tscore\n", eci.Files{}, eci.ErrFormat, "x", 1, "Files.Qrels"},
-		{"indented JSON", "{\n \"query\":\"q\"\n}", eci.Files{}, eci.ErrMalformed, "x", 1, "JSON"},
-		{"a list of texts", `["q","p","n"]`, eci.Files{}, eci.ErrFormat, "x", 1, "object"},
+		{"indented JSON", "{\n \"query\":\"q\"\n}", eci.Files{}, eci.ErrFormat, "x", 1, "JSON"},
+		{"a list of two texts", `["q","p"]`, eci.Files{}, eci.ErrMissingField, "x", 1, "a list of 2"},
+		{"a list of texts in a list of objects", `[{"query":"q","positive":"p","negative":"n"},["q","p","n"]]`, eci.Files{}, eci.ErrMalformed, "x", 2, "object"},
 		{"a list cut short", "[" + good + "," + good[:20], eci.Files{}, io.ErrUnexpectedEOF, "x", 2, "cut short"},
 		{"a list with something behind it", "[" + good + "]\n" + good, eci.Files{}, eci.ErrFormat, "x", 2, "after"},
 		{"a list without a comma", "[" + good + good + "]", eci.Files{}, eci.ErrFormat, "x", 2, "comma"},
@@ -282,7 +283,7 @@ func TestFilesBadInput(t *testing.T) {
 		{"a CSV of two unknown columns", "a,b\n", eci.Files{}, eci.ErrMissingField, "x", 1, "three columns"},
 		{"a TSV of four unknown columns", "a\tb\tc\td\n", eci.Files{}, eci.ErrFormat, "x", 1, "FormatTriplet"},
 		{"a row with a column too many", "anchor,positive,negative\nq,p,n\nq,p,n,x\n", eci.Files{}, eci.ErrMalformed, "x", 3, "4 here, 3"},
-		{"a line break inside an MS MARCO triple", "q\tp\tn\nq\tp\n", eci.Files{}, eci.ErrMalformed, "x", 2, "line break"},
+		{"a line break inside an MS MARCO triple", "a q\ta p\tan n\na q\ta p\n", eci.Files{}, eci.ErrMalformed, "x", 2, "line break"},
 		{"a stray quote in a CSV", "anchor,positive,negative\nq,a \"b\" c,n\n", eci.Files{}, eci.ErrMalformed, "x", 2, "doubled"},
 		{"an empty text in a table", "anchor,positive,negative\nq,p,\n", eci.Files{}, eci.ErrEmptyText, "x", 2, "negative"},
 		{"an unknown format", good, eci.Files{Format: "xml"}, eci.ErrSettings, "", 0, "xml"},
@@ -411,7 +412,7 @@ func TestFilesLongLine(t *testing.T) {
 		"a.jsonl": `{"query":"q","positive":"p","negative":"n"}` + "\n" + `{"query":"` + long + `"}`,
 		"a.json":  `[{"query":"q","positive":"p","negative":"n"},{"query":"` + long + `"}]`,
 		"a.csv":   "anchor,positive,negative\n\"" + long,
-		"a.tsv":   "q\tp\tn\n" + long,
+		"a.tsv":   "a q\ta p\tan n\n" + long,
 	} {
 		sources, err := (&eci.Files{FS: fstest.MapFS{name: {Data: []byte(data)}}}).Sources(name)
 		if err != nil {

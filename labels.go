@@ -63,6 +63,60 @@ func (l *labels) offer(source string, rec *Record, query, positive fingerprint) 
 	})
 }
 
+// labeledQuery is a query with its distinct positives in the order of reading.
+type labeledQuery struct {
+	key       uint64
+	group     int // of its fold
+	query     side
+	at        origin
+	seen      map[fingerprint]bool
+	positives []located
+}
+
+// followQueries has labels collect queries with all their positives, for
+// Lookahead.
+func (l *labels) followQueries() { l.queries = least.NewDistinct[labeledQuery](mostQueries) }
+
+// offerQuery takes in the pair of a triple, where its query is followed.
+func (l *labels) offerQuery(source string, rec *Record, positive fingerprint) {
+	if l.queries == nil {
+		return
+	}
+	key := rec.queryKey()
+	at := origin{source, rec.File, rec.Row, l.offered}
+	q := l.queries.Offer(mix64(key^mix64(l.seed)), func() labeledQuery {
+		side := rec.sides()[0]
+		side.vector = slices.Clone(side.vector)
+		return labeledQuery{key: key, group: int(key % foldGroups), query: side, at: at, seen: make(map[fingerprint]bool)}
+	})
+	if q == nil || q.seen[positive] {
+		return
+	}
+	q.seen[positive] = true
+	side := rec.sides()[1]
+	side.vector = slices.Clone(side.vector)
+	q.positives = append(q.positives, located{side, sideNames[1], at})
+}
+
+// band is a range of hashes of queries, [low, high), or everything.
+type band struct {
+	on        bool
+	seed      uint64
+	low, high uint64
+}
+
+func (b band) holds(rec *Record) bool { return !b.on || b.holdsKey(rec.queryKey()) }
+
+// holdsKey tells the same of a query's key.
+func (b band) holdsKey(key uint64) bool {
+	if !b.on {
+		return true
+	}
+	// The top bit is dropped, so that high can lie above all hashes.
+	h := mix64(key^mix64(b.seed)) >> 1
+	return h >= b.low && h < b.high
+}
+
 // located is a text with the row it was read in.
 type located struct {
 	side
@@ -78,6 +132,14 @@ func (p *labeledPair) texts() (query, positive located) {
 // wrap says where an error arose.
 func (l located) wrap(err error) error {
 	return &RowError{Source: l.at.source, File: l.at.file, Row: l.at.row, Err: fmt.Errorf("%s: %w", l.name, err)}
+}
+
+// fingerprint identifies the text of a document, or its id where it has no text.
+func (l located) fingerprint() fingerprint {
+	if l.text == "" {
+		return fingerprintOf("id\x00" + l.id)
+	}
+	return fingerprintOf(l.text)
 }
 
 // leaveOut has [run.unitVectors] leave out texts without a good vector: theirs
@@ -102,6 +164,12 @@ func (r *run) unitVectors(ctx context.Context, texts []located, lenient bool) ([
 		found[i] = v
 	}
 	if err := r.embedPending(ctx, b); err != nil {
+		var bad *TextError
+		for _, i := range reading {
+			if errors.As(err, &bad) && found[i] != nil && texts[i].text == bad.Text {
+				return nil, texts[i].wrap(fmt.Errorf("%w: %w", ErrEmbedder, bareError{bad}))
+			}
+		}
 		return nil, err
 	}
 	vectors := make([]unitVector, len(texts))

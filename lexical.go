@@ -10,8 +10,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"unicode"
 	"unicode/utf8"
+
+	"example.com/eci/internal/sorted"
+	"example.com/eci/internal/token"
 )
 
 // LexicalResidual is rho = max(floor, 1 - max(cov(q,n), ovl(p,n))), in [0, 1]:
@@ -54,7 +56,10 @@ type Tokenizer interface {
 }
 
 // Words is the default [Tokenizer]: lower-cased runs of Unicode letters and
-// decimal digits.
+// decimal digits. A run of letters of a script that has no spaces between words
+// (Han, kana, Hangul, Thai, Lao, Khmer, Myanmar) gives its pairs of neighboring
+// characters instead, each with its combining marks, or the character itself if it
+// is alone: "tokyo東京都" gives tokyo, 東京 and 京都.
 // It is a value, which goroutines may share.
 type Words struct{}
 
@@ -63,85 +68,11 @@ func (Words) Name() string { return "words" }
 
 // AppendTokens appends the words of text. Only words with a letter that is not
 // lower-case ASCII allocate.
-func (Words) AppendTokens(dst []string, text string) []string {
-	start, plain := -1, true
-	for i := 0; i < len(text); {
-		class, size := asciiClass[text[i]], 1
-		if class == plainLetter {
-			if start < 0 {
-				start = i
-			}
-			for i++; i < len(text) && asciiClass[text[i]] == plainLetter; i++ {
-			}
-			continue
-		}
-		if class == beyondASCII {
-			var c rune
-			c, size = utf8.DecodeRuneInString(text[i:])
-			if !wordRune(c) {
-				class = separator
-			}
-		}
-		switch class {
-		case separator:
-			if start >= 0 {
-				dst = append(dst, lowered(text[start:i], plain))
-				start, plain = -1, true
-			}
-		default:
-			if start < 0 {
-				start = i
-			}
-			plain = false
-		}
-		i += size
-	}
-	if start >= 0 {
-		dst = append(dst, lowered(text[start:], plain))
-	}
-	return dst
-}
+func (Words) AppendTokens(dst []string, text string) []string { return token.AppendWords(dst, text) }
 
-// lowered is the word in lower case, which a plain one is already.
-func lowered(word string, plain bool) string {
-	if plain {
-		return word
-	}
-	return strings.ToLower(word)
-}
-
-// The classes of bytes.
-const (
-	separator   = iota
-	plainLetter // a to z and 0 to 9
-	capital
-	beyondASCII
-)
-
-var asciiClass = func() (class [256]uint8) {
-	for c := range class {
-		switch {
-		case c >= utf8.RuneSelf:
-			class[c] = beyondASCII
-		case 'A' <= c && c <= 'Z':
-			class[c] = capital
-		case wordRune(rune(c)):
-			class[c] = plainLetter
-		}
-	}
-	return class
-}()
-
-func wordRune(c rune) bool {
-	if c < utf8.RuneSelf {
-		return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-	}
-	return unicode.IsLetter(c) || unicode.IsDigit(c)
-}
-
-// CharacterNGrams is a [Tokenizer] for languages that are written without
-// spaces, or to compare forms of a word: every run of N characters within each
-// word of [Words]; shorter words are kept whole.
+// CharacterNGrams is a [Tokenizer] that compares forms of a word: every run of N
+// characters within each run of letters and decimal digits, whatever its script;
+// shorter runs are kept whole.
 // It is a value, which goroutines may share.
 type CharacterNGrams struct {
 	// N is the length in characters; 0 means 4.
@@ -169,7 +100,7 @@ func (c CharacterNGrams) Validate() error {
 // AppendTokens appends the character n-grams of text.
 func (c CharacterNGrams) AppendTokens(dst []string, text string) []string {
 	n := c.n()
-	for _, word := range (Words{}).AppendTokens(nil, text) {
+	for _, word := range token.AppendRuns(nil, text) {
 		if utf8.RuneCountInString(word) <= n {
 			dst = append(dst, word)
 			continue
@@ -408,7 +339,9 @@ func (l *Lexicon) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote; on an error l is unchanged. The
+// UnmarshalJSON reads what MarshalJSON wrote; on an error l is unchanged. Counts
+// of an earlier version, which took a run of a script without spaces for one word,
+// are ErrNotCalibrated. The
 // tokenizer is Words or CharacterNGrams by name; for a tokenizer of your own
 // call [Lexicon.WithTokenizer] on the result.
 func (l *Lexicon) UnmarshalJSON(data []byte) error {
@@ -420,14 +353,18 @@ func (l *Lexicon) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("eci: lexicon: %w: %d documents; it has 0 to %d", ErrFormat, in.Documents, math.MaxInt32)
 	}
 	f := &frequencies{documents: in.Documents, ids: make(map[string]uint32, len(in.Frequencies))}
-	for _, t := range sortedKeys(in.Frequencies) {
+	tokenizer := namedTokenizer(in.Tokenizer)
+	for _, t := range sorted.Keys(in.Frequencies) {
 		df := in.Frequencies[t]
 		if df < 1 || int64(df) > int64(in.Documents) {
 			return fmt.Errorf("eci: lexicon: %w: token %q is in %d of %d documents", ErrFormat, t, df, in.Documents)
 		}
+		if tokenizer == (Words{}) && !token.Word(t) {
+			return fmt.Errorf("eci: lexicon: %w: it was counted by an earlier version, which took %q for one word; scripts without spaces are now split into pairs of characters: calibrate anew", ErrNotCalibrated, t)
+		}
 		f.add(t, df)
 	}
-	*l = Lexicon{tokenizer: namedTokenizer(in.Tokenizer), table: f}
+	*l = Lexicon{tokenizer: tokenizer, table: f}
 	return nil
 }
 

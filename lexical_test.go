@@ -118,6 +118,7 @@ func TestLexiconRefuses(t *testing.T) {
 		{"not an object", `3`},
 		{"a negative number of documents", `{"tokenizer":"words","documents":-1}`},
 		{"a token in more documents than there are", `{"tokenizer":"words","documents":1,"document_frequencies":{"a":2}}`},
+		{"a run of a script without spaces, of an earlier version", `{"tokenizer":"words","documents":1,"document_frequencies":{"医疗保险":1}}`},
 		{"a frequency that is no count", `{"tokenizer":"words","documents":1,"document_frequencies":{"a":-1}}`},
 	} {
 		l := eci.NewLexicon(nil)
@@ -194,4 +195,31 @@ func FuzzWords(f *testing.F) {
 			t.Error("a text does not cover itself")
 		}
 	})
+}
+
+// TestScriptsWithoutSpaces: overlap means the same in Chinese as in English, and
+// whole runs can be had by name.
+func TestScriptsWithoutSpaces(t *testing.T) {
+	zh, en := eci.NewLexicon(nil), eci.NewLexicon(nil)
+	zh.Add("门诊几点开门")
+	en.Add("when does the clinic open")
+	for _, test := range []struct {
+		reason, a, b string
+		least, most  float64
+	}{
+		{"two of five pairs are shared, which the only document has", "门诊几点", "门诊开门", 0.05, 0.5},
+		{"nothing is shared", "门诊几点开门", "水在冰上", 0, 0},
+		{"equal", "门诊", "门诊。", 1, 1},
+	} {
+		if got := zh.Overlap(test.a, test.b); !(got >= test.least && got <= test.most) {
+			t.Errorf("%s: %v", test.reason, got)
+		}
+	}
+	raw := `{"tokenizer":"2-grams","documents":1,"document_frequencies":{"门诊":1}}`
+	if err := json.Unmarshal([]byte(raw), zh); err != nil || zh.Coverage("门诊", "门诊几点") != 1 {
+		t.Error(err, zh.Coverage("门诊", "门诊几点"))
+	}
+	if err := json.Unmarshal([]byte(`{"tokenizer":"words","documents":1,"document_frequencies":{"门诊几点":1}}`), zh); !errors.Is(err, eci.ErrNotCalibrated) {
+		t.Error(err)
+	}
 }

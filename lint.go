@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+
+	"example.com/eci/internal/ctxerr"
 )
 
 // Linter finds faults in triples before anything is trained on them: rows that
@@ -38,6 +41,7 @@ type lintSettings struct {
 	relevant            map[string][]string
 	tokenizer           Tokenizer
 	examples, minTokens int
+	drop                []LintKind // whose triples Clean leaves out
 	// Shares.
 	repeated, truncated, common, padding, collision, nearer float64
 }
@@ -84,27 +88,137 @@ func (l *Linter) Lint(ctx context.Context, sources ...Source) (*LintReport, erro
 	if err != nil {
 		return nil, err
 	}
+	report, _, err := settings.lint(ctx, sources)
+	return report, err
+}
+
+// Clean lints and returns beside the report the sources without the rows that one of
+// the rules in drop holds for. What a malformed row or an empty text stands for is
+// left out only if its rule is among them. Rules about a sample as a whole, such as
+// LintNotNearer, cannot be dropped and are ErrSettings, as are unknown ones. Errors
+// are those of Lint. Beyond the memory of Lint, it takes about 40 bytes for each row
+// that is left out. A source that has changed since ends in ErrUnstableSource.
+func (l *Linter) Clean(ctx context.Context, drop []LintKind, sources ...Source) (*LintReport, []Source, error) {
+	settings, err := l.resolve()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, kind := range drop {
+		if !slices.Contains(Droppable(""), kind) {
+			return nil, nil, fmt.Errorf("eci: lint: %w: rows cannot be dropped by the rule %q; use one of %v", ErrSettings, kind, Droppable(""))
+		}
+	}
+	settings.drop = drop
+	report, surveyed, err := settings.lint(ctx, sources)
+	if err != nil {
+		return nil, nil, err
+	}
+	clean := make([]Source, len(sources))
+	for i, s := range surveyed {
+		clean[i] = s.clean(ctx, drop)
+	}
+	return report, clean, nil
+}
+
+// Droppable returns the rules of a severity, or of all if it is empty, that
+// [Linter.Clean] can drop rows by, in the order of the reports.
+func Droppable(severity Severity) (kinds []LintKind) {
+	for _, rule := range lintSeverities {
+		switch rule.kind {
+		case LintNotNearer, LintMixedNorms, LintMixedClusters:
+			continue
+		}
+		if severity == "" || rule.severity == severity {
+			kinds = append(kinds, rule.kind)
+		}
+	}
+	return kinds
+}
+
+// clean returns the source without what is marked.
+func (s *lintSurveyed) clean(ctx context.Context, drop []LintKind) Source {
+	return Source{Name: s.source.Name, Triples: func(yield func(Triple, error) bool) {
+		triples, rows := 0, 0
+		for triple, err := range s.source.Triples {
+			rows++
+			err = s.source.linted(triple, err, rows)
+			kind := s.source.lintKind(err)
+			switch {
+			case err == nil:
+				if triples++; s.found.marked[triples] {
+					continue
+				}
+			case kind != "" && slices.Contains(drop, kind):
+				continue
+			}
+			if err != nil {
+				triple = nil
+			}
+			if err == nil && rows%256 == 0 {
+				if stop := ctxerr.Of(ctx); stop != nil {
+					triple, err = nil, stop
+				}
+			}
+			if !yield(triple, err) {
+				return
+			}
+		}
+		if rows != s.rows {
+			yield(nil, unstable(s.source, s.rows, rows))
+		}
+	}}
+}
+
+// linted returns the error of a row that lint cannot look at, with its place.
+func (s Source) linted(triple Triple, err error, row int) error {
+	rec := Record{Row: row}
+	if r, ok := triple.(*Record); err == nil && (triple == nil || ok && r == nil) {
+		err = fmt.Errorf("%w: the iterator yielded a nil triple", ErrMalformed)
+	}
+	if err == nil {
+		rec.fill(triple, row, nil)
+		err = rec.check()
+	}
+	return s.wrap(&rec, err)
+}
+
+// lintKind is the rule for rows with an error, or "".
+func (Source) lintKind(err error) LintKind {
+	switch {
+	case errors.Is(err, ErrEmptyText):
+		return LintEmpty
+	case errors.Is(err, ErrMalformed), errors.Is(err, ErrMissingField):
+		return LintMalformed
+	case errors.Is(err, ErrNotFinite):
+		return LintVectorNotFinite
+	}
+	return ""
+}
+
+// lint reads the sources twice.
+func (settings *lintSettings) lint(ctx context.Context, sources []Source) (*LintReport, []*lintSurveyed, error) {
 	if err := checkSources(sources); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	index := settings.index()
 	surveyed := make([]*lintSurveyed, len(sources))
 	for i, source := range sources {
+		var err error
 		surveyed[i], err = settings.survey(ctx, index, source, uint32(i))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	report := &LintReport{}
 	for _, s := range surveyed {
 		if err := settings.inspect(ctx, index, s); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		report.Sources = append(report.Sources, LintedSource{Name: s.source.Name, Rows: s.rows, Triples: s.triples})
 		report.Findings = append(report.Findings, s.found.list(s.rows, settings)...)
 	}
 	report.sort()
-	return report, nil
+	return report, surveyed, nil
 }
 
 // eachLinted reads a source once and calls fn with every triple whose texts can
@@ -120,7 +234,7 @@ func eachLinted(ctx context.Context, source Source, arena *[]float32, bad func(r
 			err := fn(rec)
 			*arena = (*arena)[:0] // the record's vectors were in it
 			return err
-		case errors.Is(err, ErrEmptyText), errors.Is(err, ErrMalformed), errors.Is(err, ErrMissingField):
+		case source.lintKind(err) != "":
 			bad(rec, err)
 			return nil
 		}

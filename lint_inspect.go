@@ -23,6 +23,7 @@ type lintInspection struct {
 // inspect is the second reading of a source. It adds to its findings.
 func (settings *lintSettings) inspect(ctx context.Context, index *lintIndex, surveyed *lintSurveyed) error {
 	s := &lintInspection{lintSurveyed: surveyed, settings: settings, index: index}
+	s.found.triple = 0
 	rows, err := eachLinted(ctx, s.source, &index.vectors.arena, func(*Record, error) {}, s.row)
 	if err != nil {
 		return err
@@ -36,6 +37,7 @@ func (settings *lintSettings) inspect(ctx context.Context, index *lintIndex, sur
 
 // row is the second reading of a row.
 func (s *lintInspection) row(rec *Record) error {
+	s.found.triple++
 	s.labels(rec)
 	s.copies(rec)
 	if n := s.negatives[keyOf(rec.NegativeText)]; n.rows >= 5 && float64(n.rows) > s.settings.repeated*float64(s.rows) {
@@ -57,7 +59,7 @@ func (s *lintInspection) labels(rec *Record) {
 	case rec.NegativeID != "" && rec.NegativeID == rec.PositiveID:
 		s.found.add(LintNegativeIsPositive, rec, rec.NegativeText, fmt.Sprintf("both have ID %q", rec.NegativeID))
 		return
-	case textcheck.Normalize(rec.NegativeText) == textcheck.Normalize(rec.PositiveText):
+	case textcheck.Fold(rec.NegativeText) == textcheck.Fold(rec.PositiveText):
 		s.found.add(LintNearIdentical, rec, rec.NegativeText, "")
 		return
 	}

@@ -152,12 +152,15 @@ type lintFindings struct {
 	source   string
 	examples int // the most rows shown for a finding
 	byKind   map[LintKind]*Finding
-	triple   int              // the number of the triple at hand, for addOnce
+	triple   int              // the number of the triple at hand
 	last     map[LintKind]int // the triple that a rule last held for
+	drop     []LintKind       // rules whose triples are marked
+	marked   map[int]bool     // numbers of triples
 }
 
-func newLintFindings(source string, examples int) *lintFindings {
-	return &lintFindings{source: source, examples: examples, byKind: make(map[LintKind]*Finding), last: make(map[LintKind]int)}
+func newLintFindings(source string, settings *lintSettings) *lintFindings {
+	return &lintFindings{source: source, examples: settings.examples, drop: settings.drop,
+		byKind: make(map[LintKind]*Finding), last: make(map[LintKind]int), marked: make(map[int]bool)}
 }
 
 // add counts a row under a rule. text is the one to show.
@@ -168,6 +171,9 @@ func (l *lintFindings) add(kind LintKind, rec *Record, text, note string) {
 		l.byKind[kind] = f
 	}
 	f.Count++
+	if slices.Contains(l.drop, kind) {
+		l.marked[l.triple] = true
+	}
 	if len(f.Examples) < l.examples {
 		f.Examples = append(f.Examples, FindingRow{File: rec.File, Row: rec.Row, Excerpt: strings.ToValidUTF8(excerpt(text), "\uFFFD"), Note: strings.ToValidUTF8(note, "\uFFFD")})
 	}

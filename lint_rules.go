@@ -23,7 +23,8 @@ func (s Severity) rank() int {
 }
 
 // LintKind is the short, stable name of a rule. Rules compare texts as they are,
-// unless they say normalized: in lower case, with each run of blanks as one space.
+// unless they say folded: but for case, blanks, punctuation, the style of quotes
+// and Unicode form. Signs that carry meaning, such as # and +, are kept.
 // Tokens are those of [Linter.Tokenizer]. Two rows have the same query if the IDs
 // or the texts of their queries are equal.
 // It is a value, which goroutines may share.
@@ -35,10 +36,10 @@ const (
 	// LintNegativeIsPositive (error): the negative has the text or the ID of its
 	// own positive.
 	LintNegativeIsPositive LintKind = "negative-is-positive"
-	// LintNearIdentical (error): negative and positive are equal when normalized.
+	// LintNearIdentical (error): negative and positive are equal when folded.
 	LintNearIdentical LintKind = "near-identical"
 	// LintFalseNegative (error): the negative is another positive of the same
-	// query, by normalized text or by ID, in a row of any source or in
+	// query, by folded text or by ID, in a row of any source or in
 	// Linter.Relevant.
 	LintFalseNegative LintKind = "false-negative"
 	// LintCollision (info; warning above Linter.CollisionShare): the negative is a

@@ -32,7 +32,7 @@ const (
 // compared with. [lintSettings.survey] fills it.
 type lintIndex struct {
 	lexicon   *Lexicon
-	positives map[lintKey]struct{}  // of any query: normalized texts and ids
+	positives map[lintKey]struct{}  // of any query: folded texts and ids
 	pairs     map[lintKey]struct{}  // (query, positive), each by text and by id
 	triplets  map[uint64]lintTriple // by their texts
 	texts     map[lintKey]lintText  // of ids
@@ -105,7 +105,7 @@ type lintSurvey struct {
 // survey is the first reading of a source. It adds to the index.
 func (settings *lintSettings) survey(ctx context.Context, index *lintIndex, source Source, number uint32) (*lintSurveyed, error) {
 	s := &lintSurvey{
-		lintSurveyed: &lintSurveyed{source: source, negatives: make(map[lintKey]lintNegative), found: newLintFindings(source.Name, settings.examples)},
+		lintSurveyed: &lintSurveyed{source: source, negatives: make(map[lintKey]lintNegative), found: newLintFindings(source.Name, settings)},
 		settings:     settings, index: index, number: number, seen: make(map[lintKey]struct{}),
 	}
 	for _, unit := range textcheck.Units {
@@ -129,6 +129,7 @@ func (settings *lintSettings) survey(ctx context.Context, index *lintIndex, sour
 
 // bad records a row that cannot be looked at.
 func (s *lintSurvey) bad(rec *Record, err error) {
+	s.found.triple = 0 // it is none
 	if errors.Is(err, ErrEmptyText) {
 		s.found.add(LintEmpty, rec, firstText(rec), err.Error())
 		return
@@ -138,7 +139,7 @@ func (s *lintSurvey) bad(rec *Record, err error) {
 	if errors.As(err, &row) {
 		at.File, at.Row, err = row.File, cmp.Or(row.Row, at.Row), row.Err
 	}
-	s.found.add(LintMalformed, &at, "", strings.TrimPrefix(err.Error(), "eci: "))
+	s.found.add(s.source.lintKind(err), &at, "", strings.TrimPrefix(err.Error(), "eci: "))
 }
 
 // firstText is the first text of a row that is not blank.
@@ -163,7 +164,7 @@ func queryKeys(rec *Record) []lintKey {
 
 // documentKeys are the ways to name a passage.
 func documentKeys(id, text string) []lintKey {
-	keys := []lintKey{keyOf(textcheck.Normalize(text))}
+	keys := []lintKey{keyOf(textcheck.Fold(text))}
 	if id != "" {
 		keys = append(keys, keyOf(documentPrefix+id))
 	}

@@ -45,14 +45,6 @@ type Lookahead struct {
 	Axes int
 }
 
-// Document is a passage of a [Lookahead.Pool]. It needs an id or a text, and a
-// vector of its own or one that the id or the text leads to.
-// Goroutines may share one that none of them changes.
-type Document struct {
-	ID, Text string
-	Vector   []float32
-}
-
 // LookaheadReport says what the forecasts of a ranking rest on.
 // Goroutines may share one that none of them changes.
 type LookaheadReport struct {

@@ -93,11 +93,12 @@ type Combination struct {
 	Tried int
 }
 
-// Helps reports whether the mixture is shown to help queries that had no part in
-// choosing it, and Pays whether it is shown to help more than one source alone.
+// Helps reports whether the mixture is shown, at 95%, to help queries that had no
+// part in choosing it.
 func (c *Combination) Helps() bool { return len(c.Shares) > 0 && c.Gain.Low > 0 }
 
-// Pays is described at Helps.
+// Pays reports whether the mixture is shown, at 95%, to help those queries more than
+// the source that would have been chosen alone.
 func (c *Combination) Pays() bool { return len(c.Shares) > 1 && c.OverBest.Low > 0 }
 
 // combinedParts is the most parts that a combination is made of: shares are

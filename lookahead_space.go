@@ -1,14 +1,12 @@
 package eci
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 
 	"example.com/eci/internal/ctxerr"
-	"example.com/eci/internal/least"
 	"example.com/eci/internal/lookahead"
 	"example.com/eci/internal/sketch"
 )
@@ -24,41 +22,6 @@ type forecaster struct {
 	relevant  map[uint64][]int // by key of the query: places in the pool
 	report    LookaheadReport
 	digest    uint64
-}
-
-// labeledQuery is a query with its distinct positives in the order of reading.
-type labeledQuery struct {
-	key       uint64
-	group     int // of its fold
-	query     side
-	at        origin
-	seen      map[fingerprint]bool
-	positives []located
-}
-
-// followQueries has labels collect queries with all their positives, for
-// Lookahead.
-func (l *labels) followQueries() { l.queries = least.NewDistinct[labeledQuery](mostQueries) }
-
-// offerQuery takes in the pair of a triple, where its query is followed.
-func (l *labels) offerQuery(source string, rec *Record, positive fingerprint) {
-	if l.queries == nil {
-		return
-	}
-	key := rec.queryKey()
-	at := origin{source, rec.File, rec.Row, l.offered}
-	q := l.queries.Offer(mix64(key^mix64(l.seed)), func() labeledQuery {
-		side := rec.sides()[0]
-		side.vector = slices.Clone(side.vector)
-		return labeledQuery{key: key, group: int(key % foldGroups), query: side, at: at, seen: make(map[fingerprint]bool)}
-	})
-	if q == nil || q.seen[positive] {
-		return
-	}
-	q.seen[positive] = true
-	side := rec.sides()[1]
-	side.vector = slices.Clone(side.vector)
-	q.positives = append(q.positives, located{side, sideNames[1], at})
 }
 
 // newForecaster finds pool and queries with their vectors and prepares the space.
@@ -118,185 +81,6 @@ func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*l
 	f.describe(r, queries, p)
 	f.digest = f.digestOf(texts, looked)
 	return f, nil
-}
-
-// fingerprint identifies the text of a document, or its id where it has no text.
-func (l located) fingerprint() fingerprint {
-	if l.text == "" {
-		return fingerprintOf("id\x00" + l.id)
-	}
-	return fingerprintOf(l.text)
-}
-
-// pool gathers the documents that queries are searched in.
-type pool struct {
-	corpus    bool
-	texts     []located
-	byID      map[string]int
-	byText    map[fingerprint]int
-	positives []located           // of all queries, distinct
-	relevant  map[string][]string // qrels
-	judged    map[string]bool     // ids that qrels of the followed queries name
-	kept      *least.Sample[located]
-	wanted    []least.Item[located] // relevant ones, beyond the sample
-	offered   int
-}
-
-func newPool(queries []*labeledQuery, relevant map[string][]string) *pool {
-	p := &pool{
-		byID: make(map[string]int), byText: make(map[fingerprint]int), relevant: relevant,
-		judged: make(map[string]bool), kept: least.New[located](mostDocuments),
-	}
-	seen := make(map[string]bool)
-	for _, q := range queries {
-		for _, d := range q.positives {
-			if name := d.identity(); !seen[name] {
-				seen[name] = true
-				p.positives = append(p.positives, d)
-			}
-		}
-		for _, id := range relevant[q.query.id] {
-			p.judged[id] = true
-		}
-	}
-	slices.SortFunc(p.positives, func(a, b located) int {
-		// Those without an id last, so that one with the text of another is found.
-		return cmp.Or(cmp.Compare(min(len(b.id), 1), min(len(a.id), 1)), cmp.Compare(a.identity(), b.identity()))
-	})
-	for _, d := range p.positives {
-		p.judged[d.id] = true
-	}
-	delete(p.judged, "")
-	return p
-}
-
-// identity is what tells documents apart and orders them: the id, or the text of a
-// document that has none.
-func (l located) identity() string { return cmp.Or(l.id, l.text) }
-
-// read takes in a corpus.
-func (p *pool) read(ctx context.Context, corpus func(yield func(Document, error) bool)) error {
-	p.corpus = true
-	row := 0
-	for d, err := range corpus {
-		row++
-		if err == nil && d.ID == "" && blank(d.Text) {
-			err = fmt.Errorf("%w: document %d has neither an id nor a text", ErrMissingField, row)
-		}
-		if err == nil {
-			err = ctxerr.Of(ctx)
-		}
-		if err != nil {
-			return fmt.Errorf("eci: the pool of lookahead: %w", bareError{err})
-		}
-		text := located{side{documentRole, d.ID, d.Text, d.Vector}, "document", origin{source: "the pool", row: row, order: row}}
-		if p.judged[d.ID] {
-			text.vector = slices.Clone(text.vector)
-			p.wanted = append(p.wanted, least.Item[located]{Order: row, Value: text})
-			continue
-		}
-		f := text.fingerprint()
-		p.kept.Offer(mix64(fnv1a(fnvOffset, string(f[:]))), func() located {
-			text.vector = slices.Clone(text.vector)
-			return text
-		})
-	}
-	p.offered = row
-	return nil
-}
-
-// finish puts the pool in its order: the corpus as given, and then the labeled
-// positives that are not in it, by id.
-func (p *pool) finish() []located {
-	inOrder := p.wanted
-	for _, item := range p.kept.Sorted() {
-		// Offer counts only what it is offered; the row is the place in the corpus.
-		item.Order = item.Value.at.order
-		inOrder = append(inOrder, item)
-	}
-	slices.SortFunc(inOrder, func(a, b least.Item[located]) int { return cmp.Compare(a.Order, b.Order) })
-	for _, item := range inOrder {
-		p.add(item.Value)
-	}
-	for _, d := range p.positives {
-		if _, ok := p.find(d.id, d.text); !ok {
-			p.add(d)
-		}
-	}
-	return p.texts
-}
-
-// add appends a document, unless one of its id is there.
-func (p *pool) add(d located) {
-	if d.id != "" {
-		if _, ok := p.byID[d.id]; ok {
-			return
-		}
-		p.byID[d.id] = len(p.texts)
-	}
-	if d.text != "" {
-		if f := fingerprintOf(d.text); d.id == "" {
-			if _, ok := p.byText[f]; ok {
-				return
-			}
-			p.byText[f] = len(p.texts)
-		} else if _, ok := p.byText[f]; !ok {
-			p.byText[f] = len(p.texts)
-		}
-	}
-	p.texts = append(p.texts, d)
-}
-
-// find returns the place of a document, by its id if it has one that is known,
-// else by its text.
-func (p *pool) find(id, text string) (int, bool) {
-	if id != "" {
-		if i, ok := p.byID[id]; ok {
-			return i, true
-		}
-		if !p.corpus {
-			return 0, false
-		}
-	}
-	if text == "" {
-		return 0, false
-	}
-	i, ok := p.byText[fingerprintOf(text)]
-	return i, ok
-}
-
-// relevantTo returns the places of the documents that answer a query, ascending.
-func (p *pool) relevantTo(q *labeledQuery) (places []int) {
-	for _, d := range q.positives {
-		if i, ok := p.find(d.id, d.text); ok {
-			places = append(places, i)
-		}
-	}
-	if q.query.id != "" {
-		for _, id := range p.relevant[q.query.id] {
-			if i, ok := p.byID[id]; ok {
-				places = append(places, i)
-			}
-		}
-	}
-	slices.Sort(places)
-	return slices.Compact(places)
-}
-
-// copies counts documents with the text of an earlier one.
-func (p *pool) copies() (n int) {
-	seen := make(map[fingerprint]bool)
-	for _, d := range p.texts {
-		if d.text == "" {
-			continue
-		}
-		f := fingerprintOf(d.text)
-		if seen[f] {
-			n++
-		}
-		seen[f] = true
-	}
-	return n
 }
 
 // describe fills the report: what the forecasts rest on, and what speaks against

@@ -74,7 +74,8 @@ type Gain struct {
 	Over string `json:"over"`
 	// Value is the difference with all triples of the members. StandardError and
 	// the 95% interval [Low, High] come from the paired infinitesimal jackknife.
-	// Probability is that of a true gain.
+	// Probability is that of a true gain. With fewer than two groups of queries there
+	// is no interval, and all four are 0.
 	Value         float64 `json:"value"`
 	StandardError float64 `json:"standard_error"`
 	Low           float64 `json:"low"`
@@ -84,8 +85,11 @@ type Gain struct {
 	AtBudget float64 `json:"at_budget"`
 }
 
-// String returns the gain with its interval.
+// String returns the gain with its interval, if it has one.
 func (g Gain) String() string {
+	if g.StandardError == 0 {
+		return fmt.Sprintf("%+.2f over %s, without an interval; %+.2f with no more triples", g.Value, g.Over, g.AtBudget)
+	}
 	return fmt.Sprintf("%+.2f over %s (%+.2f to %+.2f); %+.2f with no more triples", g.Value, g.Over, g.Low, g.High, g.AtBudget)
 }
 

@@ -127,3 +127,165 @@ func partialCosine(w *Weighted) float64 {
 	}
 	return clamp((dots.Inner(p, n)*ip*in-float64(a*b))/math.Sqrt(left), -1, 1)
 }
+
+// Filter says which triples of a source to keep. A triple must pass every criterion
+// that is set; the zero value keeps all. Common filters were measured to gain nothing
+// over a random share of the same size (docs/evidence.md), so compare the two with
+// [Lookahead] before you train: see [Source.RandomShare].
+// Goroutines may share one that none of them changes.
+type Filter struct {
+	// Margin keeps triples with s+ - s- of at least this much, in cosine units.
+	Margin *float64
+	// PositiveShare keeps triples with s- of at most this share of s+, as the
+	// positive-aware filters of miners do: 0.95 is usual. A triple with s+ of 0 or
+	// less is kept if s- is no greater. 0 means any.
+	PositiveShare float64
+	// Suspicion keeps triples with a [Suspect] score below this, in (0, 1]. 0 means
+	// any.
+	Suspicion float64
+	// Window keeps negatives by their rank; see [Window]. The zero value means any.
+	Window Window
+	// Keep keeps triples by what the caller knows of them, such as a score of a
+	// cross-encoder. Nil means any.
+	Keep func(*Record) bool
+}
+
+// Validate refuses criteria that make no sense.
+func (f *Filter) Validate() error {
+	switch {
+	case f.Margin != nil && math.IsNaN(*f.Margin):
+		return fmt.Errorf("eci: filter: %w: the margin is NaN", ErrSettings)
+	case !(f.PositiveShare >= 0) || math.IsInf(f.PositiveShare, 0):
+		return fmt.Errorf("eci: filter: %w: a share of %v of the positive's similarity; use a positive number, or 0 for any", ErrSettings, f.PositiveShare)
+	case !(f.Suspicion >= 0 && f.Suspicion <= 1):
+		return fmt.Errorf("eci: filter: %w: a suspicion of %v is not in [0, 1]", ErrSettings, f.Suspicion)
+	}
+	return f.Window.validate()
+}
+
+// Filter returns a source of the same name and order with the triples that f keeps.
+// Similarities and suspicion need vectors and a Calibration, as [Sem.Suspects] does:
+// then the source is read once now, and memory holds 8 bytes for each triple kept.
+// Without these criteria nothing is embedded. Triples are the source's own.
+func (s *Sem) Filter(ctx context.Context, f Filter, source Source) (Source, error) {
+	if err := f.Validate(); err != nil {
+		return Source{}, err
+	}
+	source = f.Window.Of(source)
+	if f.Keep != nil {
+		source = source.only(f.Keep)
+	}
+	if f.Margin == nil && f.PositiveShare == 0 && f.Suspicion == 0 {
+		return source, nil
+	}
+	keep := make(map[uint64]struct{})
+	for suspect, err := range s.Suspects(ctx, source, 0) {
+		if err != nil {
+			return Source{}, err
+		}
+		if f.passes(suspect) {
+			keep[suspect.Record.hash(0)] = struct{}{}
+		}
+	}
+	return source.only(func(rec *Record) bool { _, ok := keep[rec.hash(0)]; return ok }), nil
+}
+
+// passes reports whether a triple is near enough.
+func (f *Filter) passes(s *Suspect) bool {
+	return (f.Margin == nil || s.Margin >= *f.Margin) &&
+		(f.PositiveShare == 0 || s.NegativeSimilarity <= f.PositiveShare*math.Max(0, s.PositiveSimilarity) ||
+			s.PositiveSimilarity <= 0 && s.NegativeSimilarity <= s.PositiveSimilarity) &&
+		(f.Suspicion == 0 || s.Score < f.Suspicion)
+}
+
+// Relabeled is a source in which suspects are positives.
+// Goroutines may share one that none of them changes.
+type Relabeled struct {
+	Source
+	// Suspects is the number of triples whose negative was a suspect, and Lost that
+	// of those that no negative is left for. Added is the number of new triples.
+	Suspects, Lost, Added int
+}
+
+// Relabel makes positives of negatives that are suspects of at least threshold, as
+// relabeling of false negatives does. A triple whose negative is a suspect is left
+// out; the negatives that are left of its query and positive follow once more with
+// the suspect as their positive. Triples of one query and positive must stand
+// together, as files have them. Calibration must be set. The source is read twice
+// now; memory holds 8 bytes for each suspect.
+func (s *Sem) Relabel(ctx context.Context, source Source, threshold float64) (*Relabeled, error) {
+	found := make(map[uint64]struct{})
+	for suspect, err := range s.Suspects(ctx, source, threshold) {
+		if err != nil {
+			return nil, err
+		}
+		found[suspect.Record.hash(0)] = struct{}{}
+	}
+	out := &Relabeled{}
+	out.Source = Source{Name: source.Name, Triples: func(yield func(Triple, error) bool) {
+		new(Relabeled).turn(source, found, yield)
+	}}
+	var failed error
+	out.turn(source, found, func(_ Triple, err error) bool {
+		if skip, _ := skipReason(err); err != nil && skip&s.Skip == 0 {
+			failed = source.wrap(nil, err)
+		}
+		return failed == nil
+	})
+	return out, failed
+}
+
+// turn yields the triples of a source, those of each query and positive with
+// their suspects turned over, and counts.
+func (count *Relabeled) turn(source Source, suspects map[uint64]struct{}, yield func(Triple, error) bool) {
+	var honest, found []Record // of the query and positive at hand
+	flush := func() bool {
+		defer func() { honest, found = nil, nil }()
+		for i := range honest {
+			if !yield(&honest[i], nil) {
+				return false
+			}
+		}
+		count.Suspects += len(found)
+		for _, suspect := range found {
+			if len(honest) == 0 {
+				count.Lost++
+			}
+			for _, rec := range honest {
+				rec.PositiveID, rec.PositiveText, rec.PositiveVector = suspect.NegativeID, suspect.NegativeText, suspect.NegativeVector
+				if count.Added++; !yield(&rec, nil) {
+					return false
+				}
+			}
+		}
+		return true
+	}
+	pair, row := uint64(0), 0
+	for triple, err := range source.Triples {
+		row++
+		if r, ok := triple.(*Record); err != nil || triple == nil || ok && r == nil {
+			if !flush() || !yield(triple, err) {
+				return
+			}
+			continue
+		}
+		var rec Record
+		if r, ok := triple.(*Record); ok {
+			rec = *r
+		} else {
+			rec.fill(triple, row, new([]float32))
+		}
+		if key := rec.pair(); key != pair {
+			if !flush() {
+				return
+			}
+			pair = key
+		}
+		if _, ok := suspects[rec.hash(0)]; ok {
+			found = append(found, rec)
+		} else {
+			honest = append(honest, rec)
+		}
+	}
+	flush()
+}

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/eci/internal/sorted"
 )
 
 // hashEncoder is an [Embedder] whose vectors depend on role and text alone. It
@@ -63,7 +65,7 @@ func (e *hashEncoder) EmbedQuery(_ context.Context, text string) ([]float32, err
 
 // repeated lists what was asked for more than once.
 func (e *hashEncoder) repeated() (texts []string) {
-	for _, text := range sortedKeys(e.asked) {
+	for _, text := range sorted.Keys(e.asked) {
 		if e.asked[text] > 1 {
 			texts = append(texts, text)
 		}

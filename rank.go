@@ -4,66 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
+	"strings"
+
+	"example.com/eci/internal/sorted"
 )
-
-// Ranking is the verdict on several sources, best first.
-//
-// Goroutines may share a Ranking that none of them changes; all methods only read.
-type Ranking struct {
-	// Scorer is the name of the score.
-	Scorer string
-	// Ranked holds one entry for each source, by descending score, ties by name.
-	Ranked []Ranked
-	// Pairs compares every source with every one ranked below it.
-	Pairs []Pair
-	// Calibration is what the scores were taken under; nil for a Scorer of the
-	// user's own.
-	Calibration *Calibration
-	// Budget is the most triples scored of any source, Seed that of the sample.
-	Budget int
-	Seed   uint64
-	// Lookahead says what the forecasts rest on, and Verdict what to do; nil unless
-	// the scorer is a [Lookahead].
-	Lookahead *LookaheadReport
-	Verdict   *Verdict
-	// Race says how the race went, if it was one.
-	Race *RaceReport
-	// Embedded counts the texts that were sent to the Embedder.
-	Embedded int
-	// Notes say in plain words what a reader should know before acting.
-	Notes []string
-
-	forecaster *forecaster // of a Lookahead, for mixtures
-}
-
-// Ranked is one source in a ranking.
-// Goroutines may share one that none of them changes.
-type Ranked struct {
-	*Score
-	// Rank is the place, from 1, and BestProbability the probability that no other
-	// source has a higher expected figure. The intervals [RankLow, RankHigh] hold the
-	// true ranks of all sources at once with 95% (each source is below those that
-	// are better by the simultaneous critical value, and above those that are
-	// worse). Both come from the joint t distribution of the figures; without
-	// intervals BestProbability is 0 and the rank interval is all ranks.
-	Rank              int
-	BestProbability   float64
-	RankLow, RankHigh int
-}
-
-// Pair compares two sources of a ranking.
-// Goroutines may share one that none of them changes.
-type Pair struct {
-	// Better is ranked above Worse.
-	Better, Worse string
-	// Difference is the difference of their scores or gains, at least 0, and
-	// StandardError that of the paired grouped jackknife, or over the queries. For
-	// gains StepError is the paired error of the steps beside it; see [Forecast].
-	// [Low, High] is the 95% interval by both, and Probability that of Better being
-	// truly better. All are 0 without intervals.
-	Difference, StandardError, StepError, Low, High, Probability float64
-}
 
 // Rank scores every source with one scorer and compares them. It needs at least
 // one source; names must be distinct. On an error nothing is returned.
@@ -133,21 +80,140 @@ func rankPrepared(ctx context.Context, scorer Scorer, sources []Source) (*Rankin
 	return ranking, nil
 }
 
-// Best returns the source that is ranked first; of an empty ranking, rank 0 and an
-// empty score.
-func (r *Ranking) Best() Ranked {
-	if len(r.Ranked) == 0 {
-		return Ranked{Score: &Score{}}
+// note fills Notes.
+func (r *Ranking) note() {
+	say := func(format string, args ...any) { r.Notes = append(r.Notes, fmt.Sprintf(format, args...)) }
+	if len(r.Ranked) == 1 {
+		say("one source only: there is nothing to compare it with")
 	}
-	return r.Ranked[0]
-}
-
-// Find returns the entry of a source by name.
-func (r *Ranking) Find(name string) (Ranked, bool) {
-	for _, s := range r.Ranked {
-		if s.Source == name {
-			return s, true
+	for _, s := range r.sparse() {
+		say("%s", s)
+	}
+	if r.Race != nil {
+		for _, s := range r.Race.summary() {
+			say("%s", s)
 		}
 	}
-	return Ranked{}, false
+	for _, s := range r.Ranked {
+		if s.Totals.Triples < r.Budget && s.Dropped == 0 {
+			say("%s: %d triples against %d of the largest; scores grow with the number of triples", s.Source, s.Totals.Triples, r.Budget)
+		}
+		if n := s.Totals.Identical; n > 0 {
+			say("%s: %d negatives equal their own positive; they count as triples and add nothing", s.Source, n)
+		}
+		for _, reason := range sorted.Keys(s.Skipped) {
+			say("%s: %d rows left out: %s", s.Source, s.Skipped[reason], reason)
+		}
+	}
+	if r.Lookahead != nil {
+		r.lookaheadNotes(say)
+		return
+	}
+	r.checkNotes(say)
+	for _, name := range []string{"disjoint", "unique"} {
+		if best, ok := r.bestBy(name); ok && best != r.Best().Source {
+			say("baseline %q would choose %s, not %s", name, best, r.Best().Source)
+		}
+	}
+}
+
+// lookaheadNotes says what bears on the forecasts. What the verdict says is not
+// said again.
+func (r *Ranking) lookaheadNotes(say func(format string, args ...any)) {
+	for _, warning := range r.Verdict.Warnings {
+		say("%s", warning)
+	}
+	if r.Verdict.Action != ActionUnknown {
+		for _, doubt := range r.Lookahead.Doubts {
+			say("%s", doubt)
+		}
+	}
+	for _, note := range r.Lookahead.Notes {
+		say("%s", note)
+	}
+	var weak, blind []string
+	for _, s := range r.Ranked {
+		if s.Forecast.Still {
+			say("%s: every triple weighs nothing for some queries, so that no step was made for them", s.Source)
+		}
+		switch shuffled := s.Forecast.Shuffled; {
+		case s.Forecast.Harms:
+		case !s.beatsRandom():
+			weak = append(weak, s.Source)
+		case shuffled != nil && !(shuffled.Low > 0):
+			blind = append(blind, s.Source)
+		}
+	}
+	if weak != nil {
+		say("no better than random documents, as far as is shown: %s", strings.Join(weak, ", "))
+	}
+	if blind != nil {
+		say("another query's negatives may do as well: %s", strings.Join(blind, ", "))
+	}
+	r.artifactNotes(say)
+}
+
+// checkNotes reports sources that do not beat their controls, and artifacts.
+func (r *Ranking) checkNotes(say func(format string, args ...any)) {
+	var weak []string
+	for _, s := range r.Ranked {
+		if names := s.Controls.unbeaten(); names != nil {
+			weak = append(weak, fmt.Sprintf("%s (%s)", s.Source, strings.Join(names, ", ")))
+		}
+	}
+	if weak != nil {
+		say("not better than negatives taken blindly: %s", strings.Join(weak, "; "))
+	}
+	r.artifactNotes(say)
+}
+
+func (r *Ranking) artifactNotes(say func(format string, args ...any)) {
+	for _, s := range r.Ranked {
+		if a := s.Artifact; a != nil && a.AUC > artifactAUC {
+			say("%s: its negatives can be told from positives without the query (AUC %.2f); a retriever may learn the writer, not the task. Easiest: %s", s.Source, a.AUC, a.Rows[0].place())
+		}
+	}
+}
+
+// sparse says for which sources the interval lacks groups, in one line for each
+// number of groups, by ascending number.
+func (r *Ranking) sparse() []string {
+	names := make(map[int][]string)
+	of := 0
+	for _, s := range r.Ranked {
+		if s.Groups < 2 || s.Deviations != nil && s.Groups < len(s.Deviations) {
+			names[s.Groups] = append(names[s.Groups], s.Source)
+		}
+		of = max(of, len(s.Deviations))
+	}
+	var lines []string
+	for _, groups := range slices.Sorted(maps.Keys(names)) {
+		who := strings.Join(names[groups], ", ")
+		if len(names[groups]) == len(r.Ranked) && len(r.Ranked) > 1 {
+			who = "all sources"
+		}
+		if groups < 2 {
+			lines = append(lines, who+": fewer than two groups of queries, so there is no interval")
+		} else {
+			lines = append(lines, fmt.Sprintf("%s: queries in %d of %d groups; the intervals are wide for it", who, groups, of))
+		}
+	}
+	return lines
+}
+
+// bestBy returns the source with the highest baseline, if one is strictly ahead.
+func (r *Ranking) bestBy(name string) (string, bool) {
+	best, value, tied := "", math.Inf(-1), false
+	for _, s := range r.Ranked {
+		v, ok := s.Baselines[name]
+		switch {
+		case !ok || r.Scorer == name:
+			return "", false
+		case v > value:
+			best, value, tied = s.Source, v, false
+		case v == value:
+			tied = true
+		}
+	}
+	return best, !tied
 }

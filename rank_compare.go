@@ -13,21 +13,6 @@ import (
 	"example.com/eci/internal/stat"
 )
 
-// figure is what a source is ranked by.
-type figure struct {
-	value, standardError float64
-	deviations           []float64 // nil: no interval
-	freedom              int       // degrees of freedom of the interval
-}
-
-// figure is the gain of a forecast, where there is one, else the score.
-func (s *Score) figure() figure {
-	if f := s.Forecast; f != nil {
-		return figure{f.Gain, f.standardError(), f.shares(), f.freedom()}
-	}
-	return figure{s.Value, s.StandardError, s.Deviations, s.Groups - 1}
-}
-
 // compare fills Pairs.
 func (r *Ranking) compare() {
 	for i, a := range r.Ranked {
@@ -44,24 +29,6 @@ func (r *Ranking) compare() {
 			r.Pairs = append(r.Pairs, p)
 		}
 	}
-}
-
-// paired reports whether two figures have intervals over the same groups or
-// queries.
-func paired(a, b figure) bool {
-	return a.deviations != nil && len(a.deviations) == len(b.deviations)
-}
-
-// pairedError is the standard error of the difference of two such scores.
-// Scores that a race took at different looks share only a part of their triples:
-// theirs counts as unpaired, which is never too small for positively correlated
-// sources. Forecasts of different looks are paired over the queries they share.
-func pairedError(a, b *Score) float64 {
-	x, y := a.figure(), b.figure()
-	if a.Forecast == nil && a.Dropped != b.Dropped && a.Dropped+b.Dropped > 0 && a.Totals.Triples != b.Totals.Triples {
-		return math.Hypot(x.standardError, y.standardError)
-	}
-	return stat.PairedError(x.deviations, y.deviations)
 }
 
 // draws is the number of samples from the joint distribution of the figures; the

@@ -48,33 +48,6 @@ type Race struct {
 	Looks []float64
 }
 
-// RaceReport says how a race went.
-// Goroutines may share one that none of them changes.
-type RaceReport struct {
-	// Share is the share of the queries that was read in the end, in (0, 1].
-	Share float64 `json:"share"`
-	// Boundary is c, the number of standard errors (of a normal distribution) that
-	// drop a source.
-	Boundary float64 `json:"boundary"`
-	// Looks are the looks taken.
-	Looks []RaceLook `json:"looks"`
-	// Texts is the number of distinct texts of all sources at the budget, queries
-	// and documents, and Read how many of them the race looked at: with an Embedder
-	// and an empty cache, the texts encoded without a race and with it.
-	Texts int `json:"texts"`
-	Read  int `json:"texts_read"`
-}
-
-// RaceLook is one look of a race.
-// Goroutines may share one that none of them changes.
-type RaceLook struct {
-	// Share is the share of queries read, Triples the most triples of any source.
-	Share   float64 `json:"share"`
-	Triples int     `json:"triples"`
-	// Dropped are the sources dropped at this look, by name.
-	Dropped []string `json:"dropped,omitempty"`
-}
-
 // summary says in plain words what a race did.
 func (r *RaceReport) summary() []string {
 	lines := []string{fmt.Sprintf("race: over with %.0f%% of the queries and %d of %d distinct texts read", 100*r.Share, r.Read, r.Texts)}
@@ -173,25 +146,6 @@ func (r *Race) check() error {
 		return fmt.Errorf("eci: race: %w: the last look of %v is not 1", ErrSettings, r.Looks)
 	}
 	return nil
-}
-
-// band is a range of hashes of queries, [low, high), or everything.
-type band struct {
-	on        bool
-	seed      uint64
-	low, high uint64
-}
-
-func (b band) holds(rec *Record) bool { return !b.on || b.holdsKey(rec.queryKey()) }
-
-// holdsKey tells the same of a query's key.
-func (b band) holdsKey(key uint64) bool {
-	if !b.on {
-		return true
-	}
-	// The top bit is dropped, so that high can lie above all hashes.
-	h := mix64(key^mix64(b.seed)) >> 1
-	return h >= b.low && h < b.high
 }
 
 // upTo is the hash below which a share of all queries lies.
@@ -417,12 +371,6 @@ func (r *raced) finish(e *entrant, dropped int) {
 		s.Low, s.High = s.Low+shift, s.High+shift
 	}
 	r.scores[e.source.Name] = s
-}
-
-// textKey is a text in one role, which is what an encoder is asked for.
-type textKey struct {
-	role role
-	text fingerprint
 }
 
 // distinct notes the texts of the current band of a source.

@@ -176,3 +176,11 @@ func Group(t Triple, groups int) int {
 func (r *Record) hash(seed uint64) uint64 {
 	return tripleHash(seed, fingerprintOf(r.QueryText), fingerprintOf(r.PositiveText), fingerprintOf(r.NegativeText))
 }
+
+// pair tells pairs of query and positive apart, by 64 bits.
+func (r *Record) pair() uint64 {
+	if r.QueryID != "" && r.PositiveID != "" {
+		return mix64(fnv1a(mix64(fnv1a(fnvOffset, r.QueryID)), r.PositiveID))
+	}
+	return tripleHash(1, fingerprintOf(r.QueryText), fingerprintOf(r.PositiveText), fingerprint{})
+}

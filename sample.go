@@ -8,6 +8,7 @@ import (
 
 	"example.com/eci/internal/fault"
 	"example.com/eci/internal/least"
+	"example.com/eci/internal/sorted"
 )
 
 // sample says which triples of a source are in the budget: those with the
@@ -190,8 +191,34 @@ func unstable(source Source, first, second int) error {
 
 func skippedNote(skipped map[string]int) string {
 	note := ""
-	for _, reason := range sortedKeys(skipped) {
+	for _, reason := range sorted.Keys(skipped) {
 		note += fmt.Sprintf("; %d rows left out: %s", skipped[reason], reason)
 	}
 	return note
+}
+
+// budgetNotes says so when the smallest source cuts the budget of another one to
+// half or less.
+func (r *run) budgetNotes() []string {
+	if r.Budget != 0 {
+		return nil
+	}
+	var smallest, largest string
+	for _, name := range sorted.Keys(r.samples) {
+		n := r.samples[name].available
+		if smallest == "" || n < r.samples[smallest].available {
+			smallest = name
+		}
+		if largest == "" || n > r.samples[largest].available {
+			largest = name
+		}
+	}
+	least, most := 0, 0
+	if smallest != "" {
+		least, most = r.samples[smallest].available, r.samples[largest].available
+	}
+	if most < 2*least || most == least {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s has %d triples, so that %d of every source are looked at, of the %d of %s too: leave it out, or set Sem.Budget", smallest, least, least, most, largest)}
 }

@@ -256,6 +256,7 @@ func (r *run) Name() string {
 // Annotate says what the scores were taken under.
 func (r *run) Annotate(ranking *Ranking) {
 	ranking.Calibration, ranking.Seed, ranking.Embedded = r.calibration, r.Seed, r.vectors.sent()
+	ranking.Notes = append(ranking.Notes, r.budgetNotes()...)
 	if r.forecaster != nil {
 		r.forecaster.annotate(ranking)
 	}

@@ -11,6 +11,7 @@ import (
 	"example.com/eci/internal/disk"
 	"example.com/eci/internal/gram"
 	"example.com/eci/internal/sketch"
+	"example.com/eci/internal/textcache"
 )
 
 // Sem is ECI_sem, the scorer this package is for, with its settings. The zero
@@ -275,7 +276,7 @@ type run struct {
 	samples       map[string]*sample
 	band          band // of queries, when a race reads a part
 	vectors       *vectorSource
-	features      *cache[*features]
+	features      *textcache.Cache[*features]
 	labels        *labels
 	walked        int             // triples of a source kept for forecasts; 0 without
 	forecaster    *forecaster     // nil without
@@ -304,7 +305,7 @@ func newRun(s *Sem, measure *Measure) (*run, error) {
 		}
 	}
 	r.vectors = newVectorSource(&r.Sem)
-	r.features = newCache[*features](32 << 20)
+	r.features = textcache.New[*features](32 << 20)
 	r.labels = newLabels(r.Seed)
 	r.NoChecks = r.NoChecks || measure != nil
 	return r, nil

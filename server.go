@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/eci/internal/refusal"
 	"example.com/eci/internal/secret"
 )
 
@@ -22,7 +23,7 @@ import (
 // share its limits. Wrap it in a [DiskCache] so that no text is sent twice.
 //
 // Everything it fails with wraps ErrEmbedder; once a request was due, it is a
-// [ServerError] that wraps its cause. Of a call that fails nothing is returned.
+// [ServerError] that wraps its cause, in a [TextError] where one text is to blame. Of a call that fails nothing is returned.
 // Vectors are checked: their number, one dimension over all calls, finite
 // components, not zero.
 type Server struct {
@@ -62,7 +63,9 @@ type Server struct {
 	// BatchTexts is the most texts in a request; 0 means 32 for
 	// TextEmbeddingsInference, its own default, and 64 for the others. BatchBytes
 	// is the most bytes of text, prefixes included, in a request; 0 means 512 KiB.
-	// A batch that the server refuses with status 413 is halved.
+	// A batch that the server refuses for its texts (status 400, 413, 422 or 500, a
+	// vector with NaN or of zeros) is halved: a limit of the server's is learned, and
+	// a text that it cannot embed is found and named in a [TextError].
 	BatchTexts, BatchBytes int
 	// Concurrency is the most requests under way; 0 means 4.
 	Concurrency int
@@ -85,6 +88,7 @@ type Server struct {
 	next      time.Time     // when the next request may start
 	underway  chan struct{} // one element a request
 	dimension int           // of all vectors; 0 until there is one
+	learned   int           // most texts in a request; 0 until the server refused more
 }
 
 const (
@@ -372,30 +376,89 @@ func (c *call) split(texts []string) ([]int, error) {
 	return starts, nil
 }
 
-// batch embeds the texts of one request, or halves them while the server finds
-// them too large.
+// batch embeds the texts of one request, or halves them while the server refuses
+// them: they are too many, or there is one among them that it cannot embed.
 func (c *call) batch(ctx context.Context, start int, texts []string, keep func(int, [][]float32) error) error {
-	vectors, err := c.ask(ctx, texts)
+	for limit := c.mostTexts(); len(texts) > limit; limit = c.mostTexts() {
+		if err := c.part(ctx, start, texts[:limit], false, keep); err != nil {
+			return err
+		}
+		start, texts = start+limit, texts[limit:]
+	}
+	return c.part(ctx, start, texts, false, keep)
+}
+
+// part embeds texts in one request or in halves. A half is not sent again for a
+// failure that the whole was sent again for.
+func (c *call) part(ctx context.Context, start int, texts []string, half bool, keep func(int, [][]float32) error) error {
+	vectors, err := c.ask(ctx, texts, half)
 	if err == nil {
 		return keep(start, vectors)
 	}
 	var failure *ServerError
-	if !errors.As(err, &failure) || failure.Status != http.StatusRequestEntityTooLarge {
+	if !errors.As(err, &failure) || !failure.ofTexts {
 		return err
 	}
 	if len(texts) == 1 {
-		failure.Err = fmt.Errorf("text %d, %q, of %d bytes is too large alone", start+1, excerpt(texts[0]), len(texts[0]))
-		return failure
+		return c.alone(ctx, start, texts[0], failure)
 	}
-	half := len(texts) / 2
-	if err := c.batch(ctx, start, texts[:half], keep); err != nil {
-		return err
+	most := refusal.Most(failure.Body, len(texts))
+	if most > 0 {
+		c.learn(most)
 	}
-	return c.batch(ctx, start+half, texts[half:], keep)
+	size := (len(texts) + 1) / 2
+	if most > 0 {
+		size = most
+	}
+	for from := 0; from < len(texts); from += size {
+		if err := c.part(ctx, start+from, texts[from:min(from+size, len(texts))], true, keep); err != nil {
+			if !c.answered() && failure.Status != http.StatusRequestEntityTooLarge && ctx.Err() == nil {
+				return failure // the first one says most
+			}
+			return err
+		}
+	}
+	if failure.Status >= 400 && failure.Status < 500 { // each half was fine
+		c.learn((len(texts) + 1) / 2)
+	}
+	return nil
+}
+
+// alone explains the failure of one text. The text is to blame if the server
+// embeds another one.
+func (c *call) alone(ctx context.Context, at int, text string, failure *ServerError) error {
+	if failure.Status == http.StatusRequestEntityTooLarge && failure.Err == nil {
+		failure.Err = fmt.Errorf("text %d, %q, of %d bytes is too large alone", at+1, excerpt(text), len(text))
+	}
+	if !c.answered() {
+		if _, err := c.ask(ctx, []string{"a text"}, true); err != nil {
+			return failure
+		}
+	}
+	return &TextError{Index: at, Text: text, Err: failure}
+}
+
+// mostTexts is the most texts in a request, as far as the server has shown.
+func (c *call) mostTexts() int {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.learned > 0 {
+		return min(c.learned, c.texts)
+	}
+	return c.texts
+}
+
+// learn remembers that a request of more texts is refused.
+func (c *call) learn(texts int) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.learned == 0 || texts < c.learned {
+		c.learned = texts
+	}
 }
 
 // ask sends one request, again and again while that may help.
-func (c *call) ask(ctx context.Context, texts []string) ([][]float32, error) {
+func (c *call) ask(ctx context.Context, texts []string, half bool) ([][]float32, error) {
 	body, err := c.request(texts)
 	if err != nil {
 		return nil, err
@@ -409,7 +472,11 @@ func (c *call) ask(ctx context.Context, texts []string) ([][]float32, error) {
 			return nil, ctx.Err()
 		}
 		failure.Attempts = attempt
-		if !failure.again || attempt > c.retries || failure.wait > longestWait {
+		again := failure.again
+		if failure.ofTexts && (half || len(texts) > 1 && attempt > 2 && c.answered()) {
+			again = false // smaller requests will tell more
+		}
+		if !again || attempt > c.retries || failure.wait > longestWait {
 			return nil, failure
 		}
 		wait := failure.wait

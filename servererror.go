@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"example.com/eci/internal/quote"
+	"example.com/eci/internal/refusal"
 	"example.com/eci/internal/secret"
 )
 
@@ -35,9 +37,31 @@ type ServerError struct {
 	// Try is what may help.
 	Try string
 
-	again bool          // sending it again may help
-	wait  time.Duration // for so long, if the server said so
+	again   bool          // sending it again may help
+	wait    time.Duration // for so long, if the server said so
+	ofTexts bool          // other texts, or fewer, may fare better
 }
+
+// TextError is one text that an encoder cannot embed, though it embeds others. It
+// wraps ErrEmbedder and Err.
+// Goroutines may share one that none of them changes.
+type TextError struct {
+	// Index is the position of the text in the call, from 0.
+	Index int
+	// Text is the text, without a prefix.
+	Text string
+	// Err is the cause, such as a [ServerError].
+	Err error
+}
+
+// Error names the text by its beginning, its length and its SHA-256, and the
+// cause.
+func (e *TextError) Error() string {
+	return fmt.Sprintf("eci: %v: text %d, %q, of %d bytes (SHA-256 %s): %v", ErrEmbedder, e.Index+1, excerpt(e.Text), len(e.Text), quote.Digest(e.Text), bareError{e.Err})
+}
+
+// Unwrap returns ErrEmbedder and the cause.
+func (e *TextError) Unwrap() []error { return []error{ErrEmbedder, e.Err} }
 
 // Error names URL, status, cause, the answer's beginning and what to try.
 func (e *ServerError) Error() string {
@@ -194,6 +218,7 @@ func (c *call) refused(answer *http.Response, body []byte) *ServerError {
 	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
 		e.Try = fmt.Sprintf("check the path of Server.URL, Protocol (%v) and whether the server has the model %q", c.Protocol, c.Model)
 	case status == http.StatusRequestEntityTooLarge:
+		e.ofTexts = true
 		e.Try = "shorten the text"
 		if c.Protocol.wire().truncates {
 			e.Try += " or set Server.Truncate"
@@ -204,8 +229,11 @@ func (c *call) refused(answer *http.Response, body []byte) *ServerError {
 		if e.wait > longestWait {
 			e.Try = fmt.Sprintf("the server asks to wait %v: go on then, or raise the quota", e.wait.Round(time.Second))
 		}
+	case status == http.StatusInternalServerError && refusal.OfText(body):
+		e.ofTexts = true
+		e.Try = "see the server's log; the encoder cannot embed some texts"
 	case status == http.StatusInternalServerError || status >= 502 && status <= 504:
-		e.again = true
+		e.again, e.ofTexts = true, status == http.StatusInternalServerError
 		e.Try = "see the server's log"
 		if e.wait > longestWait {
 			e.Try = fmt.Sprintf("the server asks to wait %v: go on then", e.wait.Round(time.Second))
@@ -215,6 +243,7 @@ func (c *call) refused(answer *http.Response, body []byte) *ServerError {
 	case status >= 500:
 		e.Try = "see the server's log"
 	default:
+		e.ofTexts = status == http.StatusBadRequest || status == http.StatusUnprocessableEntity
 		e.Try = "check Server.Model, Dimensions and BatchTexts, and whether a text is too long for the encoder"
 	}
 	return e
@@ -229,6 +258,7 @@ func (c *call) useless(answer *http.Response, body []byte, err error) *ServerErr
 		e.Err = errors.New("the answer is a web page, not JSON")
 		e.Try = "check host and path of Server.URL: a proxy or a web interface answers there"
 	case errors.Is(err, ErrNotFinite), errors.Is(err, ErrZeroVector):
+		e.ofTexts = true
 		e.Try = "see the server's log: encoders in half precision overflow on some texts"
 		return e
 	case errors.Is(err, ErrDimension):

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/design"
 	"example.com/eci/internal/quote"
 )
 
@@ -179,4 +181,139 @@ func (s Source) wrap(rec *Record, err error) error {
 		e.File, e.Row = rec.File, rec.Row
 	}
 	return e
+}
+
+// only is the source without the triples that keep refuses. Errors pass.
+func (s Source) only(keep func(*Record) bool) Source {
+	return Source{Name: s.Name, Triples: func(yield func(Triple, error) bool) {
+		var rec Record
+		row := 0
+		for triple, err := range s.Triples {
+			row++
+			if r, ok := triple.(*Record); err == nil && triple != nil && !(ok && r == nil) {
+				at := r
+				if !ok {
+					rec.fill(triple, row, nil)
+					at = &rec
+				}
+				if !keep(at) {
+					continue
+				}
+			}
+			if !yield(triple, err) {
+				return
+			}
+		}
+	}}
+}
+
+// Window is a range of ranks, counted from 1: First to Last, both included. A
+// negative's rank is its place among the triples of its query and positive, by id
+// where both have one, else by text, in the order of the source: miners write the
+// best first. Last 0 means no end. The zero value is every rank.
+// It is a value, which goroutines may share.
+type Window struct{ First, Last int }
+
+// String returns the window as "11-30", "11-" or "11".
+func (w Window) String() string {
+	switch w.Last {
+	case 0:
+		return fmt.Sprintf("%d-", max(1, w.First))
+	case w.First:
+		return fmt.Sprint(w.Last)
+	}
+	return fmt.Sprintf("%d-%d", max(1, w.First), w.Last)
+}
+
+func (w Window) validate() error {
+	if w.First < 0 || w.Last < 0 || w.Last > 0 && w.Last < w.First {
+		return fmt.Errorf("eci: window: %w: ranks %d to %d; they are counted from 1, 0 as the last means no end", ErrSettings, w.First, w.Last)
+	}
+	return nil
+}
+
+// Of returns a source of the same name with the negatives of these ranks. Memory
+// holds a fingerprint and a count for every pair of query and positive.
+func (w Window) Of(source Source) Source {
+	if w.First <= 1 && w.Last == 0 {
+		return source
+	}
+	return Source{Name: source.Name, Triples: func(yield func(Triple, error) bool) {
+		ranks := make(map[uint64]int)
+		source.only(func(rec *Record) bool {
+			key := rec.pair()
+			ranks[key]++
+			return ranks[key] >= w.First && (w.Last == 0 || ranks[key] <= w.Last)
+		}).Triples(yield)
+	}}
+}
+
+// Windows returns a source for each window, named after the source and the window,
+// such as "bm25 1-10": rank them to see how many negatives to take, and from where.
+func (s Source) Windows(windows ...Window) ([]Source, error) {
+	var out []Source
+	for _, w := range windows {
+		if err := w.validate(); err != nil {
+			return nil, err
+		}
+		part := w.Of(s)
+		part.Name = fmt.Sprintf("%s %v", s.Name, w)
+		out = append(out, part)
+	}
+	return out, nil
+}
+
+// RandomShare returns a source with a random share of the triples, as many as count, in its order: what a filter that keeps as many has to beat. The
+// share depends on texts and seed alone, and it is another one than that of
+// [Sem.Seed]. Triples with equal texts may come as one, so that some more are kept.
+// The source is read once now; memory holds 8 bytes for each triple.
+func (s Source) RandomShare(ctx context.Context, count int, seed uint64) (Source, error) {
+	hash := func(rec *Record) uint64 { return mix64(rec.hash(seed) ^ 0x9e3779b97f4a7c15) }
+	var hashes []uint64
+	pass := newReading(SkipMalformed | SkipEmptyText)
+	err := s.each(ctx, pass, nil, func(rec *Record) error {
+		hashes = append(hashes, hash(rec))
+		return nil
+	})
+	if err != nil {
+		return Source{}, err
+	}
+	if count < 1 || count > len(hashes) {
+		return Source{}, &RowError{Source: s.Name, Err: fmt.Errorf("%w: a share of %d of %d triples", ErrSettings, count, len(hashes))}
+	}
+	slices.Sort(hashes)
+	limit := hashes[count-1]
+	return s.only(func(rec *Record) bool { return hash(rec) <= limit }), nil
+}
+
+// BatchOrder is an order of triples for training with in-batch negatives.
+// Goroutines may share one that none of them changes.
+type BatchOrder struct {
+	// Triples are the numbers of the triples, from 1, in the new order.
+	Triples []int
+	// Full is the number of batches of the asked size, which come first, and Left
+	// that of the triples behind them, which make smaller batches that may not be
+	// joined.
+	Full, Left int
+}
+
+// Batches orders the triples of a source so that no batch of size consecutive ones
+// has a query, a positive or a negative twice, nor a positive that is a negative of
+// another triple. Each triple goes to the first batch that has room for it. Texts are
+// compared as they are. Memory holds three fingerprints for each triple.
+func (s Source) Batches(ctx context.Context, size int) (*BatchOrder, error) {
+	if size < 2 {
+		return nil, fmt.Errorf("eci: batches: %w: a batch of %d; use 2 or more", ErrSettings, size)
+	}
+	order := design.NewBatches[fingerprint](size)
+	err := s.each(ctx, newReading(0), nil, func(rec *Record) error {
+		query := fingerprintOf("\x00" + rec.QueryText) // which may be the text of a passage
+		order.Add(query, fingerprintOf(rec.PositiveText), fingerprintOf(rec.NegativeText))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	triples, full := order.Order()
+	return &BatchOrder{Triples: triples, Full: full, Left: len(triples) - full*size}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"example.com/eci/internal/sorted"
 	"example.com/eci/internal/stat"
 )
 
@@ -225,8 +226,8 @@ func checkOutcomes(ranking *Ranking, outcomes []Outcome) error {
 	return nil
 }
 
-// measureValues returns the score and those baselines that every source has, by
-// measure and then by source.
+// measureValues returns what the sources are ranked by, S where that is the forecast,
+// and those baselines that every source has, by measure and then by source.
 func measureValues(scorer string, scores []*Score) (names []string, values [][]float64) {
 	own := make([]float64, len(scores))
 	shared := make(map[string]int)
@@ -237,6 +238,14 @@ func measureValues(scorer string, scores []*Score) (names []string, values [][]f
 		}
 	}
 	names, values = []string{scorer}, [][]float64{own}
+	if !slices.ContainsFunc(scores, func(s *Score) bool { return s.Forecast == nil }) {
+		information := make([]float64, len(scores))
+		for i, s := range scores {
+			information[i] = s.Value
+		}
+		names, values = append(names, new(Sem).Name()), append(values, information)
+		delete(shared, names[1])
+	}
 	take := func(name string) {
 		all := shared[name] == len(scores) && name != scorer
 		delete(shared, name)
@@ -252,7 +261,7 @@ func measureValues(scorer string, scores []*Score) (names []string, values [][]f
 	for _, m := range Measures() {
 		take(m.Name)
 	}
-	for _, name := range sortedKeys(shared) {
+	for _, name := range sorted.Keys(shared) {
 		take(name)
 	}
 	return names, values

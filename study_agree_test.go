@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/eci/internal/sorted"
 	"example.com/eci/internal/stat"
 )
 
@@ -257,7 +258,7 @@ func TestAgreeOnMeasuredOutcomes(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &Ranking{Scorer: "eci"}
-	for _, name := range sortedKeys(expected.Scores) {
+	for _, name := range sorted.Keys(expected.Scores) {
 		r.Ranked = append(r.Ranked, Ranked{Score: &Score{Source: name, Value: expected.Scores[name].Score}})
 	}
 	for _, row := range []struct {

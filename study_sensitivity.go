@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"example.com/eci/internal/sorted"
 )
 
 // Study measures how much a ranking depends on its settings. It ranks the same
@@ -83,7 +85,7 @@ func (s *Study) Run(ctx context.Context, sources ...Source) (*Sensitivity, error
 	if len(sources) < 2 {
 		return nil, fmt.Errorf("eci: sensitivity: %w: %d given, at least two are needed", ErrNoSources, len(sources))
 	}
-	for _, name := range sortedKeys(s.Lexicons) {
+	for _, name := range sorted.Keys(s.Lexicons) {
 		if s.Lexicons[name] == nil {
 			return nil, fmt.Errorf("eci: sensitivity: %w: lexicon %q is nil", ErrSettings, name)
 		}
@@ -171,7 +173,7 @@ func (s *Study) variations(base Sem, ranking *Ranking) []variation {
 		}
 		add("tokenizer", other.Name(), func(s *Sem) { s.Tokenizer = other })
 	}
-	for _, name := range sortedKeys(s.Lexicons) {
+	for _, name := range sorted.Keys(s.Lexicons) {
 		add("idf corpus", name, func(sem *Sem) { sem.Lexicon = s.Lexicons[name] })
 	}
 	if s.Second.Vectors != nil || s.Second.Embedder != nil {

@@ -43,22 +43,6 @@ type Target struct {
 	LeaveOut bool
 }
 
-// Target reads a retrieval task: its queries, documents and judgments from Queries,
-// Corpus and Qrels, or from a folder in BEIR's layout, all three of which must be
-// there. Errors are those of [Files.Sources].
-func (f *Files) Target(name string) (*Target, error) {
-	config, err := f.config().Layout()
-	if err != nil {
-		return nil, err
-	}
-	if config.Queries == "" || config.Corpus == "" || config.Qrels == "" {
-		return nil, fmt.Errorf("eci: target %q: %w: set Files.Corpus, Files.Queries and Files.Qrels, or Files.BEIR to their folder", name, ErrMissingField)
-	}
-	t := &Target{Name: name, Queries: f.Documents(config.Queries), Pool: f.Documents(config.Corpus)}
-	t.Relevant, err = config.Relevant()
-	return t, err
-}
-
 // aim is a Target that a run works for.
 type aim struct {
 	*Target

@@ -52,9 +52,7 @@ func verdict(ranked []Ranked, unit string, doubts []string) *Verdict {
 	if harmful != nil {
 		v.Warnings = append(v.Warnings, fmt.Sprintf("would harm: %s. That is for a loss over the explicit negatives; in-batch negatives soften differences and can turn harm into a smaller gain", strings.Join(harmful, ", ")))
 	}
-	for _, s := range ranked {
-		v.warn(s)
-	}
+	v.warnOfOvertraining(ranked)
 	best := ranked[0]
 	f := best.Forecast
 	switch chosen, equals := advised(ranked); {
@@ -139,11 +137,20 @@ func recommend(chosen *Ranked, equals []string, unit string) string {
 		chosen.Source, f.interval(), unit, over, strings.Join(equals, ", "))
 }
 
-// warn adds what is to be known of one source that helps.
-func (v *Verdict) warn(s Ranked) {
-	f := s.Forecast
-	if f.Overtrains && !f.Harms {
-		v.Warnings = append(v.Warnings, fmt.Sprintf("%s overtrains (%s): stop early, look for false negatives", s.Source, f.curve()))
+// warnOfOvertraining names the sources whose curve falls, on one line.
+func (v *Verdict) warnOfOvertraining(ranked []Ranked) {
+	var falling []string
+	for _, s := range ranked {
+		if s.Forecast.Overtrains && !s.Forecast.Harms {
+			falling = append(falling, fmt.Sprintf("%s (%s)", s.Source, s.Forecast.curve()))
+		}
+	}
+	switch len(falling) {
+	case 0:
+	case 1:
+		v.Warnings = append(v.Warnings, fmt.Sprintf("overtrains: %s: stop early, look for false negatives", falling[0]))
+	default:
+		v.Warnings = append(v.Warnings, fmt.Sprintf("overtrain: %s: stop early, look for false negatives", strings.Join(falling, ", ")))
 	}
 }
 

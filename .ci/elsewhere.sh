@@ -9,14 +9,16 @@ for system in windows darwin; do
 		(cd "$module" && GOOS=$system go vet ./...)
 	done
 done
-stored='MatrixBinary|Lexicon|FuzzCalibration|DiskCacheCrash|DiskCacheDamage|FuzzSegment|CheckpointResumes|FuzzCheckpoint|NPY|Safetensors|FuzzServerAnswer'
-GOARCH=386 go test -run "$stored|DemoGolden" .
+stored='MatrixBinary|Lexicon|FuzzCalibration|DiskCacheCrash|DiskCacheDamage|Store|FuzzSegment|CheckpointResumes|FuzzCheckpoint|NPY|Safetensors|FuzzServerAnswer'
+GOARCH=386 go test -run "$stored|DemoGolden" . ./internal/vecstore
 qemu=$(command -v qemu-s390x-static || command -v qemu-s390x || true)
 if [ -n "$qemu" ]; then
 	binary=$(mktemp)
 	trap 'rm -f "$binary"' EXIT
-	GOARCH=s390x go test -c -o "$binary" .
-	"$qemu" "$binary" -test.run "$stored"
+	for package in . ./internal/vecstore; do
+		GOARCH=s390x go test -c -o "$binary" "$package"
+		(cd "$package" && "$qemu" "$binary" -test.run "$stored")
+	done
 else
 	echo "s390x is left out: qemu-user is not installed"
 fi

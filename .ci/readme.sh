@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs what the README says: every command of its ```console blocks, comparing
 # what it prints where the README shows output; and builds every whole Go program
-# of its ```go blocks in a module outside the repository.
+# of its ```go blocks in a module outside the repository. Checks that every test, link
+# and flag of the command that the README names is there.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
@@ -17,6 +18,23 @@ awk -v dir="$work" '
 ' "$root/README.md"
 
 cd "$root"
+export GOBIN="$work/bin" PATH="$work/bin:$PATH"
+go install ./cmd/eci
+
+missing() { echo "README.md names $1, which is not there"; exit 1; }
+for test in $(grep -oE '\bTest[A-Z][A-Za-z]+' README.md | sort -u); do
+	grep -rqE "^func $test\(" --include='*_test.go' . || missing "$test"
+done
+for link in $(grep -oE '\]\([^)#]+' README.md | cut -c3- | grep -v '^http' | sort -u); do
+	[ -e "$link" ] || missing "$link"
+done
+{ grep -E '^(\$ )?eci [a-z]+' README.md || true; } | sed 's/^\$ //' | while read -r _ name flags; do
+	help=$(eci help "$name")
+	for flag in $(grep -oE -- '--[a-z-]+' <<<"$flags"); do
+		grep -qE -- "$flag\b" <<<"$help" || missing "eci $name $flag"
+	done
+done
+
 for command in "$work"/command?; do
 	line=$(cat "$command")
 	case $line in

@@ -9,6 +9,7 @@ import (
 
 type agreeFlags struct {
 	inputs
+	forecasting
 	outcomes, setting string
 	resamples         int
 }
@@ -18,7 +19,7 @@ func (a *app) agree() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "agree --outcomes FILE [flags] SOURCE...",
 		Short: "Compare a ranking with what training was measured to be worth",
-		Long: `Agree ranks the sources and compares the ranking, and every baseline, with
+		Long: `Agree ranks the sources and compares the ranking, S and every baseline with
 measured outcomes of training on at least three of them: Kendall's tau-b,
 Spearman's rho, and the share of significantly different pairs in the right
 order. FILE is JSON: {"bm25": {"value": 0.041, "standard_error": 0.008}, ...}.`,
@@ -26,7 +27,8 @@ order. FILE is JSON: {"bm25": {"value": 0.041, "standard_error": 0.008}, ...}.`,
   eci agree --vectors vectors --outcomes downstream.json --setting inb8 *.jsonl`,
 		RunE: func(c *cobra.Command, files []string) error { return a.runAgree(c, &f, files) },
 	}
-	f.register(c)
+	f.inputs.register(c)
+	f.forecasting.register(c.Flags())
 	c.Flags().StringVar(&f.outcomes, "outcomes", "", "JSON `file` with measured outcomes (needed)")
 	c.Flags().StringVar(&f.setting, "setting", "", "the setting of the training to take, where the file has several")
 	c.Flags().IntVar(&f.resamples, "resamples", 2000, "bootstrap samples")
@@ -36,6 +38,9 @@ order. FILE is JSON: {"bm25": {"value": 0.041, "standard_error": 0.008}, ...}.`,
 func (a *app) runAgree(c *cobra.Command, f *agreeFlags, files []string) error {
 	if f.outcomes == "" {
 		return usage("--outcomes FILE is needed")
+	}
+	if err := f.forecasting.check(); err != nil {
+		return err
 	}
 	pipes := f.pipes(c.Context())
 	defer pipes.Close()
@@ -57,7 +62,15 @@ func (a *app) runAgree(c *cobra.Command, f *agreeFlags, files []string) error {
 	m := a.meter()
 	defer m.stop()
 	o.sem.Progress = m.report()
-	ranking, err := rankWith(c.Context(), o, o.sem)
+	var scorer eci.Scorer = o.sem
+	ahead, err := f.lookahead(&f.inputs, o)
+	if err != nil {
+		return err
+	}
+	if ahead != nil {
+		scorer = ahead
+	}
+	ranking, err := rankWith(c.Context(), o, scorer)
 	if err != nil {
 		return err
 	}

@@ -105,7 +105,10 @@ func line(message string) string {
 
 // hint says what to try, where the error does not.
 func hint(err error, code int) string {
+	var text *eci.TextError
 	switch {
+	case errors.As(err, &text):
+		return "--skip bad-vector leaves out the rows with such texts"
 	case errors.Is(err, eci.ErrMissingVector):
 		return "--vectors DIR with queries.npy, queries.ids, corpus.npy and corpus.ids, or --server URL --model NAME; --skip missing-vector leaves such rows out"
 	case errors.Is(err, eci.ErrMalformed), errors.Is(err, eci.ErrMissingField):
@@ -145,6 +148,7 @@ func (a *app) root() *cobra.Command {
 		Short:         "Rank sources of hard negatives before any training",
 		Long:          rootLong,
 		Example:       "  eci rank --demo\n  eci rank --vectors vectors --html report.html bm25.jsonl dense.jsonl",
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -157,12 +161,13 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage("%w (%s)", err, c.CommandPath())
 	})
+	root.SetVersionTemplate("eci {{.Version}}\n")
 	flags := root.PersistentFlags()
 	a.output.register(flags)
 	root.MarkFlagsMutuallyExclusive("json", "csv", "markdown")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
 	flags.StringVar(&a.color, "color", "auto", "color: auto, always or never")
-	root.AddCommand(a.rank(), a.lint(), a.mix(), a.selecting(), a.explain(), a.agree(), a.convert())
+	root.AddCommand(a.rank(), a.lint(), a.filter(), a.mix(), a.selecting(), a.explain(), a.agree(), a.convert())
 	complete(root)
 	return root
 }
@@ -170,13 +175,14 @@ func (a *app) root() *cobra.Command {
 // complete tells the shell the words that flags take.
 func complete(root *cobra.Command) {
 	words := map[string][]string{
-		"color":    {"auto", "always", "never"},
-		"format":   formatNames,
-		"to":       writtenFormats,
-		"protocol": slices.Sorted(maps.Keys(protocols)),
-		"allow":    allowances,
-		"skip":     slices.Sorted(maps.Keys(policies)),
-		"severity": {"error", "warning", "info"},
+		"color":     {"auto", "always", "never"},
+		"format":    formatNames,
+		"to":        writtenFormats,
+		"protocol":  slices.Sorted(maps.Keys(protocols)),
+		"allow":     allowances,
+		"skip":      slices.Sorted(maps.Keys(policies)),
+		"severity":  {"error", "warning", "info"},
+		"tokenizer": {"words", "2-grams", "3-grams", "4-grams"},
 	}
 	for _, c := range append(root.Commands(), root) {
 		for flag, choice := range words {

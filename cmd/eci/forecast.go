@@ -24,6 +24,11 @@ const (
 
 func (f *forecasting) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.by, "by", byLookahead, "what to compare by: lookahead, the forecast, or eci, the information alone")
+	f.walking(flags)
+}
+
+// walking is register without what is compared by.
+func (f *forecasting) walking(flags *pflag.FlagSet) {
 	flags.IntVar(&f.walked, "lookahead-triples", 512, "triples of each source that the forecast walks on; 0 for all")
 	f.registerPool(flags)
 }

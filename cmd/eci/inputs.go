@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
 	"slices"
@@ -28,12 +29,12 @@ type inputs struct {
 	budget            int
 	seed              uint64
 	groups            int
-	dimensions        int
 	exact             bool
 	consistency, near float64
 	checkpoint        string
 	skip              []string
 	epsilon2, floor   float64
+	tokens            tokenizerFlag
 }
 
 func (in *inputs) register(c *cobra.Command) {
@@ -54,15 +55,15 @@ func (in *inputs) reading(flags *pflag.FlagSet) {
 	flags.StringVar(&in.files.Fields.Positive, "positive-field", "", "`name` of the positive's")
 	flags.StringVar(&in.files.Fields.Negative, "negative-field", "", "`name` of the negative's, without a number behind it")
 	flags.IntVar(&in.files.MaxNegatives, "max-negatives", 0, "first so many negatives of a row or query; 0 for all")
-	flags.StringSliceVar(&in.skip, "skip", nil, "leave out and count bad rows: malformed, empty-text, missing-vector, bad-vector")
+	flags.StringSliceVar(&in.skip, "skip", nil, "leave out and count bad rows: malformed, empty-text, missing-vector, bad-vector (with a server, which then embeds every text first: texts that it cannot embed)")
 }
 
 func (in *inputs) scoring(flags *pflag.FlagSet) {
 	in.scored = true
+	in.tokens.register(flags)
 	flags.IntVar(&in.budget, "budget", 0, "triples scored of every source: 0 for the smallest source's count, -1 for all")
 	flags.Uint64Var(&in.seed, "seed", 0, "seed of the sample")
 	flags.IntVar(&in.groups, "groups", 32, "jackknife groups of queries")
-	flags.IntVar(&in.dimensions, "dimensions", 0, "first so many components of every vector, for encoders trained for it; 0 for all")
 	flags.BoolVar(&in.exact, "exact", false, "sum in float64 throughout")
 	flags.Float64Var(&in.consistency, "consistency-temperature", 1, "temperature of target consistency, in units of its scale")
 	flags.Float64Var(&in.near, "locality-temperature", 1, "temperature of semantic locality, in units of its scale")
@@ -127,22 +128,33 @@ func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, er
 	case len(files) == 0:
 		return nil, usage("give the files of the sources, or --demo")
 	default:
-		err = in.openFiles(ctx, o, files)
+		err = in.openFiles(ctx, a, o, files)
 	}
 	if err == nil && o.sem == nil {
 		o.sem = &eci.Sem{}
 	}
+	in.trying = slices.Contains(in.skip, "bad-vector")
 	if err == nil {
 		err = in.serverFlags.open(o)
 	}
 	if err == nil {
 		err = in.settings(o.sem)
 	}
+	if err == nil {
+		err = in.embeddable(ctx, a, o)
+	}
 	if err != nil {
 		o.Close()
 		return nil, err
 	}
 	return o, nil
+}
+
+// inferred prints what was inferred of a file.
+func (a *app) inferred(message string) {
+	if !a.quiet {
+		fmt.Fprintln(a.err, line(message))
+	}
 }
 
 // pipes holds what the command reads from pipes, for all its passes.
@@ -153,11 +165,12 @@ func (in *inputs) pipes(ctx context.Context) *eci.Spool {
 	return in.files.Spool
 }
 
-func (in *inputs) openFiles(ctx context.Context, o *opened, files []string) error {
+func (in *inputs) openFiles(ctx context.Context, a *app, o *opened, files []string) error {
 	o.sem = &eci.Sem{}
 	in.files.Format = eci.Format(in.format)
 	in.files.Decoders = formats.Decoders()
 	in.files.Spool = in.pipes(ctx)
+	in.files.Note = a.inferred
 	o.closers = append(o.closers, in.files.Spool)
 	var err error
 	if o.sources, err = in.files.Sources(files...); err != nil {
@@ -197,6 +210,7 @@ var (
 		string(eci.FormatRecord), string(eci.FormatTriplet), string(eci.FormatNTuple), string(eci.FormatMultiSource),
 		string(eci.FormatFlagEmbedding), string(eci.FormatTevatron), string(eci.FormatTevatronIDs), string(eci.FormatNeMo),
 		string(eci.FormatDPR), string(eci.FormatTriplesTSV), string(eci.FormatTripleIDsTSV), string(eci.FormatRun),
+		string(eci.FormatArrays), string(eci.FormatNWay), string(eci.FormatMessages), string(eci.FormatLabeledPair), string(eci.FormatLabeledList),
 	}
 	writtenFormats = []string{
 		string(eci.FormatRecord), string(eci.FormatTriplet), string(eci.FormatNTuple),
@@ -220,8 +234,9 @@ func (in *inputs) settings(sem *eci.Sem) error {
 		}
 		sem.Skip |= policy
 	}
-	if !in.scored {
-		return nil
+	var err error
+	if sem.Tokenizer, err = in.tokens.tokenizer(); err != nil || !in.scored {
+		return err
 	}
 	if in.groups < 2 {
 		return usage("--groups %d: intervals need 2 groups of queries or more", in.groups)
@@ -229,7 +244,7 @@ func (in *inputs) settings(sem *eci.Sem) error {
 	if !(in.epsilon2 > 0 && in.consistency > 0 && in.near > 0) {
 		return usage("--epsilon2 and temperatures must be above 0")
 	}
-	sem.Budget, sem.Seed, sem.Groups, sem.Exact, sem.Dimensions = in.budget, in.seed, in.groups, in.exact, in.dimensions
+	sem.Budget, sem.Seed, sem.Groups, sem.Exact, sem.Dimensions = in.budget, in.seed, in.groups, in.exact, in.server.Dimensions
 	sem.Epsilon2, sem.Checkpoint = in.epsilon2, in.checkpoint
 	sem.Components = []eci.Component{
 		eci.TargetConsistency{Temperature: in.consistency},

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"example.com/eci"
 	"github.com/spf13/cobra"
@@ -9,6 +12,8 @@ import (
 
 type lintFlags struct {
 	inputs
+	writing
+	drop     []string
 	examples int
 	severity string
 	maxError float64
@@ -26,13 +31,22 @@ func (a *app) lint() *cobra.Command {
 vectors. It needs no encoder; with --vectors it sees more, and with --qrels it
 knows false negatives that the triples themselves do not tell. It fails with exit
 code 3 when a finding of severity error holds of more than --max-error-share of a
-source's rows.`,
+source's rows.
+
+--fix FILE writes what is left without the rows that a rule of --drop holds for: the
+rules of severity error, unless you name others. Then the exit code is 0, whatever
+was found.`,
 		Example: `  eci lint --demo
   eci lint bm25.jsonl
-  eci lint --vectors vectors --max-error-share 0.01 *.jsonl`,
+  eci lint --vectors vectors --max-error-share 0.01 *.jsonl
+  eci lint --fix clean.jsonl --drop near-identical,false-negative,duplicate-triple mined.jsonl`,
 		RunE: func(c *cobra.Command, files []string) error { return a.runLint(c, &f, files) },
 	}
 	f.reading(c.Flags())
+	f.tokens.register(c.Flags())
+	c.Flags().StringVar(&f.output, "fix", "", "write the rows that no rule of --drop holds for to this `file`, - for standard output")
+	c.Flags().StringVar(&f.to, "to", string(eci.FormatRecord), "format to write with --fix: "+strings.Join(writtenFormats, ", "))
+	c.Flags().StringSliceVar(&f.drop, "drop", nil, "`rules` whose rows --fix leaves out (default those of severity error)")
 	c.Flags().IntVar(&f.examples, "examples", 3, "rows shown for a finding")
 	c.Flags().StringVar(&f.severity, "severity", "info", "least severity shown: error, warning or info")
 	c.Flags().Float64Var(&f.maxError, "max-error-share", 0, "share of rows up to which errors are tolerated; 1 never fails")
@@ -57,6 +71,10 @@ func (a *app) runLint(c *cobra.Command, f *lintFlags, files []string) error {
 	if f.maxError < 0 || f.maxError > 1 || f.examples < 1 {
 		return usage("--max-error-share lies in [0, 1], --examples is 1 or more")
 	}
+	kinds, err := f.dropped()
+	if err != nil {
+		return err
+	}
 	o, err := f.open(c.Context(), a, files)
 	if err != nil {
 		return err
@@ -64,11 +82,11 @@ func (a *app) runLint(c *cobra.Command, f *lintFlags, files []string) error {
 	defer o.Close()
 	m := a.meter()
 	defer m.stop()
-	linter := eci.Linter{Vectors: o.sem.Vectors, Examples: f.examples}
+	linter := eci.Linter{Vectors: o.sem.Vectors, Tokenizer: o.sem.Tokenizer, Examples: f.examples}
 	if linter.Relevant, err = f.files.Relevant(); err != nil {
 		return err
 	}
-	found, err := linter.Lint(c.Context(), m.watch("lint", o.sources)...)
+	found, clean, err := linter.Clean(c.Context(), kinds, m.watch("lint", o.sources)...)
 	if err != nil {
 		return err
 	}
@@ -78,6 +96,75 @@ func (a *app) runLint(c *cobra.Command, f *lintFlags, files []string) error {
 			return fmt.Errorf("eci: source %q: %w: no row was read", x.Name, eci.ErrEmptySource)
 		}
 	}
+	wrote, err := f.fix(c.Context(), a, o, clean)
+	if err != nil || f.output == "-" {
+		return err
+	}
+	r, worst := f.result(a, found, least, wrote)
+	if err := a.print(r); err != nil {
+		return err
+	}
+	if worst != nil && f.output == "" {
+		return &checkError{fmt.Sprintf("%s holds of %.1f%% of the rows of %s, more than %.1f%%", worst.Kind, 100*worst.Share, worst.Source, 100*f.maxError)}
+	}
+	return nil
+}
+
+// dropped are the rules of --drop.
+func (f *lintFlags) dropped() (kinds []eci.LintKind, err error) {
+	switch {
+	case f.output == "" && len(f.drop) > 0:
+		return nil, usage("--drop says what --fix FILE leaves out")
+	case f.output == "":
+		return nil, nil
+	}
+	if err := f.writing.check(); err != nil {
+		return nil, err
+	}
+	if len(f.drop) == 0 {
+		return eci.Droppable(eci.SeverityError), nil
+	}
+	for _, word := range f.drop {
+		if !slices.Contains(eci.Droppable(""), eci.LintKind(word)) {
+			return nil, usage("--drop %s: it is one of %s", word, strings.Trim(fmt.Sprint(eci.Droppable("")), "[]"))
+		}
+		kinds = append(kinds, eci.LintKind(word))
+	}
+	return kinds, nil
+}
+
+// lintFixed is what --fix wrote.
+type lintFixed struct {
+	summary
+	Triples int `json:"triples"`
+	Dropped int `json:"dropped"`
+}
+
+// fix writes the rows that are left.
+func (f *lintFlags) fix(ctx context.Context, a *app, o *opened, clean []eci.Source) (*lintFixed, error) {
+	if f.output == "" {
+		return nil, nil
+	}
+	out := &lintFixed{}
+	rows, err := f.write(ctx, a, func(yield func(eci.Triple, error) bool) {
+		for _, source := range clean {
+			for t, err := range skipping(source, o.sem.Skip, &out.Skipped).Triples {
+				if err == nil {
+					out.Triples++
+				}
+				if !yield(labeled(t, source.Name), err) {
+					return
+				}
+			}
+		}
+	})
+	out.File, out.Format, out.Rows = f.output, f.to, rows
+	return out, err
+}
+
+// result is the report for printing, with the worst error above the share that is
+// tolerated.
+func (f *lintFlags) result(a *app, found *eci.LintReport, least int, wrote *lintFixed) (result, *eci.Finding) {
 	s := sheet{header: []string{"severity", "source", "rule", "rows", "share", "example"}}
 	kept := found.Findings[:0:0]
 	var worst *eci.Finding
@@ -109,11 +196,18 @@ func (a *app) runLint(c *cobra.Command, f *lintFlags, files []string) error {
 			r.sheets = nil
 		}
 	}
-	if err := a.print(r); err != nil {
-		return err
+	if wrote != nil {
+		rows := 0
+		for _, x := range found.Sources {
+			rows += x.Rows
+		}
+		wrote.Dropped = rows - wrote.Triples - wrote.Skipped
+		r.value = struct {
+			Sources  []eci.LintedSource `json:"sources"`
+			Findings []eci.Finding      `json:"findings"`
+			Fixed    *lintFixed         `json:"fixed"`
+		}{shown.Sources, append([]eci.Finding{}, shown.Findings...), wrote}
+		r.lead = append(r.lead, fmt.Sprintf("%s: %d of %d triples kept, %d dropped", wrote.File, wrote.Triples, rows, wrote.Dropped))
 	}
-	if worst != nil {
-		return &checkError{fmt.Sprintf("%s holds of %.1f%% of the rows of %s, more than %.1f%%", worst.Kind, 100*worst.Share, worst.Source, 100*f.maxError)}
-	}
-	return nil
+	return r, worst
 }

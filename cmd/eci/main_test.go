@@ -99,7 +99,7 @@ func TestGolden(t *testing.T) {
 			golden(t, name, brief.String())
 		})
 	}
-	for _, command := range []string{"", "rank", "lint", "mix", "select", "explain", "agree", "convert", "completion"} {
+	for _, command := range []string{"", "rank", "lint", "filter", "mix", "select", "explain", "agree", "convert", "completion"} {
 		t.Run("help "+command, func(t *testing.T) {
 			code, out, stderr := eciRun(t.Context(), "help", command)
 			if command == "" {
@@ -340,10 +340,16 @@ func binary(t *testing.T) string {
 	return path
 }
 
-// TestDocs runs every command of docs/cli.md in a shell and compares what it
-// prints with what the page shows. With -update it writes the page.
+// TestDocs runs every command of the pages about the command in a shell and compares
+// what it prints with what the page shows. With -update it writes the page.
 func TestDocs(t *testing.T) {
-	page := filepath.Join("..", "..", "docs", "cli.md")
+	for name, least := range map[string]int{"cli.md": 8, "how-much.md": 4} {
+		t.Run(name, func(t *testing.T) { runPage(t, filepath.Join("..", "..", "docs", name), least) })
+	}
+}
+
+// runPage runs the commands of a page, of which there are at least some.
+func runPage(t *testing.T, page string, least int) {
 	raw, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
@@ -354,6 +360,13 @@ func TestDocs(t *testing.T) {
 	}
 	command, dir := binary(t), t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "outcomes.json"), outcomes, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	demo, err := filepath.Abs(filepath.Join("..", "..", "testdata", "demo"))
+	if err == nil {
+		err = os.Symlink(demo, filepath.Join(dir, "demo"))
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	var now strings.Builder
@@ -381,7 +394,7 @@ func TestDocs(t *testing.T) {
 		now.Write(out)
 		ran++
 	}
-	if ran < 8 {
+	if ran < least {
 		t.Errorf("%d commands on the page", ran)
 	}
 	if *update {
@@ -391,7 +404,7 @@ func TestDocs(t *testing.T) {
 		return
 	}
 	if diff := cmp.Diff(string(raw), now.String()); diff != "" {
-		t.Errorf("docs/cli.md (-page +now); if it is meant, run go test -run Docs -update\n%s", diff)
+		t.Errorf("%s (-page +now); if it is meant, run go test -run Docs -update\n%s", page, diff)
 	}
 }
 

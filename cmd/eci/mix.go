@@ -198,10 +198,17 @@ func mixResult(m mixed) result {
 	shares := sheet{title: "mixture with the highest S", header: []string{"source", "share", "low", "high"}}
 	for _, w := range m.Mixture.Weights {
 		shares.rows = append(shares.rows, []any{w.Source, fixed(w.Weight, 3), fixed(w.Low, 3), fixed(w.High, 3)})
+		if m.Mixture.StandardError == 0 { // no interval
+			shares.rows[len(shares.rows)-1] = []any{w.Source, fixed(w.Weight, 3), "", ""}
+		}
 	}
 	gains := sheet{title: "information S, gain over the best single source", header: []string{"combination", "S", "gain", "low", "high", "over", "no more triples"}}
 	row := func(name string, score float64, g eci.Gain) {
-		gains.rows = append(gains.rows, []any{name, fixed(score, 2), number{g.Value, 2, true}, number{g.Low, 2, true}, number{g.High, 2, true}, g.Over, number{g.AtBudget, 2, true}})
+		cells := []any{name, fixed(score, 2), number{g.Value, 2, true}, number{g.Low, 2, true}, number{g.High, 2, true}, g.Over, number{g.AtBudget, 2, true}}
+		if g.StandardError == 0 {
+			cells[3], cells[4] = "", ""
+		}
+		gains.rows = append(gains.rows, cells)
 	}
 	row(report.BestMixture, m.Mixture.Score, m.Mixture.Gain)
 	for _, h := range m.Hybrids {

@@ -13,12 +13,15 @@ import (
 type rankFlags struct {
 	inputs
 	forecasting
+	windowFlags
 	targeting
 	race        bool
 	html        string
 	requireBest string
 	allow       []string
 	confidence  float64
+	noLint      bool
+	wrong       []eci.Finding // errors that lint found
 }
 
 func (a *app) rank() *cobra.Command {
@@ -47,23 +50,27 @@ alone: how much a source could teach, not whether that helps.
 --require-best NAME is for scripts. It fails, with the reason, if NAME is not the
 best with the --confidence asked for, or has a fault: it is not shown to help, it
 overtrains, it does not beat random documents, its negatives can be told without
-the query, one of these was not checked, or the data are too few to tell. --allow
-lets a fault pass; sources with other faults do not count as rivals.`,
+the query, one of these was not checked, lint finds errors in its rows, or the data
+are too few to tell. --allow lets a fault pass; sources with other faults do not
+count as rivals.`,
 		Example: `  eci rank --demo
   eci rank --vectors vectors bm25.jsonl dense.jsonl llm.jsonl
   eci rank --vectors vectors --pool corpus.jsonl --qrels qrels.tsv bm25.jsonl dense.jsonl
   eci rank --demo --html report.html
+  eci rank --vectors vectors --rank-window 1-10,11-30,31-100 bm25.jsonl
   eci rank --vectors vectors --target beir/scifact --target-vectors scifact-vectors *.jsonl
   eci rank --demo --require-best dense --allow overtraining --quiet >/dev/null && echo train on dense`,
 		RunE: func(c *cobra.Command, files []string) error { return a.runRank(c, &f, files) },
 	}
 	f.inputs.register(c)
 	f.forecasting.register(c.Flags())
+	f.windowFlags.register(c.Flags())
 	f.targeting.register(c.Flags())
 	c.Flags().BoolVar(&f.race, "race", false, "read growing samples and drop sources that can no longer be the best")
 	c.Flags().StringVar(&f.html, "html", "", "write a report as one HTML page to this `file`")
 	c.Flags().StringVar(&f.requireBest, "require-best", "", "fail with exit code 3 unless this source is the best, and free of faults")
 	c.Flags().StringSliceVar(&f.allow, "allow", nil, "faults that --require-best lets pass: "+strings.Join(allowances, ", "))
+	c.Flags().BoolVar(&f.noLint, "no-lint", false, "do not look for errors in the rows")
 	c.Flags().Float64Var(&f.confidence, "confidence", 0.95, "probability that --require-best asks for")
 	return c
 }
@@ -95,6 +102,9 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 		return err
 	}
 	defer o.Close()
+	if err := f.windowFlags.apply(o); err != nil {
+		return err
+	}
 	m := a.meter()
 	defer m.stop()
 	o.sem.Progress = m.report()
@@ -112,6 +122,11 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 	ranking, err := rankWith(ctx, o, scorer)
 	if err != nil {
 		return err
+	}
+	if !f.noLint {
+		if err := f.lint(ctx, o, ranking, m.watch("lint", o.sources)); err != nil {
+			return err
+		}
 	}
 	m.stop()
 	r := rankResult(ranking)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,9 +24,10 @@ const (
 	allowRandom       = "random"
 	allowArtifact     = "artifact"
 	allowUnchecked    = "unchecked"
+	allowLint         = "lint"
 )
 
-var allowances = []string{allowArtifact, allowDoubts, allowHarm, allowOvertraining, allowRandom, allowUnchecked}
+var allowances = []string{allowArtifact, allowDoubts, allowHarm, allowLint, allowOvertraining, allowRandom, allowUnchecked}
 
 // faults are those of a source.
 func faults(s eci.Ranked) (out []fault) {
@@ -121,7 +123,13 @@ func (f *rankFlags) allows(word string) bool { return slices.Contains(f.allow, w
 
 // refuse are the faults of a source that are not allowed.
 func (f *rankFlags) refuse(s eci.Ranked) []fault {
-	return slices.DeleteFunc(faults(s), func(x fault) bool { return f.allows(x.word) })
+	found := faults(s)
+	for _, x := range f.wrong {
+		if x.Source == s.Source {
+			found = append(found, fault{allowLint, fmt.Sprintf("%s holds of %s of its rows", x.Kind, shareOf(x))})
+		}
+	}
+	return slices.DeleteFunc(found, func(x fault) bool { return f.allows(x.word) })
 }
 
 // refused says why a source does not pass, and what lets it pass.
@@ -135,3 +143,40 @@ func refused(name string, found []fault) error {
 	}
 	return &checkError{fmt.Sprintf("%s: %s (--allow %s lets it pass)", name, strings.Join(reasons, "; "), strings.Join(words, ","))}
 }
+
+// lint looks for errors in the rows, and says in the ranking what it finds. Rows
+// that a ranking leaves out or fails on are not counted again.
+func (f *rankFlags) lint(ctx context.Context, o *opened, r *eci.Ranking, sources []eci.Source) error {
+	linter := eci.Linter{Vectors: o.sem.Vectors, Tokenizer: o.sem.Tokenizer, Examples: 1}
+	var err error
+	if linter.Relevant, err = f.files.Relevant(); err != nil {
+		return err
+	}
+	found, err := linter.Lint(ctx, sources...)
+	if err != nil {
+		return err
+	}
+	where := make(map[eci.LintKind][]string)
+	var kinds []eci.LintKind
+	for _, x := range found.Findings {
+		switch x.Kind {
+		case eci.LintMalformed, eci.LintEmpty, eci.LintVectorNotFinite, eci.LintVectorZero, eci.LintVectorDimension:
+			continue
+		}
+		if x.Severity != eci.SeverityError {
+			continue
+		}
+		f.wrong = append(f.wrong, x)
+		if where[x.Kind] == nil {
+			kinds = append(kinds, x.Kind)
+		}
+		where[x.Kind] = append(where[x.Kind], fmt.Sprintf("%s of %s", shareOf(x), x.Source))
+	}
+	for _, kind := range kinds {
+		r.Notes = append(r.Notes, fmt.Sprintf("lint: %s: %s; eci lint shows the rows", kind, strings.Join(where[kind], ", ")))
+	}
+	return nil
+}
+
+// shareOf is the share of rows that a finding holds of.
+func shareOf(x eci.Finding) string { return fmt.Sprintf("%.1f%%", 100*x.Share) }

@@ -48,6 +48,8 @@ func TestRequireBest(t *testing.T) {
 			f := r.Ranked[0].Forecast
 			f.Random, f.Shuffled = nil, &eci.Difference{Low: -1}
 		}, "another query's negatives"},
+		{"lint finds errors", nil, func(r *eci.Ranking) {}, "a: near-identical holds of 2.5% of its rows (--allow lint lets it pass)"},
+		{"lint finds errors, which is allowed", []string{allowLint}, func(r *eci.Ranking) {}, ""},
 		{"the data cannot tell", nil, func(r *eci.Ranking) {
 			r.Verdict.Action, r.Lookahead.Doubts = eci.ActionUnknown, []string{"12 queries are too few"}
 		}, "a: 12 queries are too few (--allow doubts"},
@@ -63,6 +65,9 @@ func TestRequireBest(t *testing.T) {
 			test.change(r)
 			// The made-up ranking has no deviations, so that no probability is known.
 			f := rankFlags{requireBest: "a", allow: test.allow}
+			if strings.HasPrefix(test.why, "lint") {
+				f.wrong = []eci.Finding{{Source: "a", Kind: eci.LintNearIdentical, Share: 0.025}, {Source: "b", Kind: eci.LintNearIdentical, Share: 1}}
+			}
 			if strings.Contains(test.want, "probability") {
 				f.confidence = 0.95
 			}

@@ -20,6 +20,7 @@ type selectFlags struct {
 	source    string
 	by        string
 	selection eci.Selection
+	batches   int
 }
 
 func (a *app) selecting() *cobra.Command {
@@ -39,7 +40,11 @@ chooses from all sources together. With --target DIR it chooses for that task.
 time the triple that adds the most to the information of those chosen before;
 --by leverage takes those with the highest leverage in the whole source. Both say
 how much the triples could teach, not whether that helps. Scales are those of all
-sources given.`,
+sources given.
+
+--batches N writes all triples in an order whose batches of N have no query and no
+passage twice: as in-batch negatives such rows would contradict their labels. What
+fits no full batch comes last.`,
 		Example: `  eci select --demo --source dense --keep 50% -o kept.jsonl
   eci select --vectors vectors --target beir/scifact --drop 25% -o kept.jsonl *.jsonl
   eci select --demo --source llm --count 40 -o llm-40.jsonl
@@ -57,6 +62,7 @@ sources given.`,
 	c.Flags().IntVar(&f.selection.PerQuery, "per-query", 0, "most triples of one query; 0 for no limit")
 	c.Flags().BoolVar(&f.selection.Stream, "stream", false, "choose in one pass without keeping the pool")
 	c.Flags().Float64Var(&f.selection.Epsilon, "stream-epsilon", 0.2, "precision of --stream, in (0, 0.5)")
+	c.Flags().IntVar(&f.batches, "batches", 0, "write all triples in an order of batches of so many without a text twice; it needs no vectors")
 	return c
 }
 
@@ -70,6 +76,8 @@ func (a *app) runSelect(c *cobra.Command, f *selectFlags, files []string) error 
 		f.by = "information"
 	}
 	switch {
+	case f.batches != 0 && (f.batches < 2 || f.selection.Count+f.selection.PerQuery > 0 || f.selection.Stream || c.Flags().Changed("by") || f.choosing.given()):
+		return usage("--batches takes a number of 2 or more, and none of --count, --per-query, --keep, --drop, --by and --stream")
 	case f.by != "gain" && f.by != "information" && f.by != "leverage":
 		return usage("--by %s: it is gain, information or leverage", f.by)
 	case f.by == "gain" && (f.selection.Count > 0 || f.selection.PerQuery > 0 || f.selection.Stream):
@@ -80,8 +88,8 @@ func (a *app) runSelect(c *cobra.Command, f *selectFlags, files []string) error 
 		return a.openAndChoose(c.Context(), f, files)
 	case f.by == "leverage" && (f.selection.Count < 1 || f.selection.PerQuery != 0 || f.selection.Stream):
 		return usage("--by leverage takes --count, and neither --per-query nor --stream")
-	case f.selection.Count < 1 && f.selection.PerQuery < 1:
-		return usage("say how many: --keep SHARE, --count N or --per-query N")
+	case f.batches == 0 && f.selection.Count < 1 && f.selection.PerQuery < 1:
+		return usage("say how many: --keep SHARE, --count N, --per-query N or --batches N")
 	}
 	ctx := c.Context()
 	o, err := f.open(ctx, a, files)
@@ -92,6 +100,9 @@ func (a *app) runSelect(c *cobra.Command, f *selectFlags, files []string) error 
 	source, err := o.only(f.source)
 	if err != nil {
 		return err
+	}
+	if f.batches != 0 {
+		return a.batches(ctx, f, o, source)
 	}
 	m := a.meter()
 	defer m.stop()

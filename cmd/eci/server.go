@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -16,7 +18,14 @@ type serverFlags struct {
 	server   eci.Server
 	protocol string
 	cache    string
+	// trying says that texts which cannot be embedded are looked for first.
+	trying bool
 }
+
+// removed is a directory that is removed when it is closed.
+type removed string
+
+func (r removed) Close() error { return os.RemoveAll(string(r)) }
 
 // protocols are the words of --protocol.
 var protocols = map[string]eci.Protocol{
@@ -37,6 +46,8 @@ func (f *serverFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.server.KeyVariable, "key-env", "", "`name` of the environment variable with the API key, - for none (default OPENAI_API_KEY, if set, for https://api.openai.com alone)")
 	flags.BoolVar(&f.server.KeyInClear, "key-in-clear", false, "let the key go over http to another machine")
 	flags.BoolVar(&f.server.Truncate, "truncate", false, "let the server cut texts that are too long")
+	flags.IntVar(&f.server.Dimensions, "dimensions", 0, "first so many components of every vector, of an encoder trained for it; a server is asked for them; 0 for all")
+	flags.IntVar(&f.server.BatchTexts, "batch", 0, "most texts in a request; 0 for the protocol's usual number. What the server refuses is halved")
 	flags.IntVar(&f.server.Concurrency, "concurrency", 4, "requests under way at once")
 	flags.Float64Var(&f.server.Rate, "rate", 0, "most requests a second; 0 for no limit")
 	flags.StringVar(&f.cache, "cache", "", "`directory` that keeps vectors of the server over runs, or none (default eci in the user's cache directory)")
@@ -60,7 +71,15 @@ func (f *serverFlags) open(o *opened) error {
 	f.server.Protocol = protocol
 	o.sem.Embedder = &f.server
 	dir := f.cache
-	if dir == noCache {
+	switch {
+	case dir == noCache && f.trying: // the texts are embedded before they are used
+		passing, err := os.MkdirTemp("", "eci-vectors-")
+		if err != nil {
+			return err
+		}
+		o.closers = append(o.closers, removed(passing))
+		dir = passing
+	case dir == noCache:
 		return nil
 	}
 	if dir == "" {
@@ -74,6 +93,19 @@ func (f *serverFlags) open(o *opened) error {
 	if err != nil {
 		return err
 	}
-	o.sem.Embedder, o.closers = cache, append(o.closers, cache)
+	// It is closed before its directory is removed.
+	o.sem.Embedder, o.closers = cache, slices.Insert(o.closers, 0, io.Closer(cache))
 	return nil
+}
+
+// embeddable leaves the rows with a text that the encoder cannot embed to
+// --skip bad-vector.
+func (f *serverFlags) embeddable(ctx context.Context, a *app, o *opened) (err error) {
+	if !f.trying || o.sem.Embedder == nil {
+		return nil
+	}
+	m := a.meter()
+	defer m.stop()
+	o.sources, err = o.sem.Embeddable(ctx, m.watch("embed", o.sources)...)
+	return err
 }

@@ -76,6 +76,11 @@ func (o *Object) RequiredText(names ...string) (string, error) {
 
 // Missing is the error of a row without any of the named fields.
 func (o *Object) Missing(names ...string) error {
+	for _, name := range names {
+		if _, ok := o.Get(name); ok {
+			return fmt.Errorf("%w: %s is null", fault.MissingField, quote.Clip(name))
+		}
+	}
 	return fmt.Errorf("%w: want %s, have %s", fault.MissingField, strings.Join(names, " or "), o.Names())
 }
 
@@ -121,7 +126,7 @@ func AppendNumbers(dst []float32, name string, raw []byte) ([]float32, error) {
 	}
 	err := EachElement(raw, func(k int, number []byte) error {
 		x, err := strconv.ParseFloat(string(number), 32)
-		if number[0] != '-' && number[0]-'0' > 9 || err != nil {
+		if number[0] != '-' && number[0]-'0' > 9 || Null(number) || err != nil {
 			return fmt.Errorf("%w: field %q: component %d is no number that float32 holds: %s", fault.Malformed, name, k, quote.Clip(number))
 		}
 		dst = append(dst, float32(x))

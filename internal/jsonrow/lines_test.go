@@ -14,7 +14,7 @@ import (
 
 // elements reads a list through a buffer that cuts everywhere.
 func elements(text string) (all []string, err error) {
-	l := list{r: bufio.NewReaderSize(iotest.OneByteReader(strings.NewReader(text)), 16)}
+	l := list{stream: stream{r: bufio.NewReaderSize(iotest.OneByteReader(strings.NewReader(text)), 16)}}
 	for {
 		raw, _, err := l.Next()
 		if err == io.EOF {

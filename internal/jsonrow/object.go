@@ -14,7 +14,8 @@ import (
 
 // Object is one JSON object, taken apart into its top-level fields. It accepts
 // what encoding/json accepts for a map[string]json.RawMessage and reads the
-// same strings, in one pass and without an allocation a field. The slices of
+// same strings, in one pass and without an allocation a field. Beyond that it takes
+// NaN, Infinity and -Infinity, which Python writes, as it takes null. The slices of
 // Fields point into the line and into names. They are valid until the line
 // changes or the Object parses another one.
 type Object struct {
@@ -74,10 +75,15 @@ func (o *Object) Get(name string) ([]byte, bool) {
 	return nil, false
 }
 
-// Value is Get without fields that are null.
+// Value is Get without fields that are null, or that Python calls NaN or Infinity.
 func (o *Object) Value(name string) ([]byte, bool) {
 	raw, ok := o.Get(name)
-	return raw, ok && raw[0] != 'n'
+	return raw, ok && !Null(raw)
+}
+
+// Null reports whether a validated value is null, NaN, Infinity or -Infinity.
+func Null(raw []byte) bool {
+	return raw[0] == 'n' || raw[0] == 'N' || raw[0] == 'I' || raw[0] == '-' && raw[1] == 'I'
 }
 
 // scan reads the object that begins at b[i] and returns where it ends. With o
@@ -146,7 +152,14 @@ func SkipValue(b []byte, i, depth int) (int, error) {
 		return skipLiteral(b, i, "false")
 	case 'n':
 		return skipLiteral(b, i, "null")
+	case 'N':
+		return skipLiteral(b, i, "NaN")
+	case 'I':
+		return skipLiteral(b, i, "Infinity")
 	default:
+		if c == '-' && i+1 < len(b) && b[i+1] == 'I' {
+			return skipLiteral(b, i, "-Infinity")
+		}
 		return skipNumber(b, i)
 	}
 }

@@ -1,7 +1,11 @@
 // Package sorted works on ascending slices without duplicates as sets.
 package sorted
 
-import "cmp"
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
 
 // Common calls yield with every element that a and b have in common, in ascending
 // order, until yield returns false.
@@ -35,3 +39,6 @@ func Minus[T cmp.Ordered](a, b []T) (rest []T) {
 	}
 	return rest
 }
+
+// Keys returns the keys of a map in ascending order.
+func Keys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"example.com/eci/internal/fault"
 	"example.com/eci/internal/jsonrow"
@@ -172,7 +173,28 @@ func (s *Stream) decode(raw io.Reader, decoders Decoders) error {
 		}
 		break
 	}
-	return checkText(head)
+	if err := checkText(head); err != nil {
+		return err
+	}
+	if head, _ = s.Peek(BufferSize); !validPrefix(head) {
+		return NotUTF8()
+	}
+	return nil
+}
+
+// NotUTF8 is the error of a text that is not UTF-8.
+func NotUTF8() error {
+	return fmt.Errorf("%w: not UTF-8 text; if it is Latin-1 or Windows-1252, convert it: iconv -f WINDOWS-1252 -t UTF-8", fault.Malformed)
+}
+
+// validPrefix reports whether a text that may be cut within a character is UTF-8.
+func validPrefix(text []byte) bool {
+	for cut := 0; cut < utf8.UTFMax && cut <= len(text); cut++ {
+		if utf8.Valid(text[:len(text)-cut]) {
+			return cut == 0 || !utf8.FullRune(text[len(text)-cut:])
+		}
+	}
+	return false
 }
 
 func needsDecoder(name string) string {

@@ -48,7 +48,7 @@ type textLayout struct {
 func textHash(id string) uint64 { return hash64.Mix(hash64.FNV1a(hash64.Offset, id)) }
 
 // openTexts reads a file once, checks every line and notes where each id is. An
-// id that is given twice is an error with both rows.
+// id that is given twice with different texts is an error with both rows.
 func (f *Config) openTexts(path string, query bool) (*textFile, error) {
 	t := &textFile{files: f, path: path, kind: "document", layout: textLayout{query: query}}
 	if query {
@@ -73,8 +73,10 @@ func (f *Config) openTexts(path string, query bool) (*textFile, error) {
 	size := int64(0)
 	rows := make(map[string]int)
 	err = t.scan(s, func(id, text string, row int, _ int64) error {
-		if first, ok := rows[id]; ok {
-			return fmt.Errorf("%w: %s id %q is also that of row %d", fault.Malformed, t.kind, quote.Clip(id), first)
+		if first, ok := rows[id]; ok && t.loaded[id] == text {
+			return nil
+		} else if ok {
+			return fmt.Errorf("%w: %s id %q is also that of row %d, with another text; keep one of the two", fault.Malformed, t.kind, quote.Clip(id), first)
 		}
 		rows[id], t.loaded[id] = row, text
 		size += int64(len(id) + len(text) + 64)
@@ -111,7 +113,8 @@ func (t *textFile) scan(s *textfile.Stream, fn func(id, text string, row int, of
 	}
 }
 
-// sort orders the index and looks for an id that is given twice.
+// sort orders the index and looks for an id that is given twice
+// with different texts.
 func (t *textFile) sort() error {
 	slices.SortFunc(t.index, func(a, b textOffset) int {
 		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.offset, b.offset))
@@ -126,20 +129,20 @@ func (t *textFile) sort() error {
 				}
 				defer reader.Close()
 			}
-			first, _, err := reader.at(t.index[k].offset)
+			first, text, err := reader.at(t.index[k].offset)
 			if err != nil {
 				return err
 			}
-			second, _, err := reader.at(t.index[i].offset)
+			second, other, err := reader.at(t.index[i].offset)
 			if err != nil {
 				return err
 			}
-			if first == second {
+			if first == second && text != other {
 				rows, err := t.rowsAt(t.index[k].offset, t.index[i].offset)
 				if err != nil {
 					return err
 				}
-				return &fault.RowError{File: t.path, Row: rows[1], Err: fmt.Errorf("%w: %s id %q is also that of row %d", fault.Malformed, t.kind, quote.Clip(first), rows[0])}
+				return &fault.RowError{File: t.path, Row: rows[1], Err: fmt.Errorf("%w: %s id %q is also that of row %d, with another text; keep one of the two", fault.Malformed, t.kind, quote.Clip(first), rows[0])}
 			}
 		}
 	}

@@ -28,6 +28,11 @@ const (
 	TriplesTSV    Format = "triples-tsv"
 	TripleIDsTSV  Format = "triple-ids-tsv"
 	Run           Format = "trec-run"
+	Arrays        Format = "arrays"
+	NWay          Format = "n-way"
+	Messages      Format = "ms-swift"
+	LabeledPair   Format = "labeled-pair"
+	LabeledList   Format = "labeled-list"
 )
 
 // shape names the fields of a JSON format. ids says that the documents are
@@ -35,6 +40,10 @@ const (
 type shape struct {
 	query, queryID, positive, negative []string
 	ids                                bool
+
+	queryIDs               bool     // the query is an id too
+	positiveID, negativeID []string // of flat rows; nil for the usual names
+	numbered               []string // prefixes of numbered negatives; nil for the negative's name and "_"
 }
 
 var flatShape = shape{
@@ -46,12 +55,17 @@ var flatShape = shape{
 
 // shapes has the formats of one row for a query with lists of documents.
 var shapes = map[Format]shape{
-	MultiSource:   {[]string{"query", "query_text"}, []string{"qid"}, []string{"pos"}, []string{"neg"}, true},
-	FlagEmbedding: {[]string{"query"}, []string{"query_id", "id"}, []string{"pos"}, []string{"neg"}, false},
-	Tevatron:      {[]string{"query"}, []string{"query_id"}, []string{"positive_passages"}, []string{"negative_passages"}, false},
-	TevatronIDs:   {[]string{"query_text", "query"}, []string{"query_id"}, []string{"positive_document_ids"}, []string{"negative_document_ids"}, true},
-	NeMo:          {[]string{"query", "question"}, []string{"query_id", "question_id"}, []string{"pos_doc"}, []string{"neg_doc"}, false},
-	DPR:           {[]string{"question", "query"}, []string{"query_id"}, []string{"positive_ctxs"}, []string{"hard_negative_ctxs"}, false},
+	MultiSource:   {query: []string{"query", "query_text"}, queryID: []string{"qid"}, positive: []string{"pos"}, negative: []string{"neg"}, ids: true},
+	FlagEmbedding: {query: []string{"query"}, queryID: []string{"query_id", "id"}, positive: []string{"pos"}, negative: []string{"neg"}},
+	Tevatron:      {query: []string{"query"}, queryID: []string{"query_id"}, positive: []string{"positive_passages"}, negative: []string{"negative_passages"}},
+	TevatronIDs:   {query: []string{"query_text", "query"}, queryID: []string{"query_id"}, positive: []string{"positive_document_ids"}, negative: []string{"negative_document_ids"}, ids: true},
+	NeMo:          {query: []string{"query", "question"}, queryID: []string{"query_id", "question_id"}, positive: []string{"pos_doc"}, negative: []string{"neg_doc"}},
+	DPR:           {query: []string{"question", "query"}, queryID: []string{"query_id"}, positive: []string{"positive_ctxs"}, negative: []string{"hard_negative_ctxs"}},
+	Arrays:        {},
+	NWay:          {query: []string{"query", "query_text"}, queryID: []string{"query_id", "qid"}, positive: []string{"document_ids", "doc_ids"}, ids: true},
+	Messages:      {query: []string{"messages"}, queryID: []string{"query_id", "id"}, positive: []string{"positive_messages"}, negative: []string{"negative_messages"}},
+	LabeledPair:   {queryID: []string{"query_id", "qid"}},
+	LabeledList:   {queryID: []string{"query_id", "qid"}},
 }
 
 // known reports whether f is a format, and one that reads JSON objects.
@@ -82,6 +96,10 @@ func formatOf(o *jsonrow.Object) Format {
 		return false
 	}
 	switch {
+	case has("messages") && has("positive_messages", "negative_messages"):
+		return Messages
+	case has("document_ids", "doc_ids") && has("query_id", "qid", "query") && has("scores", "score"):
+		return NWay
 	case has("positive_passages", "negative_passages"):
 		return Tevatron
 	case has("positive_document_ids", "negative_document_ids"):
@@ -93,6 +111,9 @@ func formatOf(o *jsonrow.Object) Format {
 	case has("pos") && has("neg"):
 		if neg, _ := o.Get("neg"); neg[0] == '{' {
 			return MultiSource
+		}
+		if !has("query") {
+			return Auto
 		}
 		return FlagEmbedding
 	case !has(flatShape.positive...) && !has("positive_id"), !has(flatShape.query...) && !has("query_id"):
@@ -107,6 +128,42 @@ func formatOf(o *jsonrow.Object) Format {
 	return Auto
 }
 
+// labeledFormat tells the two formats with a label for each document.
+func labeledFormat(o *jsonrow.Object) (Format, shape) {
+	query, okQuery := firstOf(o, aliases[queryRole])
+	label, okLabel := firstOf(o, []string{"label", "labels", "relevance", "is_relevant"})
+	document, okDocument := firstOf(o, labeledDocuments)
+	if !okQuery || !okLabel || !okDocument {
+		return Auto, shape{}
+	}
+	s := shape{query: []string{query}, queryID: []string{"query_id", "qid"}, positive: []string{document}, negative: []string{label}}
+	labels, _ := o.Get(label)
+	documents, _ := o.Get(document)
+	switch {
+	case labels[0] == '[' && documents[0] == '[':
+		return LabeledList, s
+	case labels[0] != '[' && documents[0] == '"':
+		return LabeledPair, s
+	}
+	return Auto, shape{}
+}
+
+// labeledDocuments are names of a document, or of several, with a label.
+var labeledDocuments = []string{"passage", "passages", "document", "documents", "doc", "docs", "text", "texts", "sentence2", "answer", "answers", "response", "responses", "positive", "candidates", "candidate"}
+
+// firstOf is the first field of an object that is one of names, as [normal] writes
+// them.
+func firstOf(o *jsonrow.Object, names []string) (string, bool) {
+	for _, want := range names {
+		for _, f := range o.Fields {
+			if normal(string(f.Name)) == want {
+				return string(f.Name), true
+			}
+		}
+	}
+	return "", false
+}
+
 // unknownObject says what an object without a format may be instead.
 func unknownObject(o *jsonrow.Object) error {
 	_, vector := o.Value("vector")
@@ -118,7 +175,7 @@ func unknownObject(o *jsonrow.Object) error {
 	case text:
 		return fmt.Errorf("%w: this is a corpus or a file of queries, not of triples: set Files.Corpus or Files.Queries to it", fault.Format)
 	}
-	return fmt.Errorf("%w: no known format has the fields %s; set Files.Fields to the names of query, positive and negative", fault.Format, o.Names())
+	return fmt.Errorf("%w: no known format of JSON rows has the fields %s; set Files.Fields to the names of query, positive and negative", fault.Format, o.Names())
 }
 
 // unknownText says what a line that is no row of a table may be instead.

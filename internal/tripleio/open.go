@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"slices"
-	"strings"
 
 	"example.com/eci/internal/fault"
 	"example.com/eci/internal/jsonrow"
@@ -28,6 +26,10 @@ type Config struct {
 	// relevance judgments. BEIR is a folder with those that are empty.
 	Corpus, Queries, Qrels, BEIR string
 	MaxNegatives                 int // of a row; 0 means all
+	// Extra keeps the fields that triples have no place for.
+	Extra bool
+	// Note is told what was inferred of a file; nil for nobody.
+	Note func(message string)
 }
 
 // Source is the triples of one source of negatives in a file.
@@ -119,12 +121,15 @@ func (c *opener) texts(path string) (err error) {
 	if c.Corpus == "" || c.Queries == "" {
 		return fmt.Errorf("eci: %s: %w: its rows hold ids: set Files.Corpus and Files.Queries to the files with the texts, or Files.BEIR to their folder", path, fault.MissingField)
 	}
-	if c.queries == nil {
-		if c.queries, err = c.openTexts(c.Queries, true); err != nil {
-			return err
-		}
+	return c.given()
+}
+
+// given opens the files of texts that are there to be looked up in.
+func (c *opener) given() (err error) {
+	if c.queries == nil && c.Queries != "" {
+		c.queries, err = c.openTexts(c.Queries, true)
 	}
-	if c.corpus == nil {
+	if err == nil && c.corpus == nil && c.Corpus != "" {
 		c.corpus, err = c.openTexts(c.Corpus, false)
 	}
 	return err
@@ -137,52 +142,67 @@ type input struct {
 	format  Format
 	shape   shape
 	strict  bool
-	list    bool    // one JSON list instead of lines
-	comma   bool    // CSV
+	layout  jsonrow.Layout
+	entries bool    // one JSON object whose fields are the queries of a run
+	comma   rune    // of CSV; 0 for TSV
 	table   bool    // CSV or TSV
 	header  bool    // whose first row has names
 	columns columns // of a table
-	split   bool    // several sources in one file
+	order   order   // of a run with three columns
+	// sampling lets numbers stand where texts do, for a first look.
+	sampling bool
+	split    bool // several sources in one file
 }
 
-// inspect finds the format of a file from its first row.
+// inspect finds the format of a file from its first rows.
 func (c *opener) inspect(path string) (*input, error) {
-	s, err := c.Open(path)
-	if err != nil {
-		return nil, &fault.RowError{File: path, Err: err}
-	}
-	defer s.Close()
 	in := &input{opener: c, path: path, format: c.Format}
-	row, err := in.detect(s)
+	row, err := in.detect()
 	if err != nil {
 		return nil, &fault.RowError{File: path, Row: row, Err: err}
 	}
+	if err := in.open(); err != nil {
+		return nil, err
+	}
+	return in, in.idsOrTexts()
+}
+
+// open opens the files of texts and judgments that the rows need.
+func (in *input) open() (err error) {
+	c := in.opener
 	switch {
 	case in.format == TevatronIDs && c.Queries == "":
 		// The query's text stands in the row.
 		if c.Corpus == "" {
-			return nil, fmt.Errorf("eci: %s: %w: its rows hold ids of documents: set Files.Corpus to the file with their texts", path, fault.MissingField)
+			return fmt.Errorf("eci: %s: %w: its rows hold ids of documents: set Files.Corpus to the file with their texts", in.path, fault.MissingField)
 		}
 		if c.corpus == nil {
 			c.corpus, err = c.openTexts(c.Corpus, false)
 		}
-	case in.shape.ids, in.columns.ids, in.format == Run:
-		err = c.texts(path)
-	case c.Corpus != "" && c.Queries != "": // for rows without texts
-		err = c.texts(path)
+	case in.shape.ids && !in.table, in.columns.ids && in.columns.queryIDs, in.format == Run:
+		err = c.texts(in.path)
+	case in.columns.ids && c.Corpus == "":
+		return fmt.Errorf("eci: %s: %w: its rows hold ids of documents: set Files.Corpus to the file with their texts; if they are texts, set Files.Format to FormatTriplesTSV", in.path, fault.MissingField)
+	default: // for rows without texts
+		err = c.given()
 	}
 	if err == nil && in.format == Run && c.judged == nil {
 		if c.Qrels == "" {
-			return nil, fmt.Errorf("eci: %s: %w: a TREC run says what was retrieved, not what is relevant: set Files.Qrels to the relevance judgments", path, fault.MissingField)
+			return fmt.Errorf("eci: %s: %w: a TREC run says what was retrieved, not what is relevant: set Files.Qrels to the relevance judgments", in.path, fault.MissingField)
 		}
 		c.judged, err = c.openQrels(c.Qrels)
 	}
-	return in, err
+	return err
 }
 
-// detect reads up to the first row and tells the format by it. row is where an
-// error arose.
-func (in *input) detect(s *textfile.Stream) (row int, err error) {
+// detect reads the first rows and tells the format by them. row is where an error
+// arose.
+func (in *input) detect() (row int, err error) {
+	s, err := in.Open(in.path)
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
 	head, err := s.Peek(textfile.BufferSize)
 	if err != nil && err != io.EOF && len(head) == 0 {
 		return 1, err
@@ -193,116 +213,10 @@ func (in *input) detect(s *textfile.Stream) (row int, err error) {
 	}
 	first, _, _ := bytes.Cut(text, []byte("\n"))
 	_, wantJSON := in.Format.known()
-	in.list = text[0] == '[' && !bytes.Contains(first, []byte("\t"))
-	if in.list || text[0] == '{' || wantJSON && !in.Format.flat() {
+	list := text[0] == '[' && (!bytes.Contains(first, []byte("\t")) || whole(first))
+	if list || text[0] == '{' || wantJSON && !in.Format.flat() {
+		in.layout = layoutOf(text)
 		return in.detectJSON(s)
 	}
 	return in.detectText(s, string(bytes.TrimSuffix(first, []byte("\r"))))
-}
-
-func (in *input) detectJSON(s *textfile.Stream) (int, error) {
-	raw, row, err := in.jsonRows(s).Next()
-	if err == io.EOF {
-		return 0, fmt.Errorf("%w: the list is empty", fault.EmptySource)
-	}
-	var o jsonrow.Object
-	if err == nil {
-		err = o.Parse(raw)
-	}
-	if err != nil {
-		return row, err
-	}
-	if in.format == Auto {
-		in.format = formatOf(&o)
-	}
-	if in.format == Auto && in.Fields != (Fields{}) {
-		in.format = Triplet
-	}
-	_, wantJSON := in.format.known()
-	switch {
-	case in.format == Auto:
-		return row, unknownObject(&o)
-	case !wantJSON:
-		return row, fmt.Errorf("%w: the file holds JSON, which is not the format %s that was asked for", fault.Format, in.format)
-	}
-	in.setShape()
-	in.split = in.format == MultiSource || in.format.flat() && o.Has([]string{"source"})
-	return row, nil
-}
-
-// setShape takes the names of the format's fields, or the user's.
-func (in *input) setShape() {
-	in.shape = flatShape
-	if s, ok := shapes[in.format]; ok {
-		in.shape = s
-	}
-	for _, f := range []struct {
-		name string
-		dst  *[]string
-	}{{in.Fields.Query, &in.shape.query}, {in.Fields.Positive, &in.shape.positive}, {in.Fields.Negative, &in.shape.negative}} {
-		if f.name != "" {
-			*f.dst = []string{f.name}
-		}
-	}
-}
-
-func (in *input) detectText(s *textfile.Stream, first string) (int, error) {
-	words := strings.Fields(first)
-	if in.format == Auto && len(words) == 6 && (words[1] == "Q0" || words[1] == "q0" || words[1] == "0") && isNumber(words[3]) && isNumber(words[4]) {
-		in.format = Run
-	}
-	if in.format == Run {
-		return 0, nil
-	}
-	tab, comma := strings.Contains(first, "\t"), strings.Contains(first, ",")
-	if !tab && !comma || len(words) == 4 && isNumber(words[3]) || strings.HasPrefix(first, "query-id\tcorpus-id") {
-		return 1, unknownText(first)
-	}
-	name := strings.ToLower(in.path)
-	in.table, in.comma = true, !tab || comma && (strings.HasSuffix(name, ".csv") || strings.Contains(name, ".csv."))
-	in.setShape()
-	cells := strings.Split(first, "\t")
-	if !in.comma && in.format == Auto && len(cells) == 3 {
-		c, err := headerColumns(cells, in.shape, in.Fields != (Fields{}))
-		if err != nil || c.numbered || !isHeader(cells, in.shape) {
-			// Three texts or ids of which none is a known name.
-			in.format = TriplesTSV
-			if isDigits(cells[0]) && isDigits(cells[1]) && isDigits(cells[2]) {
-				in.format = TripleIDsTSV
-			}
-			if err != nil && isHeader(cells, in.shape) {
-				return 1, err
-			}
-		}
-	}
-	if in.format == TriplesTSV || in.format == TripleIDsTSV {
-		in.columns = tripleColumns(in.format == TripleIDsTSV)
-		return 0, nil
-	}
-	in.header = true
-	header, row, err := in.openTable(s).next()
-	if err != nil {
-		return row, err
-	}
-	if !in.comma && in.format == Auto && !isHeader(header, in.shape) {
-		return row, fmt.Errorf("%w: %d columns and none called query or positive: put a header in front, or, if it is one, set Files.Format to FormatTriplet", fault.Format, len(header))
-	}
-	in.format = Triplet
-	in.columns, err = headerColumns(header, in.shape, in.Fields != (Fields{}))
-	in.split = in.columns.source >= 0
-	return row, err
-}
-
-// isHeader reports whether a cell is the name of a column that is known.
-func isHeader(cells []string, s shape) bool {
-	return slices.ContainsFunc(cells, func(cell string) bool {
-		return slices.ContainsFunc(slices.Concat(s.query, s.positive, s.negative), func(name string) bool {
-			return strings.EqualFold(strings.TrimSpace(cell), name)
-		})
-	})
-}
-
-func isDigits(s string) bool {
-	s = strings.TrimSpace(s)
-	return s != "" && strings.Trim(s, "0123456789") == ""
 }

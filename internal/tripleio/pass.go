@@ -16,12 +16,12 @@ import (
 type rows func(yield func(line int, r *row, err error) bool)
 
 func (in *input) jsonRows(s *textfile.Stream) jsonrow.Objects {
-	return jsonrow.NewObjects(s.Reader, in.list)
+	return jsonrow.NewObjects(s.Reader, in.layout)
 }
 
 func (in *input) openTable(s *textfile.Stream) table {
-	if in.comma {
-		return newCSVTable(s.Reader)
+	if in.comma != 0 {
+		return newCSVTable(s.Reader, in.comma)
 	}
 	return &tsvTable{Lines: jsonrow.Lines{R: s.Reader}, quotes: in.header}
 }
@@ -30,13 +30,20 @@ func (in *input) openTable(s *textfile.Stream) table {
 func (in *input) rows(s *textfile.Stream, pick string) rows {
 	switch {
 	case in.format == Run:
-		return runRows(s, in.judged)
+		return runRows(in.runLines(s), in.judged)
 	case in.table:
 		return in.tableRows(s)
+	case in.format == LabeledPair:
+		return in.pairRows(in.objectRows(s, pick))
 	}
+	return in.objectRows(s, pick)
+}
+
+// objectRows reads the rows of a JSON file.
+func (in *input) objectRows(s *textfile.Stream, pick string) rows {
 	return func(yield func(line int, r *row, err error) bool) {
 		objects := in.jsonRows(s)
-		d := rowDecoder{format: in.format, shape: in.shape, strict: in.strict, pick: pick, queries: in.queries != nil, corpus: in.corpus != nil}
+		d := rowDecoder{format: in.format, shape: in.shape, strict: in.strict, sample: in.sampling, pick: pick, queries: in.queries != nil, corpus: in.corpus != nil}
 		for {
 			raw, line, err := objects.Next()
 			if err == io.EOF {
@@ -47,6 +54,9 @@ func (in *input) rows(s *textfile.Stream, pick string) rows {
 				return
 			}
 			r, err := d.decode(raw)
+			if err != nil {
+				r = nil
+			}
 			if !yield(line, r, err) {
 				return
 			}

@@ -3,10 +3,12 @@ package tripleio
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"example.com/eci/internal/fault"
 	"example.com/eci/internal/jsonrow"
 	"example.com/eci/internal/quote"
+	"example.com/eci/internal/textfile"
 )
 
 // row is one query with its documents, as a file has them. The triples of a
@@ -22,6 +24,7 @@ type passage struct {
 	id, text string
 	vector   []float32
 	bare     bool // the text is in a corpus
+	number   bool // a JSON number where a text should be, of a sample
 	line     int  // where it stands; 0 means the row's own line
 }
 
@@ -33,23 +36,40 @@ type rowDecoder struct {
 	strict  bool   // texts are strings only, as JSONL documents it
 	queries bool   // a query without text may be looked up by id
 	corpus  bool   // so may a document
+	sample  bool   // numbers may stand where texts should
 	pick    string // the source to read of a file with several
 
 	// The row's own object, one of its fields, one of its documents.
 	object, inner, element jsonrow.Object
 	row                    row
+	prefixes               []string
+	pairs                  bool // the row's texts are pairs of an instruction and a text
 }
 
 func (d *rowDecoder) decode(raw []byte) (*row, error) {
 	o := &d.object
+	d.row = row{positives: d.row.positives[:0], negatives: d.row.negatives[:0]}
+	d.pairs = false
+	if !utf8.Valid(raw) {
+		return nil, textfile.NotUTF8()
+	}
+	if d.format == Arrays {
+		return &d.row, d.array(raw)
+	}
 	if err := o.Parse(raw); err != nil {
 		return nil, err
 	}
-	d.row = row{positives: d.row.positives[:0], negatives: d.row.negatives[:0]}
 	var err error
-	if d.format.flat() {
+	switch {
+	case d.format.flat():
 		err = d.flat(o)
-	} else {
+	case d.format == Messages:
+		err = d.conversations(o)
+	case d.format == NWay:
+		err = d.nWay(o)
+	case d.format == LabeledPair, d.format == LabeledList:
+		err = d.labeled(o)
+	default:
 		err = d.lists(o)
 	}
 	if err != nil {
@@ -65,7 +85,7 @@ func (d *rowDecoder) flat(o *jsonrow.Object) (err error) {
 	if err = d.query(o); err != nil {
 		return err
 	}
-	if r.positives, err = d.documents(o, r.positives, d.shape.positive, "positive_id"); err != nil {
+	if r.positives, err = d.documents(o, r.positives, d.shape.positive, orNames(d.shape.positiveID, positiveIDs)); err != nil {
 		return err
 	}
 	if r.query.vector, err = o.Vector("query_vector"); err != nil {
@@ -90,7 +110,7 @@ func (d *rowDecoder) flat(o *jsonrow.Object) (err error) {
 	if len(names) == 1 {
 		names = []string{names[0], names[0] + "_1"}
 	}
-	if r.negatives, err = d.documents(o, r.negatives, names, "negative_id"); err != nil {
+	if r.negatives, err = d.documents(o, r.negatives, names, orNames(d.shape.negativeID, negativeIDs)); err != nil {
 		return err
 	}
 	for i := range r.negatives {
@@ -101,13 +121,31 @@ func (d *rowDecoder) flat(o *jsonrow.Object) (err error) {
 	return nil
 }
 
+// The usual names of the ids of a single text.
+var positiveIDs, negativeIDs = []string{"positive_id"}, []string{"negative_id"}
+
+func orNames(own, usual []string) []string {
+	if own != nil {
+		return own
+	}
+	return usual
+}
+
 // nTuple reads the numbered negatives of a row and reports whether it has any.
 func (d *rowDecoder) nTuple(o *jsonrow.Object) (found bool, err error) {
-	for _, name := range d.shape.negative {
-		for _, f := range o.Numbered(name + "_") {
+	prefixes := d.shape.numbered
+	if prefixes == nil {
+		d.prefixes = d.prefixes[:0]
+		for _, name := range d.shape.negative {
+			d.prefixes = append(d.prefixes, name+"_")
+		}
+		prefixes = d.prefixes
+	}
+	for _, prefix := range prefixes {
+		for _, f := range o.Numbered(prefix) {
 			found = true
 			switch {
-			case f.Value[0] != 'n':
+			case !jsonrow.Null(f.Value):
 				d.row.negatives, err = d.appendField(d.row.negatives, string(f.Name), f.Value, "")
 			case d.strict:
 				err = o.Missing(string(f.Name))
@@ -127,11 +165,11 @@ func (d *rowDecoder) lists(o *jsonrow.Object) (err error) {
 	if err = d.query(o); err != nil {
 		return err
 	}
-	if r.positives, err = d.documents(o, r.positives, d.shape.positive, ""); err != nil {
+	if r.positives, err = d.documents(o, r.positives, d.shape.positive, nil); err != nil {
 		return err
 	}
 	if d.format != MultiSource {
-		r.negatives, err = d.documents(o, r.negatives, d.shape.negative, "")
+		r.negatives, err = d.documents(o, r.negatives, d.shape.negative, nil)
 		return err
 	}
 	name, raw, ok := o.First(d.shape.negative)
@@ -156,19 +194,58 @@ func (d *rowDecoder) query(o *jsonrow.Object) (err error) {
 	if q.id, err = o.ID(d.shape.queryID...); err != nil {
 		return err
 	}
-	if o.Has(d.shape.query) || q.id == "" || !d.queries && !d.shape.ids {
+	name, raw, ok := o.First(d.shape.query)
+	switch {
+	case ok && (d.shape.queryIDs || d.sample && raw[0] != '"' && raw[0] != '['):
+		q.bare, q.number = true, raw[0] != '"'
+		q.id, err = o.ID(name)
+		return err
+	case ok && raw[0] == '[':
+		q.text, err = d.queryPair(name, raw)
+		return err
+	case ok || q.id == "" || !d.queries && !d.shape.ids:
 		q.text, err = o.RequiredText(d.shape.query...)
+		if err != nil && q.id != "" && len(d.shape.query) == 0 {
+			err = fmt.Errorf("%w: the row has a query's id and no text: set Files.Queries to the file with the texts", fault.MissingField)
+		}
 		return err
 	}
 	q.bare = true
 	return nil
 }
 
-// documents appends the documents of the first of the named fields that is
-// there; idName is the field with the id of a single text.
-func (d *rowDecoder) documents(o *jsonrow.Object, dst []passage, names []string, idName string) ([]passage, error) {
+// queryPair is the text of a query that is a list: of an instruction and the text,
+// as INSTRUCTOR and GritLM have it, or of the text alone.
+func (d *rowDecoder) queryPair(name string, raw []byte) (string, error) {
+	texts, err := stringsOf(raw)
+	if err == nil && (len(texts) == 0 || len(texts) > 2) {
+		err = fmt.Errorf("a list of %d; want an instruction and a text", len(texts))
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w: field %q: %w", fault.Malformed, quote.Clip(name), err)
+	}
+	d.pairs = len(texts) == 2
+	return texts[len(texts)-1], nil
+}
+
+// stringsOf is a validated list of strings.
+func stringsOf(raw []byte) (texts []string, err error) {
+	err = jsonrow.EachElement(raw, func(k int, element []byte) error {
+		if element[0] != '"' {
+			return fmt.Errorf("element %d is not a text", k)
+		}
+		texts = append(texts, jsonrow.Unquote(element))
+		return nil
+	})
+	return texts, err
+}
+
+// documents appends the documents of the first of the named fields that is there;
+// idNames are fields with the ids of them.
+func (d *rowDecoder) documents(o *jsonrow.Object, dst []passage, names, idNames []string) ([]passage, error) {
+	idName, idRaw, hasID := o.First(idNames)
 	id := ""
-	if idName != "" {
+	if hasID && idRaw[0] != '[' {
 		var err error
 		if id, err = o.ID(idName); err != nil {
 			return dst, err
@@ -177,11 +254,58 @@ func (d *rowDecoder) documents(o *jsonrow.Object, dst []passage, names []string,
 	name, raw, ok := o.First(names)
 	switch {
 	case ok:
-		return d.appendField(dst, name, raw, id)
-	case id != "" && d.corpus:
-		return append(dst, passage{id: id, bare: true}), nil
+		start := len(dst)
+		dst, err := d.appendField(dst, name, raw, id)
+		if err == nil && hasID && idRaw[0] == '[' {
+			d.pairIDs(dst[start:], idRaw)
+		}
+		return dst, err
+	case hasID && (d.corpus || d.sample):
+		return d.appendIDs(dst, idName, idRaw)
+	case hasID && !d.strict && len(names) == 0:
+		return dst, fmt.Errorf("%w: %s holds ids: set Files.Corpus to the file with their texts", fault.MissingField, idName)
 	}
-	return dst, o.Missing(names...)
+	if !d.strict {
+		for _, name := range names {
+			if _, null := o.Get(name); null && d.meansList(name) {
+				return dst, nil // as pandas and parquet write an empty list
+			}
+		}
+	}
+	return dst, o.Missing(append(names[:len(names):len(names)], idNames...)...)
+}
+
+// meansList reports whether a field of the format holds a list.
+func (d *rowDecoder) meansList(name string) bool {
+	n := normal(name)
+	return !d.format.flat() || d.shape.numbered == nil && (strings.HasSuffix(n, "s") || n == "pos" || n == "neg")
+}
+
+// pairIDs gives documents their ids, where there are as many.
+func (d *rowDecoder) pairIDs(documents []passage, raw []byte) {
+	n := 0
+	if jsonrow.EachElement(raw, func(int, []byte) error { n++; return nil }) != nil || n != len(documents) {
+		return
+	}
+	jsonrow.EachElement(raw, func(k int, id []byte) error {
+		switch {
+		case documents[k-1].id != "" || jsonrow.Null(id):
+		case id[0] == '"':
+			documents[k-1].id = jsonrow.Unquote(id)
+		case id[0] == '-' || id[0]-'0' <= 9:
+			documents[k-1].id = string(id)
+		}
+		return nil
+	})
+}
+
+// appendIDs appends documents by their ids, one or a list.
+func (d *rowDecoder) appendIDs(dst []passage, name string, raw []byte) ([]passage, error) {
+	ids := d.shape.ids
+	d.shape.ids = true
+	dst, err := d.appendDocuments(dst, name, raw)
+	d.shape.ids = ids
+	return dst, err
 }
 
 // appendField appends the documents of one field; id is that of a single text.
@@ -197,6 +321,9 @@ func (d *rowDecoder) appendField(dst []passage, name string, raw []byte, id stri
 
 // appendDocuments appends one document or a list of them.
 func (d *rowDecoder) appendDocuments(dst []passage, name string, raw []byte) ([]passage, error) {
+	if d.pairs && raw[0] == '[' {
+		return d.appendPairs(dst, name, raw)
+	}
 	if raw[0] != '[' {
 		p, _, err := d.document(raw, 0)
 		if err != nil {
@@ -220,7 +347,7 @@ func (d *rowDecoder) appendDocuments(dst []passage, name string, raw []byte) ([]
 
 var (
 	documentIDs  = []string{"docid", "_id", "id", "pid", "passage_id", "psg_id", "doc_id"}
-	documentText = []string{"text", "contents", "passage"}
+	documentText = []string{"text", "contents", "passage", "content", "body", "document"}
 )
 
 // document reads the validated value at raw[i], a text, an id, or an object with
@@ -240,11 +367,18 @@ func (d *rowDecoder) document(raw []byte, i int) (p passage, end int, err error)
 		return passage{text: jsonrow.Unquote(raw[i:end])}, end, nil
 	case c == '"':
 		return passage{id: jsonrow.Unquote(raw[i:end]), bare: true}, end, nil
+	case c == '-' && raw[i+1] == 'I':
+		return p, end, fmt.Errorf("it is neither a text nor an object")
 	case c == '-' || c-'0' <= 9:
+		if d.sample && !d.shape.ids {
+			return passage{id: string(raw[i:end]), bare: true, number: true}, end, nil
+		}
 		if !d.shape.ids {
 			return p, end, fmt.Errorf("it is a number, not a text")
 		}
 		return passage{id: string(raw[i:end]), bare: true}, end, nil
+	case c == '[' && d.shape.ids: // an id and a score
+		return d.scored(raw, i, end)
 	case c != '{':
 		return p, end, fmt.Errorf("it is neither a text nor an object")
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"example.com/eci/internal/fault"
 	"example.com/eci/internal/jsonrow"
@@ -29,12 +30,13 @@ type csvTable struct {
 	limit *rowLimit
 }
 
-func newCSVTable(r *bufio.Reader) *csvTable {
+func newCSVTable(r *bufio.Reader, comma rune) *csvTable {
 	if mark, _ := r.Peek(3); bytes.Equal(mark, jsonrow.ByteOrderMark) {
 		r.Discard(3)
 	}
 	limit := &rowLimit{r: r}
 	c := &csvTable{csv.NewReader(bufio.NewReaderSize(limit, textfile.BufferSize)), limit}
+	c.Comma = comma
 	c.FieldsPerRecord = -1 // counted here, for a better message
 	c.ReuseRecord = true
 	return c
@@ -77,6 +79,7 @@ type tsvTable struct {
 	jsonrow.Lines
 	cells  []string
 	quotes bool
+	blanks bool // words, with blanks between them, instead
 }
 
 func (t *tsvTable) next() ([]string, int, error) {
@@ -88,7 +91,9 @@ func (t *tsvTable) next() ([]string, int, error) {
 		if len(line) == 0 {
 			continue
 		}
-		if t.quotes {
+		if t.blanks {
+			t.cells = append(t.cells[:0], strings.Fields(string(line))...)
+		} else if t.quotes {
 			t.cells = splitTSV(t.cells[:0], string(line))
 		} else {
 			t.cells = t.cells[:0]
@@ -150,64 +155,59 @@ type columns struct {
 	query, queryID, positive, positiveID, negID, source int
 	negatives                                           []int
 	numbered                                            bool // empty negatives are padding
-	ids                                                 bool // the cells are ids
+	ids, queryIDs                                       bool // the cells are ids
 }
 
 // tripleColumns are those of MS MARCO's files without a header.
 func tripleColumns(ids bool) columns {
-	return columns{width: 3, query: 0, positive: 1, negatives: []int{2}, queryID: -1, positiveID: -1, negID: -1, source: -1, ids: ids}
+	return columns{width: 3, query: 0, positive: 1, negatives: []int{2}, queryID: -1, positiveID: -1, negID: -1, source: -1, ids: ids, queryIDs: ids}
 }
 
-// headerColumns reads a header. Names that are not known at all count by
-// position: query, positive, and every further column a negative.
+// errUnnamed is of a header whose names do not tell the columns.
+var errUnnamed = errors.New("columns without known names")
+
+func isMissingNames(err error) bool { return errors.Is(err, errUnnamed) }
+
+// headerColumns reads a header: by the user's own names, where there are some, and
+// otherwise by those that are known.
 func headerColumns(header []string, s shape, named bool) (columns, error) {
-	names, seen := make([]string, len(header)), make(map[string]int, len(header))
+	seen := make(map[string]int, len(header))
 	for i, name := range header {
-		names[i] = strings.ToLower(strings.TrimSpace(name))
-		k, again := seen[names[i]]
-		seen[names[i]] = i
+		name = strings.ToLower(strings.TrimSpace(name))
+		k, again := seen[name]
+		seen[name] = i
 		if again {
 			return columns{}, fmt.Errorf("%w: columns %d and %d are both called %q: rename one", fault.Malformed, k+1, i+1, quote.Clip(header[i]))
 		}
 	}
-	find := func(want ...string) int {
-		for _, name := range want {
-			if k := slices.Index(names, strings.ToLower(name)); k >= 0 {
-				return k
-			}
-		}
-		return -1
+	f := find(header)
+	if named {
+		f.own(header, s)
 	}
-	c := columns{width: len(header), query: find(s.query...), positive: find(s.positive...),
-		queryID: find("query_id"), positiveID: find("positive_id"), negID: find("negative_id"), source: find("source")}
-	if k := find(s.negative...); k >= 0 {
-		c.negatives = []int{k}
-		if c.query >= 0 && c.positive >= 0 {
-			return c, nil
+	at := func(name string) int {
+		if name == "" {
+			return -1
 		}
+		return slices.Index(header, name)
 	}
-	if len(c.negatives) == 0 {
+	c := columns{width: len(header), query: at(f.query), positive: at(f.positive), queryID: at(f.queryID), positiveID: at(f.positiveID), negID: at(f.negativeID), source: -1}
+	if k, ok := seen["source"]; ok {
+		c.source = k
+	}
+	if f.negative != "" {
+		c.negatives = []int{at(f.negative)}
+	} else {
 		c.numbered = true
-		for _, prefix := range s.negative {
-			type column struct{ number, at int }
-			var found []column
-			for i, name := range names {
-				if suffix, ok := strings.CutPrefix(name, strings.ToLower(prefix)+"_"); ok {
-					if k, err := strconv.Atoi(suffix); err == nil && k >= 0 {
-						found = append(found, column{k, i})
-					}
-				}
-			}
-			slices.SortStableFunc(found, func(a, b column) int { return a.number - b.number })
-			for _, f := range found {
-				c.negatives = append(c.negatives, f.at)
-			}
+		for _, name := range f.numbered {
+			c.negatives = append(c.negatives, at(name))
 		}
 	}
 	switch {
-	case c.query >= 0 && c.positive >= 0 && len(c.negatives) > 0:
+	case f.complete():
 		return c, nil
-	case c.query >= 0 || c.positive >= 0 || len(c.negatives) > 0 || named:
+	case f.doubt != nil:
+		return c, fmt.Errorf("%w: columns %s may each be the positive: set Files.Fields to their names", fault.MissingField, strings.Join(f.doubt, " and "))
+	case f.query+f.positive+f.negative+f.queryID+f.positiveID+f.negativeID != "" || len(f.numbered) > 0 || named:
 		return c, fmt.Errorf("%w: the header %s lacks a column for the query, the positive or the negative: set Files.Fields to their names", fault.MissingField, quote.Names(header))
 	case len(header) < 3:
 		return c, fmt.Errorf("%w: want three columns or more, for query, positive and negatives; the header has %d", fault.MissingField, len(header))
@@ -217,11 +217,64 @@ func headerColumns(header []string, s shape, named bool) (columns, error) {
 			return c, fmt.Errorf("%w: the first row seems to be texts, not column names: %q; put a header such as anchor,positive,negative in front", fault.Format, quote.Clip(name))
 		}
 	}
-	c.query, c.positive, c.numbered = 0, 1, len(header) > 3
-	for k := 2; k < len(header); k++ {
-		c.negatives = append(c.negatives, k)
+	return c, errUnnamed
+}
+
+// own takes the user's names for those of f. Numbered negatives are looked for where
+// there is no column of the name itself.
+func (f *found) own(header []string, s shape) {
+	column := func(names []string) string {
+		for _, want := range names {
+			for _, name := range header {
+				if strings.EqualFold(strings.TrimSpace(name), want) {
+					return name
+				}
+			}
+		}
+		return ""
 	}
-	return c, nil
+	usual := func(names, usual []string) bool { return len(names) == len(usual) && slices.Equal(names, usual) }
+	for _, r := range []struct {
+		names, ids, flat []string
+		text, id         *string
+	}{
+		{s.query, s.queryID, flatShape.query, &f.query, &f.queryID},
+		{s.positive, s.positiveID, flatShape.positive, &f.positive, &f.positiveID},
+		{s.negative, s.negativeID, flatShape.negative, &f.negative, &f.negativeID},
+	} {
+		switch {
+		case usual(r.names, r.flat):
+			continue
+		case len(r.names) == 0:
+			*r.text, *r.id = "", column(r.ids)
+		default:
+			*r.text = column(r.names)
+		}
+		if r.text == &f.positive {
+			f.doubt = nil
+		}
+		if r.text == &f.negative {
+			f.numbered = nil
+			if f.negative == "" && len(r.names) > 0 {
+				f.numbered = numberedColumns(header, r.names[0])
+			}
+		}
+	}
+}
+
+// numberedColumns are the columns called prefix, or prefix and "_", and a number, in
+// the order of the numbers.
+func numberedColumns(header []string, prefix string) (names []string) {
+	numbers := map[string]int{}
+	for _, name := range header {
+		n := strings.ToLower(strings.TrimSpace(name))
+		suffix, ok := strings.CutPrefix(n, strings.ToLower(prefix))
+		if k, err := strconv.Atoi(strings.TrimPrefix(suffix, "_")); ok && err == nil && k >= 0 {
+			names, numbers[name] = append(names, name), k
+		}
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return numbers[a] - numbers[b] })
+	return names
 }
 
 // row turns cells into a row.
@@ -234,20 +287,28 @@ func (c *columns) row(r *row, cells []string) error {
 		}
 		return fmt.Errorf("%w: columns: %d here, %d in the first row; %s", fault.Malformed, len(cells), c.width, hint)
 	}
+	for _, cell := range cells {
+		if !utf8.ValidString(cell) {
+			return textfile.NotUTF8()
+		}
+	}
 	at := func(k int) string {
 		if k < 0 {
 			return ""
 		}
 		return cells[k]
 	}
-	of := func(k, id int) passage {
-		if c.ids {
+	of := func(k, id int, ids bool) passage {
+		switch {
+		case k < 0:
+			return passage{id: strings.TrimSpace(at(id)), bare: true}
+		case ids:
 			return passage{id: strings.TrimSpace(cells[k]), bare: true}
 		}
 		return passage{id: at(id), text: cells[k]}
 	}
-	r.query = of(c.query, c.queryID)
-	r.positives = append(r.positives, of(c.positive, c.positiveID))
+	r.query = of(c.query, c.queryID, c.queryIDs)
+	r.positives = append(r.positives, of(c.positive, c.positiveID, c.ids))
 	for _, k := range c.negatives {
 		if c.numbered && cells[k] == "" {
 			continue
@@ -256,7 +317,10 @@ func (c *columns) row(r *row, cells []string) error {
 		if !c.numbered {
 			id = c.negID
 		}
-		r.negatives = append(r.negatives, of(k, id))
+		r.negatives = append(r.negatives, of(k, id, c.ids))
+	}
+	if len(c.negatives) == 0 {
+		r.negatives = append(r.negatives, of(-1, c.negID, true))
 	}
 	r.source = at(c.source)
 	return nil

@@ -1,6 +1,7 @@
 package tripleio
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -142,17 +143,185 @@ type retrieved struct {
 	line  int
 }
 
-// runRows groups the lines of a TREC run by query. Each query that has relevant
-// documents is one row: they are its positives, and every retrieved document
-// that is not relevant is a negative, best first: by score, as trec_eval does,
-// and equal scores in the order of the file.
-func runRows(s *textfile.Stream, judged qrels) rows {
-	return func(yield func(line int, r *row, err error) bool) {
+// runLine is one line of a run.
+type runLine struct {
+	query, document string
+	score           float64 // the greater the better
+}
+
+// runLines yields the lines of a run with their numbers.
+type runLines func(yield func(line int, r runLine, err error) bool)
+
+// runLines reads a run in any of its layouts: six columns, three, with or without a
+// header, objects of one line each, or one object.
+func (in *input) runLines(s *textfile.Stream) runLines {
+	switch {
+	case in.entries:
+		return runEntries(s)
+	case in.shape.positiveID != nil:
+		return in.runObjects(s)
+	case in.header:
+		return in.runTable(s)
+	}
+	return func(yield func(line int, r runLine, err error) bool) {
 		lines := jsonrow.Lines{R: s.Reader}
 		var words [7][]byte
+		for {
+			line, err := lines.Next()
+			if err == io.EOF {
+				return
+			}
+			if err != nil {
+				yield(lines.Row, runLine{}, err)
+				return
+			}
+			var r runLine
+			if in.order != noOrder {
+				for i, c := range line { // commas, of a CSV
+					if c == ',' {
+						line[i] = ' '
+					}
+				}
+			}
+			switch n := splitBlanks(words[:], line); {
+			case n == 0:
+				continue
+			case n == 6 && in.order == noOrder:
+				r, err = runLineOf(words[0], words[2], words[4], byScore)
+			case n == 3 && in.order != noOrder:
+				r, err = runLineOf(words[0], words[1], words[2], in.order)
+			default:
+				err = fault.Malformed
+			}
+			if err != nil {
+				want := "query Q0 document rank score tag"
+				if in.order != noOrder {
+					want = "query document rank, or score"
+				}
+				err = fmt.Errorf("%w: want a line of a TREC run, %s; have %q", fault.Malformed, want, quote.Clip(line))
+			}
+			if !yield(lines.Row, r, err) {
+				return
+			}
+		}
+	}
+}
+
+// runLineOf reads a line of a run from its words.
+func runLineOf[T ~string | ~[]byte](query, document, value T, by order) (runLine, error) {
+	score, err := strconv.ParseFloat(strings.TrimSpace(string(value)), 64)
+	if err != nil || math.IsNaN(score) {
+		return runLine{}, fmt.Errorf("%w: %q is no score of a run", fault.Malformed, quote.Clip(value))
+	}
+	if by == byRank {
+		score = -score
+	}
+	return runLine{string(query), string(document), score}, nil
+}
+
+// runTable reads a run with a header.
+func (in *input) runTable(s *textfile.Stream) runLines {
+	return func(yield func(line int, r runLine, err error) bool) {
+		t := in.openTable(s)
+		for header := true; ; header = false {
+			cells, line, err := t.next()
+			if err == io.EOF {
+				return
+			}
+			if err == nil && header {
+				continue
+			}
+			var r runLine
+			ends := err != nil && !errors.Is(err, fault.Malformed)
+			if err == nil && len(cells) != in.columns.width {
+				err = fmt.Errorf("%w: columns: %d here, %d in the first row", fault.Malformed, len(cells), in.columns.width)
+			}
+			if err == nil {
+				r, err = runLineOf(cells[in.columns.query], cells[in.columns.positive], cells[in.columns.negatives[0]], in.order)
+			}
+			if !yield(line, r, err) || ends {
+				return
+			}
+		}
+	}
+}
+
+// runObjects reads a run with one JSON object a line.
+func (in *input) runObjects(s *textfile.Stream) runLines {
+	return func(yield func(line int, r runLine, err error) bool) {
+		objects := in.jsonRows(s)
+		var o jsonrow.Object
+		for {
+			raw, line, err := objects.Next()
+			if err == io.EOF {
+				return
+			}
+			ends := err != nil
+			var r runLine
+			if err == nil {
+				err = o.Parse(raw)
+			}
+			var words [3]string
+			for i, names := range [][]string{in.shape.queryID, in.shape.positiveID, in.shape.negativeID} {
+				if err == nil {
+					words[i], err = o.ID(names...)
+				}
+				if err == nil && words[i] == "" {
+					err = o.Missing(names...)
+				}
+			}
+			if err == nil {
+				r, err = runLineOf(words[0], words[1], words[2], in.order)
+			}
+			if !yield(line, r, err) || ends {
+				return
+			}
+		}
+	}
+}
+
+// runEntries reads a run that is one JSON object: of each query an object of scores
+// by document, or a list of documents, the best first.
+func runEntries(s *textfile.Stream) runLines {
+	return func(yield func(line int, r runLine, err error) bool) {
+		jsonrow.Entries(s.Reader, func(row int, query string, value []byte, err error) bool {
+			if err != nil {
+				return yield(row, runLine{}, err)
+			}
+			if end, err := jsonrow.SkipValue(value, 0, 1); err != nil || end != len(value) {
+				return yield(row, runLine{}, fmt.Errorf("%w: query %q: %w", fault.Malformed, quote.Clip(query), err))
+			}
+			more := true
+			if value[0] == '[' {
+				err = jsonrow.EachElement(value, func(k int, raw []byte) error {
+					if more = yield(row, runLine{query, idOf(raw), -float64(k)}, nil); !more {
+						return errStopped
+					}
+					return nil
+				})
+				return more
+			}
+			err = jsonrow.EachField(value, func(name, raw []byte) error {
+				r, err := runLineOf([]byte(query), name, raw, byScore)
+				if more = yield(row, r, err); !more {
+					return errStopped
+				}
+				return nil
+			})
+			return more && err == nil
+		})
+	}
+}
+
+// runRows groups the lines of a run by query. Each query that has relevant documents
+// is one row: they are its positives, and every retrieved document that is not
+// relevant is a negative, best first: by score, as trec_eval does, or by rank, and
+// equal ones in the order of the file.
+func runRows(lines runLines, judged qrels) rows {
+	return func(yield func(line int, r *row, err error) bool) {
 		var group []retrieved
 		var r row
-		query, first, matched := "", 0, false
+		query, first, matched, stopped := "", 0, false, false
 		seen := make(map[string]int)
 		known := make(map[string]bool)
 		flush := func() bool {
@@ -165,40 +334,27 @@ func runRows(s *textfile.Stream, judged qrels) rows {
 			}
 			return true
 		}
-		for {
-			line, err := lines.Next()
-			if err == io.EOF {
-				break
-			}
+		lines(func(line int, l runLine, err error) bool {
 			if err != nil {
-				yield(lines.Row, nil, err)
-				return
+				stopped = !yield(line, nil, err) || !skippable(err)
+				return !stopped
 			}
-			n := splitBlanks(words[:], line)
-			if n == 0 {
-				continue
-			}
-			score, bad := strconv.ParseFloat(string(words[4]), 64)
-			if n != 6 || bad != nil || math.IsNaN(score) {
-				if !yield(lines.Row, nil, fmt.Errorf("%w: want a line of a TREC run, query Q0 document rank score tag; have %q", fault.Malformed, quote.Clip(line))) {
-					return
+			if l.query != query || first == 0 {
+				if stopped = !flush(); stopped {
+					return false
 				}
-				continue
-			}
-			if string(words[0]) != query {
-				if !flush() {
-					return
-				}
-				query, first, group = string(words[0]), lines.Row, group[:0]
+				query, first, group = l.query, line, group[:0]
 				if row, ok := seen[query]; ok {
-					yield(lines.Row, nil, fmt.Errorf("%w: query %q is already that of row %d: the lines of a query must stand together; sort the run by query", fault.Format, quote.Clip(query), row))
-					return
+					stopped = true
+					yield(line, nil, fmt.Errorf("%w: query %q is already that of row %d: the lines of a query must stand together; sort the run by query", fault.Format, quote.Clip(query), row))
+					return false
 				}
-				seen[query] = lines.Row
+				seen[query] = line
 			}
-			group = append(group, retrieved{string(words[2]), score, lines.Row})
-		}
-		if flush() && !matched {
+			group = append(group, retrieved{l.document, l.score, line})
+			return true
+		})
+		if !stopped && flush() && !matched {
 			yield(0, nil, fmt.Errorf("%w: no query of the run has a relevant document in the qrels: are their query ids the same?", fault.EmptySource))
 		}
 	}

@@ -35,7 +35,7 @@ func ReadLines(name, path string, from *textfile.Opener) (*Table, error) {
 		return nil, &fault.RowError{File: name, Err: err}
 	}
 	defer s.Close()
-	lines := jsonrow.NewObjects(s.Reader, false)
+	lines := jsonrow.NewObjects(s.Reader, jsonrow.Layout{})
 	m := &memoryArray{}
 	t := &Table{name: name, rows: make(map[string]int), data: m}
 	var o jsonrow.Object

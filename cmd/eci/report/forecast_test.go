@@ -42,7 +42,7 @@ func TestForecastVerdict(t *testing.T) {
 		want   []string
 		change func(*report.Data)
 	}{
-		{"the demo's own", []string{"Train, and mind the warnings Train on dense +0.", "Before you act", "dense overtrains", "suspects"}, func(*report.Data) {}},
+		{"the demo's own", []string{"Train, and mind the warnings Train on dense +0.", "Before you act", "overtrain: dense", "suspects"}, func(*report.Data) {}},
 		{"no flag and no warning", []string{"Train Train on random +0.2 nDCG@10."}, given(eci.ActionTrain, "Train on random: +0.2 nDCG@10.", "random")},
 		{"a colon in the name does not end it", []string{"Train on a: b +0.2."}, func(d *report.Data) {
 			d.Ranking.Ranked[0].Source = "a: b"

@@ -179,7 +179,7 @@ func controlCell(s eci.Ranked, m measure) cell {
 		c.Text, weak = m.signed(x.Difference), x.Low <= 0
 	}
 	if weak {
-		c.Mark = "not beaten"
+		c.Mark = "no better than random"
 	}
 	return c
 }

@@ -409,6 +409,22 @@ func place(source, file string, row int) string {
 // shownHybrids is how many hybrids the page shows.
 const shownHybrids = 10
 
+// gainInterval is the 95% interval of a gain; with fewer than two groups of queries
+// there is none.
+func gainInterval(g eci.Gain) string {
+	if g.StandardError == 0 {
+		return "none"
+	}
+	return signed(g.Low) + " to " + signed(g.High)
+}
+
+func gainWhisker(label string, g eci.Gain) whisker {
+	if g.StandardError == 0 {
+		g.Low, g.High = g.Value, g.Value
+	}
+	return whisker{label, g.Value, g.Low, g.High, accentColor, g.AtBudget}
+}
+
 // mixing shows hybrids and the best mixture.
 func (v *view) mixing(d Data) error {
 	if m := measureOf(d.Ranking); m.ahead {
@@ -417,17 +433,21 @@ func (v *view) mixing(d Data) error {
 	var rows []whisker
 	for _, h := range d.Hybrids[:min(shownHybrids, len(d.Hybrids))] {
 		name := Clean(strings.Join(h.Sources, " + "))
-		rows = append(rows, whisker{brief(h.Sources), h.Gain.Value, h.Gain.Low, h.Gain.High, accentColor, h.Gain.AtBudget})
+		rows = append(rows, gainWhisker(brief(h.Sources), h.Gain))
 		v.Hybrids = append(v.Hybrids, hybridRow{name, plain(h.Score), signed(h.Gain.Value) + " over " + Clean(h.Gain.Over),
-			signed(h.Gain.Low) + " to " + signed(h.Gain.High), signed(h.Gain.AtBudget)})
+			gainInterval(h.Gain), signed(h.Gain.AtBudget)})
 	}
 	if m := d.Mixture; m != nil {
 		for _, w := range m.Weights {
-			v.Mixture = append(v.Mixture, mixtureRow{Clean(w.Source), percent(w.Weight), percent(w.Low) + " to " + percent(w.High)})
+			share := "none"
+			if m.StandardError > 0 {
+				share = percent(w.Low) + " to " + percent(w.High)
+			}
+			v.Mixture = append(v.Mixture, mixtureRow{Clean(w.Source), percent(w.Weight), share})
 		}
-		v.MixLine = fmt.Sprintf("The best mixture scores %s nats, %s over %s (95%% interval %s to %s) with all triples, %s with no more triples than one source has. No mixture of these sources scores more than %.2g nats above it.",
-			plain(m.Score), signed(m.Gain.Value), Clean(m.Gain.Over), signed(m.Gain.Low), signed(m.Gain.High), signed(m.Gain.AtBudget), m.Gap)
-		rows = append([]whisker{{"best mixture", m.Gain.Value, m.Gain.Low, m.Gain.High, accentColor, m.Gain.AtBudget}}, rows...)
+		v.MixLine = fmt.Sprintf("The best mixture scores %s nats, %s over %s (95%% interval: %s) with all triples, %s with no more triples than one source has. No mixture of these sources scores more than %.2g nats above it.",
+			plain(m.Score), signed(m.Gain.Value), Clean(m.Gain.Over), gainInterval(m.Gain), signed(m.Gain.AtBudget), m.Gap)
+		rows = append([]whisker{gainWhisker("best mixture", m.Gain)}, rows...)
 	}
 	if len(rows) == 0 {
 		return nil
