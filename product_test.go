@@ -282,3 +282,23 @@ func TestDimensionsOfShorterVectors(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestDimensionsOfAForecast: vectors of triples and pool that are cut by Dimensions
+// give the forecasts of vectors that were cut before.
+func TestDimensionsOfAForecast(t *testing.T) {
+	const whole, first = 32, 24
+	forecast := func(w *world, dimensions int) string {
+		scorer := &Lookahead{Sem: Sem{Dimensions: dimensions}, Pool: w.pool()}
+		return bitsOf(t, scorer, w.randomSource("a", 1), w.nearSource("b"))
+	}
+	w := newWorld(9, 80, 250, whole)
+	got := forecast(w, first)
+	for _, vectors := range [][][]float32{w.queries, w.documents} {
+		for i, v := range vectors {
+			vectors[i] = v[:first:first]
+		}
+	}
+	if diff := cmp.Diff(forecast(w, 0), got); diff != "" {
+		t.Error(diff)
+	}
+}
