@@ -67,10 +67,6 @@ func (v *vectorSource) accept(data []float32) ([]float32, error) {
 	if len(data) == 0 {
 		return nil, fmt.Errorf("%w: it is empty", ErrDimension)
 	}
-	if v.first > 0 && len(data) == v.first { // cut before
-		v.dimension = v.first
-		return data, nil
-	}
 	if v.whole == 0 {
 		if len(data) < v.first {
 			return nil, fmt.Errorf("%w: %d components, fewer than the %d of Sem.Dimensions; lower it, or embed with more", ErrDimension, len(data), v.first)

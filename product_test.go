@@ -2,6 +2,7 @@ package eci
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -153,6 +154,16 @@ func TestEveryWayToVectorsInEveryMode(t *testing.T) {
 		{"tables of one source, embedder for the other", func() (Sem, []Source) {
 			return Sem{Vectors: tablesOf(encoder(), texts[:1]), Embedder: encoder()}, texts
 		}},
+		// An encoder of more components begins with the same ones.
+		{"the first of longer own vectors", func() (Sem, []Source) {
+			return Sem{Dimensions: 6}, withVectors(&hashEncoder{components: 9}, texts)
+		}},
+		{"the first of longer tables", func() (Sem, []Source) {
+			return Sem{Dimensions: 6, Vectors: tablesOf(&hashEncoder{components: 9}, texts)}, texts
+		}},
+		{"the first of a larger embedder", func() (Sem, []Source) {
+			return Sem{Dimensions: 6, Embedder: &hashEncoder{components: 9}}, texts
+		}},
 	}
 	modes := []struct {
 		name string
@@ -239,3 +250,55 @@ func TestEveryWayToVectorsInEveryMode(t *testing.T) {
 type saying struct{ *testing.T }
 
 func (s saying) Errorf(format string, args ...any) {}
+
+// TestDimensionsOfShorterVectors: fewer components than Dimensions asks for are
+// refused where they come from; a calibration of other dimensions, too.
+func TestDimensionsOfShorterVectors(t *testing.T) {
+	texts := textSources(20)
+	short := func() *hashEncoder { return &hashEncoder{components: 6} }
+	calibration, err := (&Sem{Dimensions: 4}).Calibrate(t.Context(), withVectors(short(), texts)...)
+	if err != nil || calibration.Dimension != 4 {
+		t.Fatal(err)
+	}
+	for reason, test := range map[string]struct {
+		sem     Sem
+		sources []Source
+		says    string
+	}{
+		"own vectors": {Sem{Dimensions: 7}, withVectors(short(), texts), "fewer than the 7 of Sem.Dimensions"},
+		"tables":      {Sem{Dimensions: 7, Vectors: tablesOf(short(), texts)}, texts, "fewer than the 7 of Sem.Dimensions"},
+		"an embedder": {Sem{Dimensions: 7, Embedder: short()}, texts, "fewer than the 7 of Sem.Dimensions"},
+		// Vectors that are cut already come from elsewhere than those that are not.
+		"own of two lengths":   {Sem{Dimensions: 4}, append(withVectors(short(), texts[:1]), withVectors(&hashEncoder{components: 4}, texts[1:])...), "others have 6"},
+		"another calibration":  {Sem{Dimensions: 5, Calibration: calibration}, withVectors(short(), texts), "5 components, the calibration 4"},
+		"all of a calibration": {Sem{Calibration: calibration}, withVectors(short(), texts), "6 components, the calibration 4"},
+	} {
+		if _, err := Rank(t.Context(), &test.sem, test.sources...); !errors.Is(err, ErrDimension) || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: %v", reason, err)
+		}
+	}
+	sem := Sem{Dimensions: 4, Calibration: calibration}
+	if _, err := Rank(t.Context(), &sem, withVectors(short(), texts)...); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDimensionsOfAForecast: vectors of triples and pool that are cut by Dimensions
+// give the forecasts of vectors that were cut before.
+func TestDimensionsOfAForecast(t *testing.T) {
+	const whole, first = 32, 24
+	forecast := func(w *world, dimensions int) string {
+		scorer := &Lookahead{Sem: Sem{Dimensions: dimensions}, Pool: w.pool()}
+		return bitsOf(t, scorer, w.randomSource("a", 1), w.nearSource("b"))
+	}
+	w := newWorld(9, 80, 250, whole)
+	got := forecast(w, first)
+	for _, vectors := range [][][]float32{w.queries, w.documents} {
+		for i, v := range vectors {
+			vectors[i] = v[:first:first]
+		}
+	}
+	if diff := cmp.Diff(forecast(w, 0), got); diff != "" {
+		t.Error(diff)
+	}
+}
