@@ -107,7 +107,7 @@ func (g *matrixGroup) appendTo(out []byte, d int) []byte {
 	if g.triples == 0 {
 		return out
 	}
-	numbers, rows, short := g.sum.Parts()
+	_, numbers, short := g.sum.Parts()
 	switch g.form() {
 	case formShortRows:
 		for _, block := range short {
@@ -116,9 +116,7 @@ func (g *matrixGroup) appendTo(out []byte, d int) []byte {
 			}
 		}
 		return out
-	case formRows:
-		numbers = rows
-	default:
+	case formSums:
 		scratch := scratches.Get().(*scratch)
 		defer scratches.Put(scratch)
 		folded := g.sum.Folded(d, &scratch.gram)
