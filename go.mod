@@ -1,9 +1,9 @@
 module example.com/eci
 
-go 1.25.0
+go 1.25
 
 require (
-	golang.org/x/sys v0.47.0
+	golang.org/x/sys v0.36.0
 	gonum.org/v1/gonum v0.17.0
 )
 
