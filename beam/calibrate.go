@@ -18,12 +18,12 @@ import (
 )
 
 func init() {
-	register.DoFn5x0[context.Context, eci.Record, func(string, int64), func(string, string), func(eci.Record)](&surveyFn{})
-	register.DoFn4x0[string, string, func(string, int64), func(int64)](&tokensFn{})
-	register.DoFn3x1[[]byte, func(*string, *int64) bool, func(admission), error](&planFn{})
-	register.DoFn3x0[eci.Record, admission, func(string, int64)](&cutFn{})
-	register.DoFn4x0[[]byte, admission, func(*string, *int64) bool, func(admission)](&limitFn{})
-	register.DoFn6x1[context.Context, []byte, func(*bounded) bool, func(*int64) bool, func(*string, *int64) bool, func([]byte), error](&calibrateFn{})
+	beam.RegisterDoFn(&surveyFn{})
+	beam.RegisterDoFn(&tokensFn{})
+	beam.RegisterDoFn(&planFn{})
+	beam.RegisterDoFn(&cutFn{})
+	beam.RegisterDoFn(&limitFn{})
+	beam.RegisterDoFn(&calibrateFn{})
 	register.Combiner3[bounded, eci.Record, bounded](&pairsFn{})
 	register.Combiner3[bounded, eci.Record, bounded](&queriesFn{})
 	register.Function2x1(oneText)

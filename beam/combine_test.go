@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"example.com/eci"
@@ -70,7 +71,7 @@ func TestSumsMergeInAnyBundles(t *testing.T) {
 				t.Fatal(err)
 			}
 			for key, s := range total {
-				if key[len(key)-len(source.Source)-1:] == "/"+source.Source {
+				if _, name, _ := strings.Cut(key, "/"); name == source.Source {
 					if err := matrix.Merge(s.matrix); err != nil {
 						t.Fatal(err)
 					}

@@ -18,8 +18,8 @@ import (
 )
 
 func init() {
-	register.DoFn8x1[[]byte, func(*[]byte) bool, func(*admission) bool, func(*SourceSummary) bool, func(*bounded) bool, func(*bounded) bool, func(*string, *int64) bool, func([]byte), error](&summaryFn{})
-	register.DoFn2x0[DeadRow, func(string)](&reasonsFn{})
+	beam.RegisterDoFn(&summaryFn{})
+	beam.RegisterDoFn(&reasonsFn{})
 	register.Iter1[[]byte]()
 	register.Iter1[admission]()
 	register.Emitter1[string]()

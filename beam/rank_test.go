@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/prism"
 
 	"example.com/eci"
@@ -20,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { beam.Init(); os.Exit(m.Run()) }
 
-func init() { register.DoFn2x1[int, func(eci.Record), error](&shardFn{}) }
+func init() { beam.RegisterDoFn(&shardFn{}) }
 
 // shards are rows of tests, by name, for pipelines that run in this process.
 var shards = make(map[string][][]eci.Record)

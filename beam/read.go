@@ -24,9 +24,9 @@ import (
 )
 
 func init() {
-	register.DoFn4x1[context.Context, fileio.FileMetadata, func(eci.Record), func(DeadRow), error](&readFn{})
-	register.DoFn4x1[context.Context, eci.Record, func(eci.Record), func(DeadRow), error](&checkFn{})
-	register.DoFn2x0[ParquetRow, func(eci.Record)](&parquetFn{})
+	beam.RegisterDoFn(&readFn{})
+	beam.RegisterDoFn(&checkFn{})
+	beam.RegisterDoFn(&parquetFn{})
 	register.Emitter1[DeadRow]()
 	beam.RegisterType(reflect.TypeFor[DeadRow]())
 	beam.RegisterType(reflect.TypeFor[ParquetRow]())

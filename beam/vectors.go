@@ -14,9 +14,9 @@ import (
 )
 
 func init() {
-	register.DoFn2x0[eci.Record, func(string, eci.Record)](&keyFn{})
-	register.DoFn4x0[string, func(*eci.Record) bool, func(*Vector) bool, func(eci.Record)](&joinFn{})
-	register.DoFn3x1[context.Context, eci.Record, func(eci.Record), error](&embedFn{})
+	beam.RegisterDoFn(&keyFn{})
+	beam.RegisterDoFn(&joinFn{})
+	beam.RegisterDoFn(&embedFn{})
 	register.Function1x2(keyOf)
 	register.Iter1[Vector]()
 	beam.RegisterCoder(reflect.TypeFor[Vector](), encodeVector, decodeVector)

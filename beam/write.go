@@ -7,12 +7,11 @@ import (
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 )
 
 func init() {
-	register.DoFn2x1[context.Context, []byte, error](&writeFn{})
-	register.DoFn2x0[DeadRow, func(string)](&lineFn{})
+	beam.RegisterDoFn(&writeFn{})
+	beam.RegisterDoFn(&lineFn{})
 }
 
 // WriteSummary writes the one element of a PCollection that [RankSources] returned
