@@ -16,10 +16,10 @@ import (
 func init() {
 	beam.RegisterCoder(reflect.TypeFor[eci.Record](), encodeRecord, decodeRecord)
 	beam.RegisterCoder(reflect.TypeFor[sums](), encodeSums, decodeSums)
-	beam.RegisterCoder(reflect.TypeFor[weighed](), encodeGob[weighed], decodeGob[weighed])
+	beam.RegisterCoder(reflect.TypeFor[weighed](), encodeWeighed, decodeWeighed)
 	beam.RegisterCoder(reflect.TypeFor[bounded](), encodeBounded, decodeBounded)
-	beam.RegisterCoder(reflect.TypeFor[admission](), encodeGob[admission], decodeGob[admission])
-	beam.RegisterCoder(reflect.TypeFor[SourceSummary](), encodeGob[SourceSummary], decodeGob[SourceSummary])
+	beam.RegisterCoder(reflect.TypeFor[admission](), encodeAdmission, decodeAdmission)
+	beam.RegisterCoder(reflect.TypeFor[SourceSummary](), encodeSource, decodeSource)
 }
 
 // encodeRecord writes texts and ids with their lengths, then vectors as they are
@@ -94,6 +94,26 @@ func encodeGob[T any](x T) ([]byte, error) {
 func decodeGob[T any](data []byte) (x T, err error) {
 	err = gob.NewDecoder(bytes.NewReader(data)).Decode(&x)
 	return x, err
+}
+
+// Beam knows a coder's functions by their names, which instances of a generic
+// function share.
+func encodeWeighed(w weighed) ([]byte, error)         { return encodeGob(w) }
+func decodeWeighed(data []byte) (weighed, error)      { return decodeGob[weighed](data) }
+func encodeAdmission(a admission) ([]byte, error)     { return encodeGob(a) }
+func decodeAdmission(data []byte) (admission, error)  { return decodeGob[admission](data) }
+func encodeSource(s SourceSummary) ([]byte, error)    { return encodeGob(s) }
+func decodeSource(data []byte) (SourceSummary, error) { return decodeGob[SourceSummary](data) }
+
+// Beam finds coders by the names of their functions, which the instances of a
+// generic one share.
+func encodeWeighed(x weighed) ([]byte, error)             { return encodeGob(x) }
+func decodeWeighed(data []byte) (weighed, error)          { return decodeGob[weighed](data) }
+func encodeAdmission(x admission) ([]byte, error)         { return encodeGob(x) }
+func decodeAdmission(data []byte) (admission, error)      { return decodeGob[admission](data) }
+func encodeSourceSummary(x SourceSummary) ([]byte, error) { return encodeGob(x) }
+func decodeSourceSummary(data []byte) (SourceSummary, error) {
+	return decodeGob[SourceSummary](data)
 }
 
 // storedSums is the form in which sums travel: the matrix in its binary form.
