@@ -105,17 +105,6 @@ func decodeAdmission(data []byte) (admission, error)  { return decodeGob[admissi
 func encodeSource(s SourceSummary) ([]byte, error)    { return encodeGob(s) }
 func decodeSource(data []byte) (SourceSummary, error) { return decodeGob[SourceSummary](data) }
 
-// Beam finds coders by the names of their functions, which the instances of a
-// generic one share.
-func encodeWeighed(x weighed) ([]byte, error)             { return encodeGob(x) }
-func decodeWeighed(data []byte) (weighed, error)          { return decodeGob[weighed](data) }
-func encodeAdmission(x admission) ([]byte, error)         { return encodeGob(x) }
-func decodeAdmission(data []byte) (admission, error)      { return decodeGob[admission](data) }
-func encodeSourceSummary(x SourceSummary) ([]byte, error) { return encodeGob(x) }
-func decodeSourceSummary(data []byte) (SourceSummary, error) {
-	return decodeGob[SourceSummary](data)
-}
-
 // storedSums is the form in which sums travel: the matrix in its binary form.
 type storedSums struct {
 	Totals eci.Totals
