@@ -230,8 +230,8 @@ func TestPrismRanksAsOneMachine(t *testing.T) {
 		{"cranfield", cranfield, Settings{Lookahead: true}, []int{1, 3, 17}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if test.long && testing.Short() {
-				t.Skip("one pipeline is enough for a short test")
+			if test.long && os.Getenv("ECI_BEAM_LONG") == "" {
+				t.Skip("takes minutes: set ECI_BEAM_LONG=1")
 			}
 			c := test.open(t)
 			want := c.inProcess(t, test.settings)
