@@ -212,7 +212,7 @@ func (a *accumulator) add(b *batch) error {
 }
 
 func (a *accumulator) addRow(g int, row *batchRow, scratch []float64) {
-	e, t := &row.evidence, &a.totals[g]
+	t := &a.totals[g]
 	var square float64
 	switch {
 	case a.matrix == nil:
@@ -222,6 +222,12 @@ func (a *accumulator) addRow(g int, row *batchRow, scratch []float64) {
 	default:
 		square = row.fastResidual(a.matrix.fastRow(g))
 	}
+	t.count(row, square, a.run.Temperature)
+}
+
+// count adds one triple with |r|^2.
+func (t *Totals) count(row *batchRow, square, temperature float64) {
+	e := &row.evidence
 	t.Triples++
 	if e.Margin > 0 {
 		t.Safe++
@@ -234,7 +240,7 @@ func (a *accumulator) addRow(g int, row *batchRow, scratch []float64) {
 	t.PositiveSimilarity += e.PositiveSimilarity
 	t.NegativeSimilarity += e.NegativeSimilarity
 	t.Overlap += e.Overlap
-	value, gradient := loss(e.Margin, a.run.Temperature, math.Sqrt(square))
+	value, gradient := loss(e.Margin, temperature, math.Sqrt(square))
 	t.Loss += value
 	t.Gradient += gradient
 	t.Trace += float64(row.weight * square)

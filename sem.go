@@ -214,6 +214,9 @@ type Weighted struct {
 	Weight  float64
 	// Group is the triple's jackknife group, in 0..G-1.
 	Group int
+
+	row         *batchRow // for a Weigher
+	temperature float64
 }
 
 // Weigh yields the evidence and weight of every triple of a source, in order,
@@ -259,6 +262,60 @@ func (s *Sem) weigher(source Source, squares int) (*run, error) {
 		err = r.affords(squares)
 	}
 	return r, err
+}
+
+// Weigher weighs triples that its caller hands over, batch by batch, where a
+// [Source] cannot be ranged over: in a worker of a distributed run. It takes
+// totals and residuals as [Sem.Score] does, in float64. It is for one goroutine at
+// a time.
+type Weigher struct{ run *run }
+
+// NewWeigher returns a Weigher under the frozen Calibration, which must be set.
+// Budget, Skip, Checkpoint and Progress are not applied: all rows handed over must
+// be good.
+func (s *Sem) NewWeigher() (*Weigher, error) {
+	all := *s
+	all.Checkpoint = ""
+	r, err := all.weigher(SourceOf[*Record]("weigher", nil), 0)
+	if err != nil {
+		return nil, err
+	}
+	return &Weigher{run: r}, nil
+}
+
+// Config is that of the matrices that the residuals belong in.
+func (w *Weigher) Config() MatrixConfig {
+	r := w.run
+	return MatrixConfig{Dimension: r.dimension, Groups: r.Groups, Epsilon2: r.Epsilon2, Settings: r.hash}
+}
+
+// Weigh calls fn with every triple of a source, in order. A Weighted is valid until
+// fn returns. An error, with source, file and row, ends it: of a bad row, before fn
+// is called with any of its batch, or of fn.
+func (w *Weigher) Weigh(ctx context.Context, source string, records []*Record, fn func(w *Weighted) error) error {
+	from := SourceOf(source, records)
+	return w.run.batches(ctx, from, w.run.reading(), func(b *batch) error {
+		if err := w.run.weigh(from, b); err != nil {
+			return err
+		}
+		for i := range b.rows {
+			weighted := b.rows[i].weighted()
+			weighted.row, weighted.temperature = &b.rows[i], w.run.Temperature
+			if err := fn(&weighted); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// AddTo adds a triple that a [Weigher] weighed to the totals, but for
+// UniqueNegatives, and writes sqrt(w) r, of length d, to residual.
+func (w *Weighted) AddTo(totals *Totals, residual []float64) {
+	if totals.Factors == nil {
+		totals.Factors = make([]float64, len(w.Factors))
+	}
+	totals.count(w.row, w.row.residual(residual, math.Sqrt(w.Weight)), w.temperature)
 }
 
 // errStopped ends a run whose caller asked for no more triples.

@@ -1,0 +1,15 @@
+package ecibeam
+
+import "github.com/apache/beam/sdks/v2/go/pkg/beam"
+
+// The metrics of a pipeline, under the name "eci": rows that were read, that were
+// set aside, that the survey counted and that were weighed. A runner counts a
+// bundle that it tries again as often as it tries it; results do not.
+var (
+	read     = beam.NewCounter("eci", "rows_read")
+	dead     = beam.NewCounter("eci", "rows_set_aside")
+	surveyed = beam.NewCounter("eci", "rows_surveyed")
+	weighedN = beam.NewCounter("eci", "triples_weighed")
+	bundles  = beam.NewCounter("eci", "bundles_weighed")
+	embedded = beam.NewCounter("eci", "texts_embedded")
+)

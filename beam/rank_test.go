@@ -1,0 +1,253 @@
+package ecibeam
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem/local"
+	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/prism"
+
+	"example.com/eci"
+)
+
+func TestMain(m *testing.M) { beam.Init(); os.Exit(m.Run()) }
+
+func init() { beam.RegisterDoFn(&shardFn{}) }
+
+// shards are rows of tests, by name, for pipelines that run in this process.
+var shards = make(map[string][][]eci.Record)
+
+// shardFn emits one shard.
+type shardFn struct{ Name string }
+
+func (fn *shardFn) ProcessElement(i int, emit func(eci.Record)) error {
+	for _, r := range shards[fn.Name][i] {
+		emit(r)
+	}
+	return nil
+}
+
+// collection is a set of sources with all their vectors.
+type collection struct {
+	vectors eci.Vectors
+	sources []eci.Source
+	rows    []eci.Record
+}
+
+func open(t *testing.T, vectors string, files ...string) *collection {
+	t.Helper()
+	table, err := eci.OpenVectors(vectors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { table.Close() })
+	c := &collection{vectors: table}
+	if c.sources, err = (&eci.Files{}).Sources(files...); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range c.sources {
+		for triple, err := range s.Triples {
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := *triple.(*eci.Record)
+			r.SourceName = s.Name
+			for side, at := range []*[]float32{&r.QueryVector, &r.PositiveVector, &r.NegativeVector} {
+				id, _ := idAndVector(&r, side)
+				find := c.vectors.AppendDocument
+				if side == 0 {
+					find = c.vectors.AppendQuery
+				}
+				if *at, err = find(nil, id); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.rows = append(c.rows, r)
+		}
+	}
+	return c
+}
+
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil || len(paths) == 0 {
+		t.Fatal(pattern, err)
+	}
+	return paths
+}
+
+func demo(t *testing.T) *collection {
+	const dir = "../testdata/demo/"
+	return open(t, dir+"vectors", glob(t, dir+"sources/*.jsonl")...)
+}
+
+func cranfield(t *testing.T) *collection {
+	const dir = "../../shared/data/cranfield/"
+	if _, err := os.Stat(dir); err != nil {
+		t.Skip("no Cranfield collection: ", err)
+	}
+	return open(t, dir+"use", glob(t, dir+"sources/*.jsonl")...)
+}
+
+// split deals rows to shards in a random order.
+func (c *collection) split(n int, seed uint64) [][]eci.Record {
+	rows := slices.Clone(c.rows)
+	random := rand.New(rand.NewPCG(seed, 1))
+	random.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
+	out := make([][]eci.Record, n)
+	for i, r := range rows {
+		out[i%n] = append(out[i%n], r)
+	}
+	return out
+}
+
+// onPrism ranks shards by a pipeline.
+func onPrism(t *testing.T, settings Settings, rows [][]eci.Record) (*eci.Ranking, beam.PipelineResult) {
+	t.Helper()
+	shards[t.Name()] = rows
+	path := filepath.Join(t.TempDir(), "summary")
+	p, s := beam.NewPipelineWithRoot()
+	numbers := make([]int, len(rows))
+	for i := range numbers {
+		numbers[i] = i
+	}
+	all := beam.ParDo(s, &shardFn{t.Name()}, beam.Reshuffle(s, beam.CreateList(s, numbers)))
+	WriteSummary(s, path, RankSources(s, settings, all, beam.PCollection{}))
+	result, err := beam.Run(t.Context(), "prism", p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	summary, err := ReadSummary(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ranking, err := summary.Rank(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ranking, result
+}
+
+// inProcess ranks on this machine.
+func (c *collection) inProcess(t *testing.T, settings Settings) *eci.Ranking {
+	t.Helper()
+	sem, err := settings.sem()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sem.Vectors = c.vectors
+	var scorer eci.Scorer = sem
+	if settings.Lookahead {
+		scorer = &eci.Lookahead{Sem: *sem, Triples: settings.Triples, Cutoff: settings.Cutoff, Axes: settings.Axes}
+	}
+	ranking, err := eci.Rank(context.Background(), scorer, c.sources...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ranking
+}
+
+// tolerance is what sums in another order may move a number by, relative to it.
+const tolerance = 1e-9
+
+// compareRankings compares all that the JSON says, names, notes and every number,
+// and the table. It returns the largest relative difference.
+func compareRankings(t *testing.T, got, want *eci.Ranking) float64 {
+	t.Helper()
+	var trees [2]any
+	for i, r := range []*eci.Ranking{got, want} {
+		raw, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(raw, &trees[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	largest := 0.0
+	compareTrees(t, "", trees[0], trees[1], &largest)
+	if a, b := got.String(), want.String(); a != b {
+		t.Errorf("the table is\n%s\nin process\n%s", a, b)
+	}
+	return largest
+}
+
+func compareTrees(t *testing.T, at string, got, want any, largest *float64) {
+	t.Helper()
+	switch want := want.(type) {
+	case map[string]any:
+		got, ok := got.(map[string]any)
+		if !ok || len(got) != len(want) {
+			t.Errorf("%s is %v, in process %v", at, got, want)
+			return
+		}
+		for k := range want {
+			compareTrees(t, at+"/"+k, got[k], want[k], largest)
+		}
+	case []any:
+		got, ok := got.([]any)
+		if !ok || len(got) != len(want) {
+			t.Errorf("%s is %v, in process %v", at, got, want)
+			return
+		}
+		for i := range want {
+			compareTrees(t, fmt.Sprintf("%s/%d", at, i), got[i], want[i], largest)
+		}
+	case float64:
+		got, ok := got.(float64)
+		// Below 1e-6, as probabilities of 0 may be, the difference is absolute.
+		difference := math.Abs(got-want) / max(math.Abs(want), 1e-6)
+		*largest = max(*largest, difference)
+		if !ok || !(difference <= tolerance) {
+			t.Errorf("%s is %v, in process %v", at, got, want)
+		}
+	default:
+		if got != want {
+			t.Errorf("%s is %v, in process %v", at, got, want)
+		}
+	}
+}
+
+func TestPrismRanksAsOneMachine(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		open     func(*testing.T) *collection
+		settings Settings
+		bundles  []int
+		long     bool
+	}{
+		{"demo", demo, Settings{Lookahead: true, Seed: 7}, []int{3}, false},
+		{"demo budget", demo, Settings{Budget: 50}, []int{1, 17}, true},
+		{"cranfield", cranfield, Settings{Lookahead: true}, []int{1, 3, 17}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.long && os.Getenv("ECI_BEAM_LONG") == "" {
+				t.Skip("takes minutes: set ECI_BEAM_LONG=1")
+			}
+			c := test.open(t)
+			want := c.inProcess(t, test.settings)
+			for _, n := range test.bundles {
+				got, result := onPrism(t, test.settings, c.split(n, uint64(n)))
+				largest := compareRankings(t, got, want)
+				t.Logf("%d shards in %d bundles: largest relative difference %.1g", n, counter(result, "bundles_weighed"), largest)
+			}
+		})
+	}
+}
+
+// counter is the value of a metric.
+func counter(result beam.PipelineResult, name string) (n int64) {
+	for _, c := range result.Metrics().Query(func(r beam.MetricResult) bool { return r.Name() == name }).Counters() {
+		n += max(c.Committed, c.Attempted)
+	}
+	return n
+}

@@ -1,0 +1,106 @@
+package ecibeam
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"example.com/eci"
+)
+
+// Settings are those of [eci.Sem] and [eci.Lookahead] that a pipeline takes to its
+// workers, and must have there: all are plain data. The zero value is the
+// documented default of each.
+// It is a value, which goroutines may share.
+type Settings struct {
+	// Sources are the names that must have rows: a source without any is ErrEmptySource,
+	// which cannot be seen otherwise. Nil means those that are met.
+	Sources []string
+	// Budget, Seed, Groups, Epsilon2, Temperature and NoChecks are those of eci.Sem.
+	Budget      int
+	Seed        uint64
+	Groups      int
+	Epsilon2    float64
+	Temperature float64
+	NoChecks    bool
+	// Tokenizer is the name of one: "words", which "" means, or "4-grams" and the like.
+	Tokenizer string
+	// Consistency and Locality are the temperatures of eci.TargetConsistency and
+	// eci.SemanticLocality, ResidualFloor is the floor of eci.LexicalResidual.
+	Consistency, Locality, ResidualFloor float64
+
+	// Lookahead ranks by the forecasts of eci.Lookahead, with its Triples, Cutoff and
+	// Axes; without it sources are ranked by S. Triples is at most 65,536 here, because
+	// they come together on one worker.
+	Lookahead             bool
+	Triples, Cutoff, Axes int
+
+	// MatrixBytes is the most that the matrix of a source may take in a [Summary]: 0
+	// means 64 MiB. Larger ones are left out, and mixtures with them.
+	MatrixBytes int64
+}
+
+const (
+	mostWalked = 1 << 16
+	// What the library keeps: see eci.Calibration.Pairs, eci.Control.Triples.
+	mostPairs      = 2048
+	mostQueries    = 4096
+	checkedTriples = 1024
+	walkedTriples  = 512
+)
+
+// tokenizer is the one with the name.
+func (s Settings) tokenizer() (eci.Tokenizer, error) {
+	if s.Tokenizer == "" || s.Tokenizer == (eci.Words{}).Name() {
+		return eci.Words{}, nil
+	}
+	if n, err := strconv.Atoi(strings.TrimSuffix(s.Tokenizer, "-grams")); err == nil && n > 0 && strings.HasSuffix(s.Tokenizer, "-grams") {
+		return eci.CharacterNGrams{N: n}, nil
+	}
+	return nil, fmt.Errorf("eci/beam: %w: Tokenizer %q; use words, or 4-grams for runs of 4 characters", eci.ErrSettings, s.Tokenizer)
+}
+
+// check refuses settings that only a worker would refuse, hours later.
+func (s Settings) check() error {
+	if s.Triples < 0 || s.Triples > mostWalked {
+		return fmt.Errorf("eci/beam: %w: Triples %d is not in 0..%d", eci.ErrSettings, s.Triples, mostWalked)
+	}
+	sem, err := s.sem()
+	if err != nil {
+		return err
+	}
+	// With no calibration, all other settings are looked at first.
+	sem.Calibration = &eci.Calibration{MarginScale: 1, SimilarityScale: 1, Dimension: 1, Lexicon: eci.NewLexicon(sem.Tokenizer)}
+	_, err = sem.NewWeigher()
+	return err
+}
+
+// sem is the scorer of these settings, without calibration.
+func (s Settings) sem() (*eci.Sem, error) {
+	tokenizer, err := s.tokenizer()
+	if err != nil {
+		return nil, err
+	}
+	return &eci.Sem{
+		Tokenizer: tokenizer, Budget: s.Budget, Seed: s.Seed, Groups: s.Groups, Epsilon2: s.Epsilon2,
+		Temperature: s.Temperature, NoChecks: s.NoChecks, Exact: true,
+		Components: []eci.Component{
+			eci.TargetConsistency{Temperature: s.Consistency}, eci.SemanticLocality{Temperature: s.Locality},
+			eci.LexicalResidual{Floor: s.ResidualFloor},
+		},
+	}, nil
+}
+
+// sampled is the number of triples of a source that are kept for checks and
+// forecasts.
+func (s Settings) sampled() int {
+	n := 0
+	if !s.NoChecks {
+		n = checkedTriples
+	}
+	if s.Lookahead {
+		n = max(n, cmp.Or(s.Triples, walkedTriples))
+	}
+	return n
+}

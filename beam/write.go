@@ -1,0 +1,76 @@
+package ecibeam
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem"
+)
+
+func init() {
+	beam.RegisterDoFn(&writeFn{})
+	beam.RegisterDoFn(&lineFn{})
+}
+
+// WriteSummary writes the one element of a PCollection that [RankSources] returned
+// to a path of any file system that Beam knows.
+func WriteSummary(s beam.Scope, path string, summary beam.PCollection) {
+	filesystem.ValidateScheme(path)
+	beam.ParDo0(s.Scope("eci.WriteSummary"), &writeFn{path}, summary)
+}
+
+type writeFn struct{ Path string }
+
+func (fn *writeFn) ProcessElement(ctx context.Context, data []byte) (err error) {
+	system, err := filesystem.New(ctx, fn.Path)
+	if err != nil {
+		return err
+	}
+	defer system.Close()
+	file, err := system.OpenWrite(ctx, fn.Path)
+	if err != nil {
+		return err
+	}
+	if _, err = file.Write(data); err != nil {
+		file.Close()
+		return err
+	}
+	return file.Close()
+}
+
+// ReadSummary reads what [WriteSummary] wrote.
+func ReadSummary(ctx context.Context, path string) (*Summary, error) {
+	system, err := filesystem.New(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer system.Close()
+	file, err := system.OpenRead(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	raw, err := io.ReadAll(file)
+	if err != nil {
+		return nil, err
+	}
+	s := new(Summary)
+	if err := s.UnmarshalBinary(raw); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+// Lines makes a line of text of every row that was set aside: source, file, row and
+// error, with tabs between them.
+func Lines(s beam.Scope, bad beam.PCollection) beam.PCollection {
+	return beam.ParDo(s.Scope("eci.Lines"), &lineFn{}, bad)
+}
+
+type lineFn struct{}
+
+func (lineFn) ProcessElement(d DeadRow, emit func(string)) {
+	emit(fmt.Sprintf("%s\t%s\t%d\t%s", d.Source, d.File, d.Row, d.Error))
+}
