@@ -74,7 +74,7 @@ func (g *matrixGroup) appendTo(out []byte, d int) []byte {
 	if g.triples == 0 {
 		return out
 	}
-	numbers, rows, short := g.sum.Parts()
+	_, numbers, short := g.sum.Parts()
 	switch g.sum.Form() {
 	case gram.FormShortRows:
 		for _, block := range short {
@@ -83,9 +83,7 @@ func (g *matrixGroup) appendTo(out []byte, d int) []byte {
 			}
 		}
 		return out
-	case gram.FormRows:
-		numbers = rows
-	default:
+	case gram.FormTriangle:
 		scratch := scratches.Get().(*scratch)
 		defer scratches.Put(scratch)
 		folded := g.sum.Folded(d, &scratch.gram)
