@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"example.com/eci/internal/cores"
 	"example.com/eci/internal/discriminant"
 	"example.com/eci/internal/dots"
 	"example.com/eci/internal/gram"
@@ -126,7 +127,7 @@ func (r *run) heldOut(rows []*checked, folds [][]*checked) (values [][2][]float6
 	}
 	moments.cores = r.cores
 	sums := make([][2][]float64, artifactFolds)
-	parallelOn(r.cores, artifactFolds, func(lo, hi int) {
+	cores.Split(r.cores, artifactFolds, func(lo, hi int) {
 		for f := lo; f < hi; f++ {
 			for class := range 2 {
 				sums[f][class] = make([]float64, d)
@@ -143,7 +144,7 @@ func (r *run) heldOut(rows []*checked, folds [][]*checked) (values [][2][]float6
 	all, _ := moments.total()
 	values = make([][2][]float64, artifactFolds)
 	spreads = make([]float64, artifactFolds)
-	parallelOn(r.cores, artifactFolds, func(lo, hi int) {
+	cores.Split(r.cores, artifactFolds, func(lo, hi int) {
 		scratch := scratches.Get().(*scratch)
 		defer scratches.Put(scratch)
 		for f := lo; f < hi; f++ {
@@ -182,7 +183,7 @@ func (r *run) heldOutDual(rows []*checked, folds [][]*checked) (values [][2][]fl
 	products, stride := gram.Dual(passages, 2*n, d, parallel)
 	pairs := discriminant.Pairs{N: n, Products: products, Stride: stride}
 	values, spreads = make([][2][]float64, artifactFolds), make([]float64, artifactFolds)
-	parallelOn(r.cores, artifactFolds, func(lo, hi int) {
+	cores.Split(r.cores, artifactFolds, func(lo, hi int) {
 		for f := lo; f < hi; f++ {
 			var trained, held []int
 			for g := range folds {

@@ -35,14 +35,6 @@ const (
 	checksumSize  = 8
 )
 
-// The forms of a group.
-const (
-	formSums = iota
-	formRows
-	formShortRows
-	forms
-)
-
 var crcTable = crc64.MakeTable(crc64.ECMA)
 
 // MarshalBinary returns the stored form of the matrix: its settings, the rows or
@@ -56,7 +48,7 @@ func (m *Matrix) MarshalBinary() ([]byte, error) {
 	}
 	size := matrixHeader + len(c.Settings) + 9*len(m.groups) + checksumSize
 	for i := range m.groups {
-		size += storedGroup(m.groups[i].form(), m.groups[i].triples, c.Dimension)
+		size += gram.StoredBytes(m.groups[i].sum.Form(), m.groups[i].triples, c.Dimension)
 	}
 	out := make([]byte, 0, size)
 	out = append(out, matrixMagic...)
@@ -70,7 +62,7 @@ func (m *Matrix) MarshalBinary() ([]byte, error) {
 		out = binary.LittleEndian.AppendUint64(out, uint64(m.groups[i].triples))
 	}
 	for i := range m.groups {
-		out = append(out, m.groups[i].form())
+		out = append(out, m.groups[i].sum.Form())
 	}
 	for i := range m.groups {
 		out = m.groups[i].appendTo(out, c.Dimension)
@@ -78,45 +70,20 @@ func (m *Matrix) MarshalBinary() ([]byte, error) {
 	return binary.LittleEndian.AppendUint64(out, crc64.Checksum(out, crcTable)), nil
 }
 
-// form is how the group is stored.
-func (g *matrixGroup) form() byte {
-	triangle, rows, short := g.sum.Parts()
-	switch {
-	case triangle == nil && len(rows) > 0 && len(short) == 0:
-		return formRows
-	case triangle == nil && len(rows) == 0 && len(short) > 0:
-		return formShortRows
-	}
-	return formSums
-}
-
-// storedGroup is the number of bytes of a group's rows or sums.
-func storedGroup(form byte, triples, d int) int {
-	switch {
-	case triples == 0:
-		return 0
-	case form == formRows:
-		return 8 * triples * d
-	case form == formShortRows:
-		return 4 * triples * d
-	}
-	return 4 * d * (d + 1)
-}
-
 func (g *matrixGroup) appendTo(out []byte, d int) []byte {
 	if g.triples == 0 {
 		return out
 	}
 	_, numbers, short := g.sum.Parts()
-	switch g.form() {
-	case formShortRows:
+	switch g.sum.Form() {
+	case gram.FormShortRows:
 		for _, block := range short {
 			for _, x := range block {
 				out = binary.LittleEndian.AppendUint32(out, math.Float32bits(x))
 			}
 		}
 		return out
-	case formSums:
+	case gram.FormTriangle:
 		scratch := scratches.Get().(*scratch)
 		defer scratches.Put(scratch)
 		folded := g.sum.Folded(d, &scratch.gram)
@@ -170,7 +137,7 @@ func (m *Matrix) UnmarshalBinary(data []byte) error {
 	counts, sums := body[settings:settings+8*config.Groups], body[settings+perGroup*config.Groups:]
 	kinds := make([]byte, config.Groups)
 	copy(kinds, body[settings+8*config.Groups:settings+perGroup*config.Groups])
-	groups, err := readGroups(config, counts, kinds, sums)
+	groups, err := config.readGroups(counts, kinds, sums)
 	if err != nil {
 		return fail("%v", err)
 	}
@@ -180,7 +147,7 @@ func (m *Matrix) UnmarshalBinary(data []byte) error {
 
 // readGroups reads the groups of a stored matrix from their counts, forms and rows
 // or sums, after comparing the lengths.
-func readGroups(config MatrixConfig, counts, kinds, sums []byte) ([]matrixGroup, error) {
+func (config MatrixConfig) readGroups(counts, kinds, sums []byte) ([]matrixGroup, error) {
 	d := config.Dimension
 	groups := make([]matrixGroup, config.Groups)
 	var total uint64
@@ -190,18 +157,18 @@ func readGroups(config MatrixConfig, counts, kinds, sums []byte) ([]matrixGroup,
 		if total += n; n > math.MaxInt32<<20 || total > math.MaxInt32<<20 {
 			return nil, fmt.Errorf("group %d has %d triples", i, n)
 		}
-		if kind >= forms || kind != formSums && n > uint64(len(sums)/(4*d)) {
+		if kind >= gram.Forms || kind != gram.FormTriangle && n > uint64(len(sums)/(4*d)) {
 			return nil, fmt.Errorf("group %d of %d triples has form %d", i, n, kind)
 		}
 		groups[i].triples = int(n)
-		want += storedGroup(kind, int(n), d)
+		want += gram.StoredBytes(kind, int(n), d)
 	}
 	if len(sums) != want {
 		return nil, fmt.Errorf("%d bytes of sums, %d groups of dimension %d take %d", len(sums), len(groups), d, want)
 	}
 	for i := range groups {
 		g := &groups[i]
-		size := storedGroup(kinds[i], g.triples, d)
+		size := gram.StoredBytes(kinds[i], g.triples, d)
 		if err := g.read(sums[:size], kinds[i], d); err != nil {
 			return nil, fmt.Errorf("group %d holds %w", i, err)
 		}
@@ -215,7 +182,7 @@ func (g *matrixGroup) read(data []byte, form byte, d int) error {
 	if g.triples == 0 {
 		return nil
 	}
-	if form == formShortRows {
+	if form == gram.FormShortRows {
 		short := make([]float32, len(data)/4)
 		for k := range short {
 			short[k] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*k:]))
@@ -229,11 +196,11 @@ func (g *matrixGroup) read(data []byte, form byte, d int) error {
 	numbers := make([]float64, len(data)/8)
 	for k := range numbers {
 		numbers[k] = math.Float64frombits(binary.LittleEndian.Uint64(data[8*k:]))
-		if form == formRows && !finite(numbers[k]) {
+		if form == gram.FormRows && !finite(numbers[k]) {
 			return fmt.Errorf("%v in row %d", numbers[k], k/d+1)
 		}
 	}
-	if form == formRows {
+	if form == gram.FormRows {
 		g.sum = gram.FromParts(nil, numbers, nil, d)
 		return nil
 	}

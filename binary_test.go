@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/eci/internal/gram"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -113,8 +115,8 @@ func TestMatrixReadsVersion1(t *testing.T) {
 func TestMatrixStoredRows(t *testing.T) {
 	const d = 70
 	for form, fill := range map[byte]func(m *Matrix, g int, x float64){
-		formRows:      func(m *Matrix, g int, x float64) { fillRow(m.row(g), x) },
-		formShortRows: func(m *Matrix, g int, x float64) { fillRow(m.fastRow(g), float32(x)) },
+		gram.FormRows:      func(m *Matrix, g int, x float64) { fillRow(m.row(g), x) },
+		gram.FormShortRows: func(m *Matrix, g int, x float64) { fillRow(m.fastRow(g), float32(x)) },
 	} {
 		m, err := NewMatrix(MatrixConfig{Dimension: d, Groups: 3})
 		if err != nil {
@@ -124,11 +126,11 @@ func TestMatrixStoredRows(t *testing.T) {
 			fill(m, i%2, float64(i+1)) // the last group stays empty
 		}
 		data, err := m.MarshalBinary()
-		if err != nil || m.groups[0].form() != form {
-			t.Fatalf("form %d, want %d: %v", m.groups[0].form(), form, err)
+		if err != nil || m.groups[0].sum.Form() != form {
+			t.Fatalf("form %d, want %d: %v", m.groups[0].sum.Form(), form, err)
 		}
 		var back Matrix
-		if err := back.UnmarshalBinary(data); err != nil || back.groups[1].form() != form {
+		if err := back.UnmarshalBinary(data); err != nil || back.groups[1].sum.Form() != form {
 			t.Fatal(err)
 		}
 		for range 2 {
@@ -141,9 +143,9 @@ func TestMatrixStoredRows(t *testing.T) {
 			fill(&back, 0, 40)
 		}
 		for reason, change := range map[string]func(b []byte){
-			"a form that there is not": func(b []byte) { b[matrixHeader+3*8] = forms },
+			"a form that there is not": func(b []byte) { b[matrixHeader+3*8] = gram.Forms },
 			"the form of longer rows":  func(b []byte) { b[matrixHeader+3*8] = 3 - form },
-			"the form of sums":         func(b []byte) { b[matrixHeader+3*8] = formSums },
+			"the form of sums":         func(b []byte) { b[matrixHeader+3*8] = gram.FormTriangle },
 			"more rows than there are": func(b []byte) { b[matrixHeader]++ },
 			"rows beyond counting":     func(b []byte) { b[matrixHeader+4] = 1 },
 			"a row that is not finite": func(b []byte) {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"example.com/eci/internal/cores"
 	"example.com/eci/internal/gram"
 	"example.com/eci/internal/least"
 	"example.com/eci/internal/syrk"
@@ -317,7 +318,7 @@ func (r *run) valueOf(rows []batchRow) (combination, error) {
 		*at++
 	}
 	if len(rows) < d && d >= exactDimension {
-		return dualValue(residuals, d, r.Epsilon2, triples, ends)
+		return r.dualValue(residuals, triples, ends)
 	}
 	add := func(sum, rows []float64) {
 		scratch := scratches.Get().(*scratch)
@@ -334,7 +335,7 @@ func (r *run) valueOf(rows []batchRow) (combination, error) {
 		return combination{}, err
 	}
 	slopes := make([]float64, r.Groups)
-	parallelOn(r.cores, r.Groups, func(lo, hi int) {
+	cores.Split(r.cores, r.Groups, func(lo, hi int) {
 		scratch := make([]float64, d*d)
 		for g := lo; g < hi; g++ {
 			clear(scratch)
@@ -348,10 +349,11 @@ func (r *run) valueOf(rows []batchRow) (combination, error) {
 // dualValue is valueOf from the rows' own products, for fewer rows than dimensions.
 // With W = (I + a/N RT R)^-1 the products a/N rT W r, of which the slopes are made,
 // are what the diagonal of (I + a/N R RT)^-1 lacks to 1.
-func dualValue(residuals []float64, d int, epsilon2 float64, triples, ends []int) (combination, error) {
+func (r *run) dualValue(residuals []float64, triples, ends []int) (combination, error) {
+	d := r.dimension
 	n := len(residuals) / d
 	product, ld := gram.Dual(residuals, n, d, parallel)
-	f := &information{d: d, scale: float64(d) / epsilon2, inverse: make([]float64, n*n)}
+	f := &information{d: d, scale: float64(d) / r.Epsilon2, inverse: make([]float64, n*n)}
 	gram.Without(f.inverse, product, n, ld, 0, 0, f.scale/float64(n))
 	var err error
 	if f.logDet, err = invertUpper(f.inverse, n); err != nil {

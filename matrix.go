@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"example.com/eci/internal/chol"
+	"example.com/eci/internal/cores"
 	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/gram"
 	"example.com/eci/internal/syrk"
@@ -161,7 +162,7 @@ func (m *Matrix) settle() {
 
 // eachGroup calls fn for every group, on all cores.
 func (m *Matrix) eachGroup(fn func(g *matrixGroup, s *scratch)) {
-	parallelOn(m.cores, len(m.groups), func(lo, hi int) {
+	cores.Split(m.cores, len(m.groups), func(lo, hi int) {
 		scratch := scratches.Get().(*scratch)
 		defer scratches.Put(scratch)
 		for i := lo; i < hi; i++ {
@@ -253,10 +254,12 @@ func (m *Matrix) Scale(alpha float64) error {
 // total returns the unscaled upper triangle sum w r rT over all groups; nil when
 // there are no triples.
 func (m *Matrix) total() (sum []float64, triples int) {
-	return total(m.groups, m.config.Dimension, m.cores)
+	return m.totalOf(m.groups)
 }
 
-func total(groups []matrixGroup, d, cores int) (sum []float64, triples int) {
+// totalOf is total with the groups in another form.
+func (m *Matrix) totalOf(groups []matrixGroup) (sum []float64, triples int) {
+	d := m.config.Dimension
 	for i := range groups {
 		triples += groups[i].triples
 	}
@@ -265,7 +268,7 @@ func total(groups []matrixGroup, d, cores int) (sum []float64, triples int) {
 	}
 	sum = make([]float64, d*d)
 	// A few groups at a time are summed concurrently, then added in their order.
-	width := min(len(groups), coresOf(cores), 8)
+	width := min(len(groups), cores.Of(m.cores), 8)
 	working := make([]*scratch, width)
 	uppers := make([][]float64, width)
 	for w := range working {
@@ -281,24 +284,11 @@ func total(groups []matrixGroup, d, cores int) (sum []float64, triples int) {
 		})
 		parallel(d, func(lo, hi int) {
 			for _, upper := range uppers[:len(some)] {
-				addRows(sum, upper, d, lo, hi)
+				gram.AddRows(sum, upper, d, lo, hi)
 			}
 		})
 	}
 	return sum, triples
-}
-
-// addRows adds rows lo to hi of an upper triangle, nil for zero, to those of sum.
-func addRows(sum, upper []float64, d, lo, hi int) {
-	if upper == nil {
-		return
-	}
-	for i := lo; i < hi; i++ {
-		to := sum[i*d+i : (i+1)*d]
-		for k, x := range upper[i*d+i : (i+1)*d] {
-			to[k] += x
-		}
-	}
 }
 
 // upper returns the upper triangle of the group in the scratch, d x d; nil for an
@@ -373,7 +363,7 @@ func (m *Matrix) logDets(ctx context.Context) (all float64, without []float64, e
 		})
 	}
 	groups := m.triangles()
-	sum, n := total(groups, m.config.Dimension, m.cores)
+	sum, n := m.totalOf(groups)
 	d := m.config.Dimension
 	return m.replicates(ctx, func(i int, memory *[]float64) (float64, error) {
 		if *memory == nil {
@@ -401,7 +391,7 @@ func (m *Matrix) logDets(ctx context.Context) (all float64, without []float64, e
 func (m *Matrix) replicates(ctx context.Context, value func(i int, memory *[]float64) (float64, error)) (all float64, without []float64, err error) {
 	values := make([]float64, len(m.groups)+1)
 	errs := make([]error, len(m.groups)+1)
-	parallelOn(m.cores, len(values), func(lo, hi int) {
+	cores.Split(m.cores, len(values), func(lo, hi int) {
 		var memory []float64
 		for i := lo; i < hi; i++ {
 			if errs[i] = ctxerr.Of(ctx); errs[i] != nil {
@@ -426,18 +416,16 @@ func (m *Matrix) replicates(ctx context.Context, value func(i int, memory *[]flo
 	return all, without, nil
 }
 
-// triangleMemory is the most that may be spent on the triangles of all groups while
-// a jackknife needs them twice. Beyond it they are summed from their rows again.
-const triangleMemory = 512 << 20
-
-// triangles returns the groups, as triangles where these fit into triangleMemory.
+// triangles returns the groups, as triangles where these take at most
+// 512 MiB while a jackknife needs them twice. Beyond that they are summed from their
+// rows again.
 func (m *Matrix) triangles() []matrixGroup {
 	d := m.config.Dimension
-	if 8*int64(gram.Triangle(d))*int64(len(m.groups)) > triangleMemory {
+	if 8*int64(gram.Triangle(d))*int64(len(m.groups)) > 512<<20 {
 		return m.groups
 	}
 	groups := make([]matrixGroup, len(m.groups))
-	parallelOn(m.cores, len(groups), func(lo, hi int) {
+	cores.Split(m.cores, len(groups), func(lo, hi int) {
 		scratch := scratches.Get().(*scratch)
 		defer scratches.Put(scratch)
 		for i := lo; i < hi; i++ {
@@ -460,7 +448,7 @@ type dualForm struct {
 // takes less time with it, which shapes alone decide; otherwise nil.
 func (m *Matrix) dual() *dualForm {
 	n, d := m.Triples(), m.config.Dimension
-	if n == 0 || !dualIsFaster(n, d, len(m.groups)) {
+	if n == 0 || d < exactDimension || !gram.DualIsFaster(n, d, len(m.groups)) {
 		return nil
 	}
 	f := &dualForm{n: n, scale: float64(d) / m.config.Epsilon2, ends: make([]int, len(m.groups))}
@@ -476,19 +464,6 @@ func (m *Matrix) dual() *dualForm {
 	}
 	f.product, f.ld = gram.Dual(rows, n, d, parallel)
 	return f
-}
-
-// dualIsFaster compares multiplications: those of the update and of the
-// factorizations of all replicates. Small matrices stay as they are.
-func dualIsFaster(n, d, groups int) bool {
-	if d < exactDimension {
-		return false
-	}
-	cost := func(size, depth int) float64 {
-		s := float64(size)
-		return s*s*float64(depth)/2 + float64(groups+1)*s*s*s/6
-	}
-	return cost(n, d) < cost(d, n)
 }
 
 // logDet takes the score without the rows from lo to hi, in memory of the caller's

@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/stat/combin"
 
+	"example.com/eci/internal/gram"
 	"example.com/eci/internal/stat"
 )
 
@@ -299,7 +300,7 @@ func (p *parts) inProportion(weights []float64) (float64, error) {
 				_, u := math.Modf((float64(j)+0.5)*math.Phi + float64(turn)/mixtureTurns)
 				g := &p.matrices[stat.Share(weights, u)].groups[j]
 				n += g.triples
-				addRows(scratch, g.upper(d, working), d, 0, d)
+				gram.AddRows(scratch, g.upper(d, working), d, 0, d)
 			}
 			if n > 0 {
 				values[turn], errs[turn] = meanScore(p.config, scratch, n)

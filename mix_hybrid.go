@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"gonum.org/v1/gonum/stat/combin"
+
+	"example.com/eci/internal/gram"
 )
 
 // Hybrid is a mixture of several sources in equal parts.
@@ -141,7 +143,7 @@ func meanOf(m *Matrix) []float64 {
 		for k := range upper {
 			upper[k] *= scale
 		}
-		addRows(mean, upper, d, 0, d)
+		gram.AddRows(mean, upper, d, 0, d)
 	}
 	return mean
 }
@@ -231,7 +233,7 @@ func (p *parts) classes(k int) *classes {
 			groups := p.matrices[s].groups
 			for j := class; j < len(groups); j += k {
 				c.triples[s][class] += groups[j].triples
-				addRows(c.sums[s][class], groups[j].upper(d, scratch), d, 0, d)
+				gram.AddRows(c.sums[s][class], groups[j].upper(d, scratch), d, 0, d)
 			}
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"example.com/eci/internal/gram"
 	"example.com/eci/internal/stat"
 )
 
@@ -78,7 +79,7 @@ func TestHybridsAgreeWithAccumulating(t *testing.T) {
 			for j := range groups {
 				g := matrices[h.Sources[((j-turn)%k+k)%k]].groups[j]
 				n += g.triples
-				addRows(sum, g.upper(d, new(scratch)), d, 0, d)
+				gram.AddRows(sum, g.upper(d, new(scratch)), d, 0, d)
 			}
 			m := &Matrix{config: MatrixConfig{Dimension: d, Epsilon2: 0.5}}
 			s, err := m.logDet(sum, n)

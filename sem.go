@@ -419,13 +419,6 @@ type validator interface{ Validate() error }
 
 func positive(x float64) bool { return x > 0 && !math.IsInf(x, 0) }
 
-// workSquares and coreSquares are the number of d x d arrays that jackknife,
-// controls and artifact check take at one time, and for each core at work.
-const (
-	workSquares = 6
-	coreSquares = 2
-)
-
 // fits refuses dimensions whose matrices do not fit into memory, once dimension and
 // numbers of triples are known: before anything else is embedded or allocated. It
 // sets how many cores there is memory for.
@@ -436,6 +429,9 @@ func (r *run) fits() error {
 	if r.measure != nil { // no matrices
 		return nil
 	}
+	// Arrays of d x d that jackknife, controls and artifact check take at one time, and
+	// for each core at work.
+	const workSquares, coreSquares = 6, 2
 	var kept, largest int64
 	for _, s := range r.samples {
 		size := r.matrixBytes(s.size(), r.exactSums(s))

@@ -51,3 +51,14 @@ func Without(dst, product []float64, n, ld, lo, hi int, scale float64) {
 		to[i]++
 	}
 }
+
+// DualIsFaster reports whether the jackknife over groups takes less time with the
+// n x n products of the rows than with their d x d sum. It compares multiplications: those of the update and of the
+// factorizations of all replicates.
+func DualIsFaster(n, d, groups int) bool {
+	cost := func(size, depth int) float64 {
+		s := float64(size)
+		return s*s*float64(depth)/2 + float64(groups+1)*s*s*s/6
+	}
+	return cost(n, d) < cost(d, n)
+}

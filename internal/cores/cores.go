@@ -1,0 +1,32 @@
+// Package cores spreads independent work over the cores of the machine, in a way
+// that cannot change the result.
+package cores
+
+import (
+	"runtime"
+	"sync"
+)
+
+// Of is the number of cores to use of so many allowed; 0 allows all.
+func Of(allowed int) int {
+	if all := runtime.GOMAXPROCS(0); allowed == 0 || all < allowed {
+		return all
+	}
+	return allowed
+}
+
+// Split splits 0..n-1 into one contiguous range a core, of which so many are allowed
+// (0 for all), and calls work on each range concurrently. Work on different indices
+// must be independent, so that the result does not depend on the number of cores.
+func Split(allowed, n int, work func(lo, hi int)) {
+	workers := min(n, Of(allowed))
+	if workers <= 1 {
+		work(0, n)
+		return
+	}
+	var wait sync.WaitGroup
+	for w := range workers {
+		wait.Go(func() { work(w*n/workers, (w+1)*n/workers) })
+	}
+	wait.Wait()
+}
