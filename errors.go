@@ -2,8 +2,10 @@ package eci
 
 import (
 	"errors"
+	"fmt"
 
 	"example.com/eci/internal/fault"
+	"example.com/eci/internal/quote"
 )
 
 // The kinds of failure, for errors.Is. Every error of this package that comes
@@ -71,3 +73,24 @@ func skipReason(err error) (Skip, string) {
 	skip, word := fault.Reason(err)
 	return Skip(skip), word
 }
+
+// TextError is one text that an encoder cannot embed, though it embeds others. It
+// wraps ErrEmbedder and Err.
+// Goroutines may share one that none of them changes.
+type TextError struct {
+	// Index is the position of the text in the call, from 0.
+	Index int
+	// Text is the text, without a prefix.
+	Text string
+	// Err is the cause, such as a [ServerError].
+	Err error
+}
+
+// Error names the text by its beginning, its length and its SHA-256, and the
+// cause.
+func (e *TextError) Error() string {
+	return fmt.Sprintf("eci: %v: text %d, %q, of %d bytes (SHA-256 %s): %v", ErrEmbedder, e.Index+1, excerpt(e.Text), len(e.Text), quote.Digest(e.Text), bareError{e.Err})
+}
+
+// Unwrap returns ErrEmbedder and the cause.
+func (e *TextError) Unwrap() []error { return []error{ErrEmbedder, e.Err} }

@@ -36,6 +36,7 @@ const (
 	maxGroups       = 1 << 12
 	maxDimension    = vecfile.MaxDimension
 	blockRows       = 192
+	exactDimension  = 64 // below it float64 costs little
 )
 
 func (c MatrixConfig) withDefaults() (MatrixConfig, error) {

@@ -103,8 +103,7 @@ type Sem struct {
 // A source of up to exactTriples triples, or of fewer than exactDimension
 // dimensions, is always summed in float64: there it costs little.
 const (
-	exactTriples   = 4096
-	exactDimension = 64
+	exactTriples = 4096
 )
 
 // Unlimited as [Sem.Budget] scores all triples of every source, however many.

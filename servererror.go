@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"example.com/eci/internal/quote"
 	"example.com/eci/internal/refusal"
 	"example.com/eci/internal/secret"
 )
@@ -41,27 +40,6 @@ type ServerError struct {
 	wait    time.Duration // for so long, if the server said so
 	ofTexts bool          // other texts, or fewer, may fare better
 }
-
-// TextError is one text that an encoder cannot embed, though it embeds others. It
-// wraps ErrEmbedder and Err.
-// Goroutines may share one that none of them changes.
-type TextError struct {
-	// Index is the position of the text in the call, from 0.
-	Index int
-	// Text is the text, without a prefix.
-	Text string
-	// Err is the cause, such as a [ServerError].
-	Err error
-}
-
-// Error names the text by its beginning, its length and its SHA-256, and the
-// cause.
-func (e *TextError) Error() string {
-	return fmt.Sprintf("eci: %v: text %d, %q, of %d bytes (SHA-256 %s): %v", ErrEmbedder, e.Index+1, excerpt(e.Text), len(e.Text), quote.Digest(e.Text), bareError{e.Err})
-}
-
-// Unwrap returns ErrEmbedder and the cause.
-func (e *TextError) Unwrap() []error { return []error{ErrEmbedder, e.Err} }
 
 // Error names URL, status, cause, the answer's beginning and what to try.
 func (e *ServerError) Error() string {

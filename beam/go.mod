@@ -83,8 +83,5 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-replace example.com/eci => ../
 
-replace example.com/eci/formats => ../formats
 
-replace example.com/eci/cmd/eci => ../cmd/eci

@@ -149,7 +149,6 @@ type found struct {
 	query, positive, negative       string // "" for none
 	queryID, positiveID, negativeID string
 	numbered                        []string // negatives with a number, in its order
-	padded                          bool     // numbered negatives may be absent
 	doubt                           []string // weak names of which none is better
 }
 

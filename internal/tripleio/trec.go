@@ -364,39 +364,6 @@ func (in *input) runObjects(s *textfile.Stream) runLines {
 	}
 }
 
-// runEntries reads a run that is one JSON object: of each query an object of scores
-// by document, or a list of documents, the best first.
-func runEntries(s *textfile.Stream) runLines {
-	return func(yield func(line int, r runLine, err error) bool) {
-		jsonrow.Entries(s.Reader, func(row int, query string, value []byte, err error) bool {
-			if err != nil {
-				return yield(row, runLine{}, err)
-			}
-			if end, err := jsonrow.SkipValue(value, 0, 1); err != nil || end != len(value) {
-				return yield(row, runLine{}, fmt.Errorf("%w: query %q: %w", fault.Malformed, quote.Clip(query), err))
-			}
-			more := true
-			if value[0] == '[' {
-				err = jsonrow.EachElement(value, func(k int, raw []byte) error {
-					if more = yield(row, runLine{query, idOf(raw), -float64(k)}, nil); !more {
-						return errStopped
-					}
-					return nil
-				})
-				return more
-			}
-			err = jsonrow.EachField(value, func(name, raw []byte) error {
-				r, err := runLineOf([]byte(query), name, raw, byScore)
-				if more = yield(row, r, err); !more {
-					return errStopped
-				}
-				return nil
-			})
-			return more && err == nil
-		})
-	}
-}
-
 // runRows groups the lines of a run by query. Each query that has relevant documents
 // is one row: they are its positives, and every retrieved document that is not
 // relevant is a negative, best first: by score, as trec_eval does, or by rank, and
