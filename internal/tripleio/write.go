@@ -217,7 +217,7 @@ func (t *Writer) object(v any, called func(e Extra) string, group []Record) erro
 	if err := t.json.Encode(v); err != nil {
 		return fmt.Errorf("%w: %w", fault.Malformed, err)
 	}
-	taken := map[string]bool{}
+	taken, done := map[string]bool{}, map[string]bool{}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(bytes.TrimSpace(t.scratch.Bytes()), &fields); err != nil {
 		return fmt.Errorf("%w: %w", fault.Malformed, err)
@@ -228,10 +228,11 @@ func (t *Writer) object(v any, called func(e Extra) string, group []Record) erro
 	extras := bytes.Buffer{}
 	for i := range group {
 		for _, e := range group[i].Extra {
-			name := called(e)
-			if taken[name] {
+			name, key := called(e), e.Of+"\x00"+e.Name
+			if done[key] || taken[name] {
 				continue
 			}
+			done[key] = true
 			value, lists := common(group, e)
 			if lists {
 				name = called(Extra{Name: e.Name, Of: "negative"})
@@ -241,8 +242,8 @@ func (t *Writer) object(v any, called func(e Extra) string, group []Record) erro
 				continue
 			}
 			taken[name] = true
-			key, _ := json.Marshal(name) // a string always can be
-			fmt.Fprintf(&extras, ",%s:%s", key, value)
+			quoted, _ := json.Marshal(name) // a string always can be
+			fmt.Fprintf(&extras, ",%s:%s", quoted, value)
 		}
 	}
 	t.tail(extras.Bytes())
