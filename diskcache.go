@@ -165,7 +165,7 @@ func (c *DiskCache) Close() error {
 func (c *DiskCache) keys(r role, texts []string) []vecstore.Key {
 	identity := ""
 	switch e := c.config.Embedder.(type) {
-	case batchKeeper: // the other role's prefix changes nothing
+	case *Server: // the other role's prefix changes nothing
 		identity = e.identity(r)
 	case IdentifiedEmbedder:
 		identity = e.Identity()
@@ -231,19 +231,11 @@ func (c *DiskCache) embed(ctx context.Context, r role, texts []string) ([][]floa
 	return vectors, nil
 }
 
-// batchKeeper is an embedder that knows what the vectors of one role depend on, and
-// hands over what it has batch by batch, so that it is kept even if a later batch
-// fails.
-type batchKeeper interface {
-	identity(r role) string
-	embed(ctx context.Context, r role, texts []string, keep func(first int, vectors [][]float32) error) error
-}
-
 // ask has the embedder embed texts and hands over what it returns, batch by
 // batch, with the position of the first text.
 func (c *DiskCache) ask(ctx context.Context, r role, texts []string, keep func(int, [][]float32) error) error {
-	if e, ok := c.config.Embedder.(batchKeeper); ok {
-		return e.embed(ctx, r, texts, keep)
+	if s, ok := c.config.Embedder.(*Server); ok {
+		return s.embed(ctx, r, texts, keep)
 	}
 	size := textsPerCall
 	if _, ok := c.config.Embedder.(QueryBatchEmbedder); r == queryRole && !ok {

@@ -89,7 +89,7 @@ func meaningOf(name string) meaning {
 		}
 	}
 	bare := strings.TrimRight(n, "0123456789")
-	if digits := n[len(bare):]; digits != "" && len(digits) < 7 {
+	if digits := n[len(bare):]; digits != "" && len(digits) < 10 {
 		if m, ok := aliasOf(strings.TrimSuffix(bare, "_")); ok && m.role == negativeRole {
 			m.number = 0
 			for _, c := range digits {

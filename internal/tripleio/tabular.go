@@ -185,11 +185,15 @@ func headerColumns(header []string, s shape, named bool) (columns, error) {
 	if named {
 		f.own(header, s)
 	}
+	places := make(map[string]int, len(header)) // a search for each of a million columns would not end
+	for i, name := range slices.Backward(header) {
+		places[name] = i
+	}
 	at := func(name string) int {
 		if name == "" {
 			return -1
 		}
-		return slices.Index(header, name)
+		return places[name]
 	}
 	c := columns{width: len(header), query: at(f.query), positive: at(f.positive), queryID: at(f.queryID), positiveID: at(f.positiveID), negID: at(f.negativeID), source: -1}
 	if k, ok := seen["source"]; ok {
