@@ -71,6 +71,7 @@ type Choice struct {
 
 // Chosen is a triple with its influence. It is as valid as the triples of the
 // source are.
+// It belongs to the goroutine that ranges over the sequence.
 type Chosen struct {
 	// Triple is the row as the source yields it.
 	Triple

@@ -141,13 +141,23 @@ type side struct {
 
 var sideNames = [3]string{"query", "positive", "negative"}
 
-// sides are the three texts; one without an id is looked up by itself.
-func (r *Record) sides() [3]side {
+// texts are the three texts as the triple has them.
+func (r *Record) texts() [3]side {
 	return [3]side{
-		{queryRole, cmp.Or(r.QueryID, r.QueryText), r.QueryText, r.QueryVector},
-		{documentRole, cmp.Or(r.PositiveID, r.PositiveText), r.PositiveText, r.PositiveVector},
-		{documentRole, cmp.Or(r.NegativeID, r.NegativeText), r.NegativeText, r.NegativeVector},
+		{queryRole, r.QueryID, r.QueryText, r.QueryVector},
+		{documentRole, r.PositiveID, r.PositiveText, r.PositiveVector},
+		{documentRole, r.NegativeID, r.NegativeText, r.NegativeVector},
 	}
+}
+
+// sides are the three texts as tables know them; one without an id is looked up by
+// itself.
+func (r *Record) sides() [3]side {
+	texts := r.texts()
+	for k := range texts {
+		texts[k].id = cmp.Or(texts[k].id, texts[k].text)
+	}
+	return texts
 }
 
 // embed fills the vectors of distinct texts of one role, in calls of at most

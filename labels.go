@@ -50,7 +50,7 @@ func (l *labels) offer(source string, rec *Record, query, positive fingerprint) 
 	l.offered++
 	l.offerQuery(source, rec, positive)
 	l.pairs.Offer(tripleHash(l.seed, query, positive, fingerprint{}), func() labeledPair {
-		sides := rec.sides()
+		sides := rec.texts()
 		for k := range sides {
 			sides[k].vector = slices.Clone(sides[k].vector)
 		}
@@ -83,7 +83,7 @@ func (l *labels) offerQuery(source string, rec *Record, positive fingerprint) {
 	key := rec.queryKey()
 	at := origin{source, rec.File, rec.Row, l.offered}
 	q := l.queries.Offer(mix64(key^mix64(l.seed)), func() labeledQuery {
-		side := rec.sides()[0]
+		side := rec.texts()[0]
 		side.vector = slices.Clone(side.vector)
 		return labeledQuery{key: key, group: int(key % foldGroups), query: side, at: at, seen: make(map[fingerprint]bool)}
 	})
@@ -91,7 +91,7 @@ func (l *labels) offerQuery(source string, rec *Record, positive fingerprint) {
 		return
 	}
 	q.seen[positive] = true
-	side := rec.sides()[1]
+	side := rec.texts()[1]
 	side.vector = slices.Clone(side.vector)
 	q.positives = append(q.positives, located{side, sideNames[1], at})
 }
@@ -155,7 +155,9 @@ func (r *run) unitVectors(ctx context.Context, texts []located, lenient bool) ([
 	// In the order of reading, so that an error is that of the first row with one.
 	slices.SortStableFunc(reading, func(a, b int) int { return cmp.Compare(texts[a].at.order, texts[b].at.order) })
 	for _, i := range reading {
-		v, err := r.findOne(b, texts[i].side)
+		at := texts[i].side
+		at.id = cmp.Or(at.id, at.text) // as tables know it
+		v, err := r.findOne(b, at)
 		if err != nil && !(lenient && usual(err)) {
 			return nil, texts[i].wrap(err)
 		}

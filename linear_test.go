@@ -93,7 +93,7 @@ func TestErrorsAreShort(t *testing.T) {
 		{"a field that is missing", good + `{"query":"q",` + fields.String() + `"x":1}`, "", ""},
 		{"an id that is no id", good + `{"query":"q","positive":"p","negative":"n","query_id":[` + long + `]}`, "", ""},
 		{"a long id without a text", `{"query_id":"q","positive_id":"d1","negative_id":"` + long + `"}`, corpus, ""},
-		{"an id twice", good, corpus + long + "\tx\n" + long + "\tx\n", ""},
+		{"an id twice", good, corpus + long + "\tx\n" + long + "\ty\n", ""},
 		{"a source that the first row has not", good + `{"query":"q","positive":"p","negative":"n","source":"` + long + `"}`, "", ""},
 		{"a number that is too large", good + `{"query":"q","positive":"p","negative":"n","query_vector":[` + strings.Repeat("1", 1<<18) + `]}`, "", ""},
 		{"columns with one name", header, "", ""},

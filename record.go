@@ -38,7 +38,8 @@ type Record struct {
 
 // Extra is a field of a row besides texts, ids and vectors: a teacher's score, a
 // prompt, a weight. Of says whose it is: "" the row's, "positive" or "negative" that
-// document's, as scores in lists are. Value is JSON. It is a value.
+// document's, as scores in lists are. Value is JSON.
+// It is a value, which goroutines may share.
 type Extra = tripleio.Extra
 
 // UnmarshalJSON reads a record; on an error, ErrMalformed, r is unchanged. A null

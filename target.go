@@ -192,7 +192,7 @@ func (a *aim) offer(r *run, queries []Document, documents map[string]Document) e
 				QueryText: q.Text, QueryID: q.ID, QueryVector: q.Vector,
 				PositiveText: d.Text, PositiveID: d.ID, PositiveVector: d.Vector, Row: i + 1,
 			}
-			sides := rec.sides()
+			sides := rec.texts()
 			r.labels.offer(a.name(), rec, located{side: sides[0]}.fingerprint(), located{side: sides[1]}.fingerprint())
 		}
 		if !found {

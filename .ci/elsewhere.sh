@@ -5,7 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 for system in windows darwin; do
-	for module in $(go list -m -f '{{.Dir}}'); do
+	# Beam takes minutes to build for each system.
+	for module in $(go list -m -f '{{.Dir}}' | grep -v '/beam$'); do
 		(cd "$module" && GOOS=$system go vet ./...)
 	done
 done
