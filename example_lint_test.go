@@ -27,7 +27,7 @@ func ExampleLinter() {
 		fmt.Println(f.Severity, f.Kind, f.Count, f.Examples[0])
 	}
 	// Output:
-	// error malformed-row 1 mined.jsonl, row 6 (missing field: want negative or negative_1 or negative_id, have positive, query, query_id)
+	// error malformed-row 1 mined.jsonl, row 6 (missing field: want negative or negative_1, have positive, query, query_id)
 	// error near-identical 1 mined.jsonl, row 2: "seven minutes  for a firm yolk."
 	// error false-negative 1 mined.jsonl, row 4: "Every three weeks."
 	// warning mojibake 1 mined.jsonl, row 5: "A cafÃ© in Paris."

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"example.com/eci"
@@ -181,7 +182,9 @@ func FuzzCharacterNGrams(f *testing.F) {
 		if n <= 0 {
 			length = 4
 		}
-		for _, word := range (eci.Words{}).AppendTokens(nil, text) {
+		// Whole runs of letters and digits, which Words splits in some scripts.
+		for _, word := range strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+			word = strings.Map(unicode.ToLower, word)
 			runes := []rune(word)
 			if len(runes) <= length {
 				want = append(want, word)
