@@ -38,6 +38,17 @@ type trainingSource struct {
 // folder of a file system. Only queries of the sources with a relevant document in
 // the pool are looked at.
 func open(files fs.FS, folder string) (*collection, error) {
+	c, err := openTask(files, folder)
+	if err == nil && len(c.sources) == 0 {
+		c.vectors.Close()
+		return nil, errors.New("no files sources/*")
+	}
+	return c, err
+}
+
+// openTask is open for a task to be looked at, which needs no sources: its queries
+// are then those with a judgment.
+func openTask(files fs.FS, folder string) (*collection, error) {
 	sub, err := fs.Sub(files, folder)
 	if err != nil {
 		return nil, err

@@ -37,7 +37,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -143,9 +142,6 @@ func run(ctx context.Context, out io.Writer, p *progress, files fs.FS, folder st
 		return err
 	}
 	defer c.vectors.Close()
-	if len(c.sources) == 0 {
-		return errors.New("no files sources/*")
-	}
 	if err := c.choose(o.names); err != nil {
 		return err
 	}

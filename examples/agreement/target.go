@@ -15,7 +15,7 @@ import (
 // studyTarget forecasts what the sources do to another task, trains on them, and
 // compares.
 func (c *collection) studyTarget(ctx context.Context, out io.Writer, p *progress, o options, folder string) error {
-	task, err := open(os.DirFS(o.target), folder)
+	task, err := openTask(os.DirFS(o.target), folder)
 	if err != nil {
 		return fmt.Errorf("-target %s: %w", o.target, err)
 	}
