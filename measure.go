@@ -73,7 +73,9 @@ func (t Totals) mean(sum float64) float64 {
 	return sum / float64(t.Triples)
 }
 
-func (t *Totals) add(o *Totals) {
+// Add adds the sums of other triples. UniqueNegatives is added too, which is right
+// for triples that share no negative.
+func (t *Totals) Add(o *Totals) {
 	t.Triples += o.Triples
 	t.UniqueNegatives += o.UniqueNegatives
 	t.Identical += o.Identical

@@ -356,7 +356,7 @@ func (a *accumulator) score(ctx context.Context, source Source, skipped map[stri
 		s.Components = append(s.Components, c.Name())
 	}
 	for g := range a.totals {
-		s.Totals.add(&a.totals[g])
+		s.Totals.Add(&a.totals[g])
 	}
 	s.Totals.UniqueNegatives = len(a.negatives)
 	if s.Totals.Triples == 0 {
@@ -426,7 +426,7 @@ func (a *accumulator) leaveOut(all Totals, fn func(g int, t Totals)) {
 		var t Totals
 		for h := range a.totals {
 			if h != g {
-				t.add(&a.totals[h])
+				t.Add(&a.totals[h])
 			}
 		}
 		t.UniqueNegatives = all.UniqueNegatives - only[g]

@@ -198,7 +198,7 @@ func (fn *sumFn) AddInput(s sums, w weighed) (sums, error) {
 			return s, err
 		}
 	}
-	s.add(&w.Totals)
+	s.totals.Add(&w.Totals)
 	return s, s.matrix.Add(w.Group, 1, w.Residual)
 }
 
@@ -209,35 +209,11 @@ func (fn *sumFn) MergeAccumulators(a, b sums) (sums, error) {
 	case a.matrix == nil:
 		return b, nil
 	}
-	a.add(&b.totals)
+	a.totals.Add(&b.totals)
 	return a, a.matrix.Merge(b.matrix)
 }
 
 func (fn *sumFn) ExtractOutput(s sums) sums { return s }
-
-// add adds totals, but for the distinct negatives.
-func (s *sums) add(o *eci.Totals) { s.totals = addTotals(s.totals, o) }
-
-func addTotals(t eci.Totals, o *eci.Totals) eci.Totals {
-	t.Triples += o.Triples
-	t.Identical += o.Identical
-	t.Safe += o.Safe
-	t.Weight += o.Weight
-	t.WeightSquares += o.WeightSquares
-	t.PositiveSimilarity += o.PositiveSimilarity
-	t.NegativeSimilarity += o.NegativeSimilarity
-	t.Overlap += o.Overlap
-	t.Loss += o.Loss
-	t.Gradient += o.Gradient
-	t.Trace += o.Trace
-	if t.Factors == nil {
-		t.Factors = make([]float64, len(o.Factors))
-	}
-	for k, f := range o.Factors {
-		t.Factors[k] += f
-	}
-	return t
-}
 
 // negativesFn names the negatives of a source, to count them once.
 type negativesFn struct{}
@@ -307,7 +283,7 @@ func (fn *assembleFn) ProcessElement(_ context.Context, source string, groups fu
 	}
 	for g := range byGroup { // in the order of the groups, whatever they arrived in
 		if byGroup[g].Triples > 0 {
-			out.Totals = addTotals(out.Totals, &byGroup[g])
+			out.Totals.Add(&byGroup[g])
 		}
 	}
 	var n int64

@@ -62,15 +62,11 @@ func (a *app) runAgree(c *cobra.Command, f *agreeFlags, files []string) error {
 	m := a.meter()
 	defer m.stop()
 	o.sem.Progress = m.report()
-	var scorer eci.Scorer = o.sem
 	ahead, err := f.lookahead(&f.inputs, o)
 	if err != nil {
 		return err
 	}
-	if ahead != nil {
-		scorer = ahead
-	}
-	ranking, err := rankWith(c.Context(), o, scorer)
+	ranking, err := rankWith(c.Context(), o, o.scorer(ahead))
 	if err != nil {
 		return err
 	}

@@ -120,7 +120,7 @@ func (a *app) runChoose(ctx context.Context, f *selectFlags, o *opened) error {
 		return err
 	}
 	if len(targets) > 0 {
-		ahead.Pool, ahead.Relevant, ahead.Target = nil, nil, targets[0]
+		aimAt(ahead, targets[0])
 	}
 	choose := eci.Choose{Lookahead: *ahead, Keep: share, NoCheck: f.noCheck, CheckByTraining: f.checkByTraining}
 	choice, err := choose.From(ctx, source, others...)

@@ -80,6 +80,14 @@ func (f *forecasting) lookahead(in *inputs, o *opened) (*eci.Lookahead, error) {
 	return ahead, nil
 }
 
+// scorer is what to compare by: the forecast, or the information where there is none.
+func (o *opened) scorer(ahead *eci.Lookahead) eci.Scorer {
+	if ahead != nil {
+		return ahead
+	}
+	return o.sem
+}
+
 // rankWith ranks, and lets the ranking speak of flags.
 func rankWith(ctx context.Context, o *opened, scorer eci.Scorer) (*eci.Ranking, error) {
 	ranking, err := eci.Rank(ctx, scorer, o.sources...)

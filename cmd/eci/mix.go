@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
 	"iter"
 	"maps"
 	"slices"
@@ -11,6 +10,7 @@ import (
 
 	"example.com/eci"
 	"example.com/eci/cmd/eci/report"
+	"example.com/eci/internal/hash64"
 	"github.com/spf13/cobra"
 )
 
@@ -138,13 +138,9 @@ func (f *mixFlags) find(ctx context.Context, a *app, o *opened) (out mixed, err 
 	defer m.stop()
 	o.sem.Progress = m.report()
 	o.sem.NoChecks = true // they do not enter a mixture
-	var scorer eci.Scorer = o.sem
 	ahead, err := f.lookahead(&f.inputs, o)
 	if err != nil {
 		return out, err
-	}
-	if ahead != nil {
-		scorer = ahead
 	}
 	if len(f.targets) > 0 {
 		f.combine = true
@@ -152,9 +148,9 @@ func (f *mixFlags) find(ctx context.Context, a *app, o *opened) (out mixed, err 
 		if err != nil {
 			return out, err
 		}
-		ahead.Pool, ahead.Relevant, ahead.Target = nil, nil, targets[0]
+		aimAt(ahead, targets[0])
 	}
-	ranking, err := rankWith(ctx, o, scorer)
+	ranking, err := rankWith(ctx, o, o.scorer(ahead))
 	if err != nil {
 		return out, err
 	}
@@ -346,11 +342,8 @@ func assign(ctx context.Context, shares []share, seed uint64) (map[string]int, e
 
 // uniform maps a text to [0, 1) by a seeded hash.
 func uniform(key string, seed uint64) float64 {
-	h := fnv.New64a()
-	h.Write([]byte(key))
-	x := h.Sum64() ^ seed*0x9e3779b97f4a7c15
-	// The finaliser of SplitMix64: FNV alone leaves the high bits of short keys uneven.
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return float64((x^x>>31)>>11) / (1 << 53)
+	const golden = 0x9e3779b97f4a7c15 // which Mix adds first
+	// FNV alone leaves the high bits of short keys uneven.
+	x := hash64.Mix((hash64.FNV1a(hash64.Offset, key) ^ seed*golden) - golden)
+	return float64(x>>11) / (1 << 53)
 }

@@ -151,10 +151,8 @@ func (f *rankFlags) scorer(o *opened) (eci.Scorer, error) {
 		return &eci.Race{Lookahead: ahead}, nil
 	case f.race:
 		return &eci.Race{Sem: *o.sem}, nil
-	case ahead != nil:
-		return ahead, nil
 	}
-	return o.sem, nil
+	return o.scorer(ahead), nil
 }
 
 // rankResult is a ranking for printing.

@@ -85,6 +85,11 @@ func (f *targeting) openTargets(ctx context.Context, in *inputs, o *opened, pool
 	return out, nil
 }
 
+// aimAt has a forecast look at a target, which has its own pool and judgments.
+func aimAt(ahead *eci.Lookahead, t *eci.Target) {
+	ahead.Pool, ahead.Relevant, ahead.Target = nil, nil, t
+}
+
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
@@ -112,7 +117,7 @@ func (f *rankFlags) rankForTargets(ctx context.Context, a *app, o *opened, ahead
 			}
 		}
 		scorer := *ahead
-		scorer.Pool, scorer.Relevant, scorer.Target = nil, nil, t
+		aimAt(&scorer, t)
 		if len(targets) > 1 && scorer.Sem.Checkpoint != "" {
 			scorer.Sem.Checkpoint = filepath.Join(scorer.Sem.Checkpoint, fmt.Sprintf("target-%d", len(rankings)+1))
 		}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"math"
 	"slices"
+
+	"example.com/eci/internal/hash64"
 )
 
 // Best chooses within every pair the share of its triples with the highest
@@ -42,9 +44,6 @@ type Trial struct {
 	// looked at: after the chosen triples, as many drawn blindly from the same pairs
 	// (the mean over draws), all of them, and as many with the lowest influence.
 	Chosen, Random, All, Opposite []float64
-	// Triples is the number of triples that were chosen from, over the folds, and
-	// Kept that of the chosen ones.
-	Triples, Kept int
 }
 
 // Selections are the triples that a trial compares for one fold of queries, by
@@ -149,7 +148,6 @@ func (s *Space) Choose(ctx context.Context, k int, source Source, pairs []uint64
 
 // add measures the selections of one fold.
 func (t *Trial) add(s *Selections, after func(held, triples []int) ([]float64, error)) error {
-	t.Triples, t.Kept = t.Triples+len(s.All), t.Kept+len(s.Chosen)
 	for _, of := range []struct {
 		into  *[]float64
 		draws [][]int
@@ -184,15 +182,11 @@ func (s *Space) after(ctx context.Context, source Source, triples []int) ([]floa
 	return gains, nil
 }
 
-// drawn are n scores that depend on nothing but their seed (the finalizer of
-// SplitMix64, Steele, Lea and Flood 2014).
+// drawn are n scores that depend on nothing but their seed.
 func drawn(n int, seed uint64) []float64 {
 	scores := make([]float64, n)
 	for i := range scores {
-		x := (seed+1)*0x9e3779b97f4a7c15 + uint64(i)*0xbf58476d1ce4e5b9
-		x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-		x = (x ^ x>>27) * 0x94d049bb133111eb
-		scores[i] = float64((x ^ x>>31) >> 11)
+		scores[i] = float64(hash64.Mix(seed*0x9e3779b97f4a7c15+uint64(i)*0xbf58476d1ce4e5b9) >> 11)
 	}
 	return scores
 }
