@@ -157,7 +157,7 @@ func (config MatrixConfig) readGroups(counts, kinds, sums []byte) ([]matrixGroup
 		if total += n; n > math.MaxInt32<<20 || total > math.MaxInt32<<20 {
 			return nil, fmt.Errorf("group %d has %d triples", i, n)
 		}
-		if kind >= gram.Forms || kind != gram.FormTriangle && n > uint64(len(sums)/(4*d)) {
+		if kind >= gram.Forms || kind != gram.FormTriangle && (n == 0 || n > uint64(len(sums)/(4*d))) {
 			return nil, fmt.Errorf("group %d of %d triples has form %d", i, n, kind)
 		}
 		groups[i].triples = int(n)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/eci"
+	"example.com/eci/internal/token"
 )
 
 func TestTokenizers(t *testing.T) {
@@ -164,8 +165,8 @@ func TestCalibrationTakenWithOwnTokenizer(t *testing.T) {
 	}
 }
 
-// FuzzWords: tokens are the maximal runs of letters and digits, lower-cased, and
-// coverage and overlap stay in [0, 1] and know equal texts.
+// FuzzWords: tokens are the maximal runs of letters and digits, lower-cased, where
+// every script has spaces (internal/token has the twin of the others), and coverage and overlap stay in [0, 1] and know equal texts.
 func FuzzWords(f *testing.F) {
 	for _, seed := range []string{"", "The cat", "Größe 東京 ١٢", "a\xffb", "İstanbul", "ﬀ x_y"} {
 		f.Add(seed, "another text")
@@ -178,7 +179,7 @@ func FuzzWords(f *testing.F) {
 		}) {
 			want = append(want, strings.ToLower(run))
 		}
-		if diff := cmp.Diff(want, tokens); diff != "" {
+		if diff := cmp.Diff(want, tokens); diff != "" && !strings.ContainsFunc(a, token.Spaceless) {
 			t.Error(diff)
 		}
 		l := eci.NewLexicon(nil)

@@ -121,7 +121,7 @@ func (o *Opener) Raw(path string) (file fs.File, err error) {
 }
 
 // Open opens a file and undoes its compression, told by the first bytes. It
-// refuses what is not UTF-8 text.
+// refuses what is no text at all.
 func (o *Opener) Open(path string) (*Stream, error) {
 	raw, err := o.Raw(path)
 	if err != nil {
@@ -175,28 +175,16 @@ func (s *Stream) decode(raw io.Reader, decoders Decoders) error {
 		}
 		break
 	}
-	if err := checkText(head); err != nil {
-		return err
-	}
-	if head, _ = s.Peek(BufferSize); !validPrefix(head) {
-		return NotUTF8()
-	}
-	return nil
+	return checkText(head)
 }
 
-// NotUTF8 is the error of a text that is not UTF-8.
-func NotUTF8() error {
-	return fmt.Errorf("%w: not UTF-8 text; if it is Latin-1 or Windows-1252, convert it: iconv -f WINDOWS-1252 -t UTF-8", fault.Malformed)
-}
-
-// validPrefix reports whether a text that may be cut within a character is UTF-8.
-func validPrefix(text []byte) bool {
-	for cut := 0; cut < utf8.UTFMax && cut <= len(text); cut++ {
-		if utf8.Valid(text[:len(text)-cut]) {
-			return cut == 0 || !utf8.FullRune(text[len(text)-cut:])
-		}
+// CheckUTF8 refuses a line that is not UTF-8: it may be broken, or all of the file
+// may be in another encoding.
+func CheckUTF8(line []byte) error {
+	if utf8.Valid(line) {
+		return nil
 	}
-	return false
+	return fmt.Errorf("%w: not UTF-8 text; if the file is Latin-1 or Windows-1252, convert it: iconv -f WINDOWS-1252 -t UTF-8", fault.Malformed)
 }
 
 func needsDecoder(name string) string {

@@ -98,6 +98,9 @@ func (t *textFile) scan(s *textfile.Stream, fn func(id, text string, row int, of
 		if err == io.EOF {
 			err = fmt.Errorf("%w: the file is empty", fault.Format)
 		}
+		if err == nil {
+			err = textfile.CheckUTF8(line)
+		}
 		if err == nil && lines.Row == 1 {
 			err = t.layout.detect(line)
 		}

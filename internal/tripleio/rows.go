@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"example.com/eci/internal/fault"
 	"example.com/eci/internal/jsonrow"
@@ -54,8 +53,8 @@ func (d *rowDecoder) decode(raw []byte) (*row, error) {
 	o := &d.object
 	d.row = row{positives: d.row.positives[:0], negatives: d.row.negatives[:0]}
 	d.pairs = false
-	if !utf8.Valid(raw) {
-		return nil, textfile.NotUTF8()
+	if err := textfile.CheckUTF8(raw); err != nil {
+		return nil, err
 	}
 	if d.format == Arrays {
 		return &d.row, d.array(raw)

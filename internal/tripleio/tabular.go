@@ -294,7 +294,7 @@ func (c *columns) row(r *row, cells []string) error {
 	}
 	for _, cell := range cells {
 		if !utf8.ValidString(cell) {
-			return textfile.NotUTF8()
+			return textfile.CheckUTF8([]byte(cell))
 		}
 	}
 	at := func(k int) string {

@@ -49,6 +49,9 @@ func ReadLines(name, path string, from *textfile.Opener) (*Table, error) {
 			err = from.Fits(s, 4*int64(len(m.data)))
 		}
 		if err == nil {
+			err = textfile.CheckUTF8(raw)
+		}
+		if err == nil {
 			err = o.Parse(raw)
 		}
 		var id string

@@ -116,6 +116,9 @@ func readIDs(name, path string, from *textfile.Opener) (ids []string, err error)
 		if err == nil {
 			err = from.Fits(s, lines.End)
 		}
+		if err == nil {
+			err = textfile.CheckUTF8(line)
+		}
 		if err != nil {
 			return nil, &fault.RowError{File: name, Row: lines.Row, Err: err}
 		}
