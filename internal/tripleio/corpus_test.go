@@ -223,8 +223,12 @@ func FuzzCorpus(f *testing.F) {
 				t.Errorf("%q: %q, error %v; loaded %q", id, text, err, want)
 			}
 		}
-		if len(plain.index) != len(loaded.loaded) {
-			t.Errorf("%d entries, loaded %d", len(plain.index), len(loaded.loaded))
+		ids := make(map[uint64]bool) // an id may be there twice, with one text
+		for _, entry := range plain.index {
+			ids[entry.hash] = true
+		}
+		if len(ids) != len(loaded.loaded) {
+			t.Errorf("%d ids, loaded %d", len(ids), len(loaded.loaded))
 		}
 	})
 }
