@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"iter"
 
+	"example.com/eci/internal/cores"
 	"example.com/eci/internal/textfile"
 	"example.com/eci/internal/tripleio"
 )
@@ -99,15 +100,20 @@ func (f *Files) Sources(paths ...string) ([]Source, error) {
 	return sources, nil
 }
 
-// sourceOfFile yields the records of a file as triples, without a copy.
+// sourceOfFile yields the records of a file as triples, without a copy. They are
+// read while those before are worked on.
 func sourceOfFile(s tripleio.Source) Source {
+	records := cores.Ahead(s.Records)
 	return Source{Name: s.Name, Triples: func(yield func(Triple, error) bool) {
-		s.Records(func(r *tripleio.Record, err error) bool {
-			if err != nil {
-				return yield(nil, err)
+		for r, err := range records {
+			var t Triple
+			if err == nil {
+				t = (*Record)(r)
 			}
-			return yield((*Record)(r), nil)
-		})
+			if !yield(t, err) {
+				return
+			}
+		}
 	}}
 }
 

@@ -8,11 +8,9 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
-
 	"example.com/eci/internal/least"
 	"example.com/eci/internal/sketch"
+	"example.com/eci/internal/syrk"
 )
 
 // labels are what the labeled pairs of all sources tell: neutral ground, on
@@ -309,7 +307,7 @@ func scalesOf(queries, positives []unitVector, keys []uint64) scales {
 		rows := min(similarityRows, n-i)
 		block.fill(queries[i:i+rows], positives)
 		for r := range rows {
-			line := block.values[r*n : (r+1)*n]
+			line := block.values[r*block.stride:][:n]
 			positive := line[i+r]
 			own.add(positive)
 			for j, s := range line {
@@ -330,32 +328,52 @@ func scalesOf(queries, positives []unitVector, keys []uint64) scales {
 	}
 }
 
-// similarityRows is the number of queries whose similarities are taken at once.
-const similarityRows = 64
+// similarityRows is the number of queries whose similarities are taken at once,
+// documentRows that of the documents that are packed together.
+const (
+	similarityRows = 64
+	documentRows   = 4 * syrk.RightBlock
+)
 
 // similarityBlock holds the cosines of a block of queries and all documents.
 type similarityBlock struct {
-	queries, documents, values []float64
+	queries   syrk.Left64
+	documents []syrk.Right64
+	rows      []float64
+	values    []float64 // stride of them a query
+	stride    int
 }
 
-// fill sets values[r*len(documents)+j] to the cosine of queries[r] and
-// documents[j]. The documents are converted at the first call only: they must be
-// the same at every call.
+// fill sets values[r*stride+j] to the cosine of queries[r] and documents[j]. The
+// documents are packed at the first call only: they must be the same at every call.
 func (b *similarityBlock) fill(queries, documents []unitVector) {
-	d := len(queries[0].data)
+	n, d := len(documents), len(queries[0].data)
 	if b.documents == nil {
-		b.documents = b.rows(nil, documents)
-		b.values = make([]float64, similarityRows*len(documents))
+		b.documents = make([]syrk.Right64, (n+documentRows-1)/documentRows)
+		parallel(len(b.documents), func(lo, hi int) {
+			var rows []float64
+			for i := lo; i < hi; i++ {
+				block := documents[i*documentRows : min(n, (i+1)*documentRows)]
+				rows = appendUnit(rows[:0], block)
+				b.documents[i].Pack(rows, len(block), d, d)
+			}
+		})
+		b.stride = len(b.documents) * documentRows
+		b.values = make([]float64, similarityRows*b.stride)
 	}
-	b.queries = b.rows(b.queries[:0], queries)
-	blas64.Gemm(blas.NoTrans, blas.Trans, 1,
-		blas64.General{Rows: len(queries), Cols: d, Stride: d, Data: b.queries},
-		blas64.General{Rows: len(documents), Cols: d, Stride: d, Data: b.documents}, 0,
-		blas64.General{Rows: len(queries), Cols: len(documents), Stride: len(documents), Data: b.values})
+	b.rows = appendUnit(b.rows[:0], queries)
+	b.queries.Pack(b.rows, len(queries), d, d)
+	clear(b.values)
+	parallel(len(b.documents), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			first := i * documentRows
+			syrk.Multiply64(b.values[first:], b.stride, &b.queries, 0, len(queries), &b.documents[i], 0, min(documentRows, n-first), 0)
+		}
+	})
 }
 
-// rows appends unit vectors in float64 to dst, row by row.
-func (*similarityBlock) rows(dst []float64, vectors []unitVector) []float64 {
+// appendUnit appends the vectors at unit length, in float64, row by row.
+func appendUnit(dst []float64, vectors []unitVector) []float64 {
 	for _, v := range vectors {
 		for _, x := range v.data {
 			dst = append(dst, float64(x)*v.inverse)
