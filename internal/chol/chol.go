@@ -48,7 +48,7 @@ type kernel struct {
 }
 
 const (
-	block     = 64 // rows of the factor that are computed together
+	block     = 128 // rows of the factor that are computed together
 	chunkRows = 96 // rows that stay in a second-level cache while a block is subtracted
 	maxRows   = 8
 	maxTile   = 8 * 24
