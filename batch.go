@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"example.com/eci/internal/cores"
 	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/dots"
 )
@@ -394,5 +395,10 @@ func loss(margin, temperature, residualNorm float64) (value, gradient float64) {
 	return softplus(x), sigmoid(x) * residualNorm / temperature
 }
 
-// inside keeps a value that rounding may have pushed out of [lo, hi].
+// clamp keeps a value that rounding may have pushed out of [lo, hi].
 func clamp(x, lo, hi float64) float64 { return math.Max(lo, math.Min(hi, x)) }
+
+// parallel splits 0..n-1 into one contiguous range a core and calls work on each
+// range concurrently. Work on different indices must be independent, so that the
+// result does not depend on the number of cores.
+func parallel(n int, work func(lo, hi int)) { cores.Split(0, n, work) }

@@ -380,10 +380,11 @@ func (a *accumulator) score(ctx context.Context, source Source, skipped map[stri
 func (a *accumulator) information(ctx context.Context, s *Score, without *[]float64) (err error) {
 	m := a.matrix
 	s.Matrix = m
-	if s.Value, *without, err = m.logDets(ctx); err != nil {
+	sums := m.added()
+	if s.Value, *without, err = sums.logDets(ctx); err != nil {
 		return err
 	}
-	if s.EffectiveDimension, err = m.EffectiveDimension(); err != nil {
+	if s.EffectiveDimension, err = sums.effectiveDimension(); err != nil {
 		return err
 	}
 	s.Trace = s.Totals.mean(s.Totals.Trace)

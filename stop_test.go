@@ -98,7 +98,7 @@ func TestStopsBetweenFactorizations(t *testing.T) {
 	m := madeMatrix(t, 5, 8, 100, 1, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := m.logDets(ctx); !errors.Is(err, context.Canceled) {
+	if _, _, err := m.added().logDets(ctx); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

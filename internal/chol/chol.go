@@ -49,7 +49,7 @@ type kernel struct {
 
 const (
 	block     = 128 // rows of the factor that are computed together
-	chunkRows = 96 // rows that stay in a second-level cache while a block is subtracted
+	chunkRows = 96  // rows that stay in a second-level cache while a block is subtracted
 	maxRows   = 8
 	maxTile   = 8 * 24
 )

@@ -128,6 +128,32 @@ func (s *Sum) Upper(c []float64, d int, scratch *Scratch) {
 	}
 }
 
+// Rest writes all less the sum to the upper triangle of c; both are d x d row-major.
+// It only reads the Sum.
+func (s *Sum) Rest(c, all []float64, d int, scratch *Scratch) {
+	var upper []float64
+	at := 0
+	if len(s.rows) > 0 || len(s.blocks) > 0 {
+		upper = scratch.Square(d)
+		s.Upper(upper, d, scratch)
+	}
+	for i := range d {
+		to, from := c[i*d+i:(i+1)*d], all[i*d+i:(i+1)*d]
+		var row []float64
+		switch {
+		case upper != nil:
+			row = upper[i*d+i : (i+1)*d]
+		case s.triangle != nil:
+			row = s.triangle[at:][:d-i]
+		}
+		at += d - i
+		copy(to, from[:d-i-len(row)]) // all of it, or nothing
+		for k, x := range row {
+			to[k] = from[k] - x
+		}
+	}
+}
+
 // Fold turns pending rows into the triangle. Their storage is used again.
 func (s *Sum) Fold(d int, scratch *Scratch) {
 	if len(s.rows) == 0 && len(s.blocks) == 0 {

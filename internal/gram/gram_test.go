@@ -93,6 +93,20 @@ func TestSumForms(t *testing.T) {
 							t.Errorf("%s: other bits", what)
 						}
 					}
+					all, rest := make([]float64, d*d), make([]float64, d*d)
+					for k := range all {
+						all[k] = float64(k % 17)
+					}
+					for what, o := range map[string]*gram.Sum{"rows": s, "folded": &folded} {
+						o.Rest(rest, all, d, &scratch)
+						for i := range d {
+							for k := i; k < d; k++ {
+								if want := all[i*d+k] - got[i*d+k]; rest[i*d+k] != want {
+									t.Fatalf("%s: the rest at %d, %d is %v, want %v", what, i, k, rest[i*d+k], want)
+								}
+							}
+						}
+					}
 					s.Settle(d, &scratch)
 					if !slices.Equal(upper(s, d), got) {
 						t.Error("settled: other bits")
