@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"unsafe"
 
@@ -39,29 +38,6 @@ type File struct {
 	start      int64 // offset of the first component
 	rows, cols int
 	kind       component
-}
-
-// openRandom opens a file to be read at random, and returns its size. Files are
-// read and not mapped: when a mapped file is cut short, touching it kills the
-// process, and reading costs a fraction of a microsecond more a row.
-func openRandom(path string) (*os.File, int64, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, 0, fmt.Errorf("eci: %w", err)
-	case info.IsDir():
-		return nil, 0, fmt.Errorf("eci: %s: %w: is a directory", path, fault.Format)
-	case !info.Mode().IsRegular(): // opening a pipe may wait for ever
-		return nil, 0, fmt.Errorf("eci: %s: %w: is no regular file, and vectors are read at random: write them to a file first", path, fault.Format)
-	}
-	f, err := os.Open(path)
-	if err == nil {
-		if info, err = f.Stat(); err == nil {
-			return f, info.Size(), nil
-		}
-		f.Close()
-	}
-	return nil, 0, fmt.Errorf("eci: %w", err)
 }
 
 // littleEndian says that this machine stores numbers as the files do.
