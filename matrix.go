@@ -154,6 +154,15 @@ func (m *Matrix) fastRow(group int) []float32 {
 	return g.sum.FastRow(m.config.Dimension, &scratch.gram)
 }
 
+// expect says that about n triples will come: an eighth more than its share for each
+// group, since queries have different numbers of them.
+func (m *Matrix) expect(n int) {
+	share := n / len(m.groups)
+	for i := range m.groups {
+		m.groups[i].sum.Expect(share + share/8)
+	}
+}
+
 // settle gives back the storage of pending rows, once no more are expected.
 func (m *Matrix) settle() {
 	m.eachGroup(func(g *matrixGroup, s *scratch) { g.sum.Settle(m.config.Dimension, &s.gram) })

@@ -153,6 +153,7 @@ type accumulator struct {
 	rows      [][]int32    // by group: rows of the current batch
 	checks    *checkSample // nil without checks
 	exact     bool         // sums in float64
+	expected  int          // triples; 0 where that is not known
 }
 
 // severalGroups marks a negative text that occurs in more than one group.
@@ -171,7 +172,11 @@ func newAccumulator(r *run, source Source) *accumulator {
 	if n := r.sampled(); n > 0 {
 		a.checks = newCheckSample(n)
 	}
-	a.exact = r.exactSums(r.samples[source.Name])
+	sample := r.samples[source.Name]
+	a.exact = r.exactSums(sample)
+	if sample != nil {
+		a.expected = sample.size()
+	}
 	return a
 }
 
@@ -183,6 +188,7 @@ func (a *accumulator) add(b *batch) error {
 			return err
 		}
 		m.cores = r.cores
+		m.expect(a.expected)
 		a.matrix = m
 	}
 	for g := range a.rows {

@@ -19,7 +19,12 @@ type Sum struct {
 	triangle []float64   // packed upper triangle, row by row; nil while rows are few
 	rows     []float64   // pending rows in float64
 	blocks   [][]float32 // pending rows in float32; all but the last are full
+	expected int         // rows
 }
+
+// Expect says that about so many rows will come, so that their storage need not grow
+// row by row. It changes no bit.
+func (s *Sum) Expect(rows int) { s.expected = rows }
 
 // Scratch is the working memory of the methods: one d x d square and that of the
 // kernels. Goroutines must not share one. The zero value is ready.
@@ -74,7 +79,7 @@ func (s *Sum) Row(d int, scratch *Scratch) []float64 {
 		s.Fold(d, scratch)
 	}
 	if n := len(s.rows); n == cap(s.rows) {
-		more := make([]float64, n, max(d, min(2*n, pendingRows(d)*d)))
+		more := make([]float64, n, max(d, min(max(2*n, s.expected*d), pendingRows(d)*d)))
 		copy(more, s.rows)
 		s.rows = more
 	}
@@ -99,7 +104,7 @@ func (s *Sum) FastRow(d int, scratch *Scratch) []float32 {
 	}
 	b := s.blocks[last]
 	if n := len(b); n == cap(b) {
-		more := make([]float32, n, max(d, min(2*n, syrk.MaxRows*d)))
+		more := make([]float32, n, max(d, min(max(2*n, (s.expected-last*syrk.MaxRows)*d), syrk.MaxRows*d)))
 		copy(more, b)
 		b = more
 	}
