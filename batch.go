@@ -89,31 +89,82 @@ const triplesPerBatch = 512
 // batches reads the budgeted triples of a source, finds their vectors and calls
 // fn with one batch after another. What it has met is compared with the survey.
 func (r *run) batches(ctx context.Context, source Source, pass *reading, fn func(b *batch) error) error {
-	b := newBatch()
-	sample := r.samples[source.Name]
-	admit := r.admission(sample)
-	used := 0 // of the arena, by rows of the batch
+	return r.read(ctx, source, pass, []*batch{newBatch()}, fn)
+}
+
+// overlapped is batches with fn in a goroutine of its own, for one batch at a time,
+// while the next one is read and its vectors are found. done is called after fn, where
+// batches would call it. With one core it is batches.
+func (r *run) overlapped(ctx context.Context, source Source, pass *reading, fn func(b *batch) error, done func(b *batch)) error {
+	if cores.Of(0) == 1 {
+		return r.batches(ctx, source, pass, func(b *batch) error {
+			err := fn(b)
+			if err == nil {
+				done(b)
+			}
+			return err
+		})
+	}
+	var working *batch
+	result := make(chan error, 1)
+	finish := func() error {
+		if working == nil {
+			return nil
+		}
+		b, err := working, <-result
+		if working = nil; err == nil {
+			done(b)
+		}
+		return err
+	}
+	defer finish() // where the reader panics
+	err := r.read(ctx, source, pass, []*batch{newBatch(), newBatch()}, func(b *batch) error {
+		if err := finish(); err != nil {
+			return err
+		}
+		working = b
+		go func() { result <- fn(b) }()
+		return nil
+	})
+	if earlier := finish(); earlier != nil {
+		return source.wrap(nil, earlier)
+	}
+	return err
+}
+
+// read is batches that fills one buffer after the other: each again after as many
+// calls of fn as there are others.
+func (r *run) read(ctx context.Context, source Source, pass *reading, buffers []*batch, fn func(b *batch) error) error {
+	b, calls, done := buffers[0], 0, 0
+	var arena []float32 // of the batch
+	used := 0           // of it, by rows of the batch
 	flush := func() error {
+		done += len(b.rows)
+		b.arena, b.done = arena, done
 		if err := r.resolve(ctx, source, b); err != nil {
 			return err
 		}
 		if err := fn(b); err != nil {
 			return err
 		}
+		calls++
+		b = buffers[calls%len(buffers)]
 		b.reset()
-		used = 0
+		arena, used = b.arena, 0
 		return ctxerr.Of(ctx)
 	}
-	arena := &b.arena
+	own := &arena
 	if source.kept {
-		arena = nil
+		own = nil
 	}
-	err := source.each(ctx, pass, arena, func(rec *Record) error {
+	sample := r.samples[source.Name]
+	admit := r.admission(sample)
+	err := source.each(ctx, pass, own, func(rec *Record) error {
 		if !admit(rec) || !r.band.holds(rec) {
-			b.arena = b.arena[:used]
+			arena = arena[:used]
 			return nil
 		}
-		used = len(b.arena)
+		used = len(arena)
 		if len(b.rows) < cap(b.rows) {
 			b.rows = b.rows[:len(b.rows)+1]
 		} else {
@@ -170,7 +221,6 @@ func (r *run) resolve(ctx context.Context, source Source, b *batch) error {
 			return source.wrap(&b.rows[i].rec, err)
 		}
 	}
-	b.done += len(b.rows)
 	for i := range b.rows {
 		// Negatives differ between sources; the calibration has no marks of them.
 		rec := &b.rows[i].rec

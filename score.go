@@ -342,16 +342,12 @@ func (r *run) check(ctx context.Context, s *Score, rows []*checked) (err error) 
 
 // collect adds the triples of a source to an accumulator.
 func (r *run) collect(ctx context.Context, source Source, a *accumulator, pass *reading) error {
-	return r.batches(ctx, source, pass, func(b *batch) error {
+	return r.overlapped(ctx, source, pass, func(b *batch) error {
 		if err := r.weigh(source, b); err != nil {
 			return err
 		}
-		if err := a.add(b); err != nil {
-			return err
-		}
-		r.progress("score", source, b.done)
-		return nil
-	})
+		return a.add(b)
+	}, func(b *batch) { r.progress("score", source, b.done) })
 }
 
 // score is the score of all triples added so far; more may be added later.
