@@ -50,7 +50,7 @@ func Triangle(d int) int { return d * (d + 1) / 2 }
 const exactBlock = 192
 
 // pendingRows is how many float64 rows, and pendingFast how many float32 rows, are
-// kept before they are folded: as many as a triangle takes, where that is more than
+// kept before there is a triangle: as many as a triangle takes, where that is more than
 // a block of the kernel.
 func pendingRows(d int) int { return max(exactBlock, d/2) }
 func pendingFast(d int) int { return (max(d, 1) + syrk.MaxRows - 1) / syrk.MaxRows * syrk.MaxRows }
@@ -75,11 +75,14 @@ func Most(d int, fast bool) int64 {
 // Row counts a row and returns its d numbers, which the caller must fill before
 // the Sum is used again.
 func (s *Sum) Row(d int, scratch *Scratch) []float64 {
-	if len(s.rows) >= pendingRows(d)*d {
+	if len(s.rows) >= s.most(pendingRows(d), exactBlock)*d {
 		s.Fold(d, scratch)
+		if cap(s.rows) > exactBlock*d {
+			s.rows = nil
+		}
 	}
 	if n := len(s.rows); n == cap(s.rows) {
-		more := make([]float64, n, max(d, min(max(2*n, s.expected*d), pendingRows(d)*d)))
+		more := make([]float64, n, max(d, min(max(2*n, s.expected*d), s.most(pendingRows(d), exactBlock)*d)))
 		copy(more, s.rows)
 		s.rows = more
 	}
@@ -87,13 +90,23 @@ func (s *Sum) Row(d int, scratch *Scratch) []float64 {
 	return s.rows[len(s.rows)-d:]
 }
 
+// most is how many rows are pending before they are folded: a block of them once
+// there is a triangle.
+func (s *Sum) most(rows, block int) int {
+	if s.triangle != nil {
+		return block
+	}
+	return rows
+}
+
 // FastRow is Row in float32. The products of at most syrk.MaxRows rows are summed
 // in float32, and these sums in float64.
 func (s *Sum) FastRow(d int, scratch *Scratch) []float32 {
 	last := len(s.blocks) - 1
 	if last < 0 || len(s.blocks[last]) == syrk.MaxRows*d {
-		if (last+1)*syrk.MaxRows >= pendingFast(d) {
+		if (last+1)*syrk.MaxRows >= s.most(pendingFast(d), syrk.MaxRows) {
 			s.Fold(d, scratch)
+			clear(s.blocks[:cap(s.blocks)][1:])
 		}
 		if last = len(s.blocks); cap(s.blocks) > last { // a folded block is used again
 			s.blocks = s.blocks[:last+1]
