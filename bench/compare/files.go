@@ -58,29 +58,8 @@ func (c *comparison) files() error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	q := request{Kind: "rank", Dir: dir, Dimension: pipelineDimension, Threads: 2, Sources: size.sources, Groups: 32, Epsilon2: epsilon2}
-	checked := q
-	checked.Checks = true
-	runs := max(1, c.runs/3)
-	var contenders []contender
-	for _, side := range []struct {
-		name, program string
-		q             request
-	}{{"NumPy", "numpy", q}, {"Go, without checks", "go", q}, {"Go, as `Rank` does", "go", checked}} {
-		w, err := c.fresh(side.program, "OPENBLAS_CORETYPE="+c.cores, "OPENBLAS_NUM_THREADS=2")
-		if err != nil {
-			return err
-		}
-		defer w.close()
-		contenders = append(contenders, contender{side.name, w, side.q})
-	}
-	out, err := interleave(contenders, 0, runs)
+	out, contenders, err := c.ranked(dir, size)
 	if err != nil {
-		return err
-	}
-	// The two sides take their scales over 2,048 of the labeled pairs each, but not
-	// over the same ones.
-	if err := agree(contenders, out, 0.02); err != nil {
 		return err
 	}
 	var rows [][]string
@@ -88,7 +67,7 @@ func (c *comparison) files() error {
 		rows = append(rows, append([]string{contenders[i].name, seconds(m.wall), ratio(m.wall, out[0].wall), seconds(m.cpu), ratio(m.cpu, out[0].cpu),
 			fmt.Sprintf("%.9g", m.last.Value)}, memory(m.last)...))
 	}
-	table(fmt.Sprintf("Ranking %d sources of %d triples from files, d = %d, 32 groups, 2 threads (medians of %d runs)", size.sources, size.triples, pipelineDimension, runs),
+	table(fmt.Sprintf("Ranking %d sources of %d triples from files, d = %d, 32 groups, 2 threads (medians of %d runs)", size.sources, size.triples, pipelineDimension, max(1, c.runs/3)),
 		[]string{"", "time", "ratio", "processor", "ratio", "best S", "peak memory", "without files"}, rows)
 	return nil
 }
@@ -121,31 +100,8 @@ func (c *comparison) dimension(size shape) (rows [][]string, err error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	q := request{Kind: "rank", Dir: dir, Dimension: size.dimension, Threads: 2, Sources: size.sources, Groups: 32, Epsilon2: epsilon2}
-	checked := q
-	checked.Checks = true
-	type side struct {
-		name, program string
-		q             request
-	}
-	sides := []side{{"NumPy", "numpy", q}, {"Go, without checks", "go", q}, {"Go, as `Rank` does", "go", checked}}
-	if c.before != "" {
-		sides = append(sides, side{"an earlier Go, without checks", c.before, q}, side{"an earlier Go, as `Rank` does", c.before, checked})
-	}
-	var contenders []contender
-	for _, side := range sides {
-		w, err := c.fresh(side.program, "OPENBLAS_CORETYPE="+c.cores, "OPENBLAS_NUM_THREADS=2")
-		if err != nil {
-			return nil, err
-		}
-		defer w.close()
-		contenders = append(contenders, contender{side.name, w, side.q})
-	}
-	out, err := interleave(contenders, 0, max(1, c.runs/3))
+	out, contenders, err := c.ranked(dir, size)
 	if err != nil {
-		return nil, err
-	}
-	if err := agree(contenders, out, 0.02); err != nil {
 		return nil, err
 	}
 	for i, m := range out {
@@ -153,6 +109,38 @@ func (c *comparison) dimension(size shape) (rows [][]string, err error) {
 			fmt.Sprintf("%.9g", m.last.Value)}, memory(m.last)...))
 	}
 	return rows, nil
+}
+
+// ranked ranks the sources in a folder by NumPy and by Go, with and without checks,
+// each in a process of its own, and by an earlier build of this command if there is one.
+func (c *comparison) ranked(dir string, size shape) ([]measured, []contender, error) {
+	q := request{Kind: "rank", Dir: dir, Dimension: size.dimension, Threads: 2, Sources: size.sources, Groups: 32, Epsilon2: epsilon2}
+	checked := q
+	checked.Checks = true
+	type side struct {
+		name, program string
+		q             request
+	}
+	sides := []side{{"NumPy, without checks", "numpy", q}, {"Go, without checks", "go", q}, {"Go, as `Rank` does", "go", checked}}
+	if c.before != "" {
+		sides = append(sides, side{"an earlier Go, without checks", c.before, q}, side{"an earlier Go, as `Rank` does", c.before, checked})
+	}
+	var contenders []contender
+	for _, side := range sides {
+		w, err := c.fresh(side.program, "OPENBLAS_CORETYPE="+c.cores, "OPENBLAS_NUM_THREADS=2")
+		if err != nil {
+			return nil, nil, err
+		}
+		defer w.close()
+		contenders = append(contenders, contender{side.name, w, side.q})
+	}
+	out, err := interleave(contenders, 0, max(1, c.runs/3))
+	if err != nil {
+		return nil, nil, err
+	}
+	// The two sides take their scales over 2,048 of the labeled pairs each, but not
+	// over the same ones.
+	return out, contenders, agree(contenders, out, 0.02)
 }
 
 // million scores one large source, in Go alone.

@@ -5,7 +5,7 @@
 // whole ranking from files, the memory of a million triples and, when asked for,
 // rankings of many dimensions.
 //
-//	go run ./bench/compare [-parts kernel,pipeline,files,million,dimensions] [-runs 5]
+//	go run ./bench/compare [-parts kernel,pipeline,files,million,dimensions,growth] [-runs 5]
 //
 // Each side is a process of its own that is asked for one run at a time, in
 // turn, so that a machine that is busy with other things slows both down. Beside
@@ -43,13 +43,14 @@ type comparison struct {
 	sources int    // of the part dimensions
 	triples int    // of each of them
 	cores   string // OpenBLAS core type
+	out     string // of the part growth, for bench/plot
 	workers []*worker
 }
 
 func main() {
 	log.SetFlags(0)
 	serve := flag.Bool("worker", false, "serve requests on the standard input (for internal use)")
-	parts := flag.String("parts", "kernel,pipeline,files,million", "what to measure; there is also dimensions")
+	parts := flag.String("parts", "kernel,pipeline,files,million", "what to measure; there are also dimensions and growth")
 	runs := flag.Int("runs", 5, "interleaved runs of kernel and pipeline; a third of it of files")
 	python := flag.String("python", "/usr/bin/python3", "interpreter with NumPy and OpenBLAS")
 	script := flag.String("script", "bench/compare/compare.py", "the NumPy side")
@@ -58,6 +59,7 @@ func main() {
 	sources := flag.Int("sources", 9, "sources of the part dimensions")
 	triples := flag.Int("triples", 5000, "triples of each of them")
 	before := flag.String("before", "", "an earlier build of this command, to measure beside in the part dimensions")
+	out := flag.String("out", "", "where the part growth writes what bench/plot draws")
 	temporary := flag.String("dir", "", "where to put generated data, about 2 GB; removed at the end")
 	flag.Parse()
 	if *serve {
@@ -68,7 +70,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	c := &comparison{ctx: ctx, runs: max(1, *runs), python: *python, script: *script, large: *large, cores: "Haswell", dims: *dims, before: *before, sources: *sources, triples: *triples}
+	c := &comparison{ctx: ctx, runs: max(1, *runs), python: *python, script: *script, large: *large, cores: "Haswell", dims: *dims, before: *before, sources: *sources, triples: *triples, out: *out}
 	if cpu.X86.HasAVX512F {
 		c.cores = "SkylakeX"
 	}
@@ -100,8 +102,10 @@ func (c *comparison) run(temporary string, parts []string) (err error) {
 			err = c.million()
 		case "dimensions":
 			err = c.dimensions()
+		case "growth":
+			err = c.growth()
 		default:
-			err = fmt.Errorf("compare: no part %q; there are kernel, pipeline, files, million, dimensions", part)
+			err = fmt.Errorf("compare: no part %q; there are kernel, pipeline, files, million, dimensions, growth", part)
 		}
 		if err != nil {
 			return err
@@ -112,6 +116,12 @@ func (c *comparison) run(temporary string, parts []string) (err error) {
 
 // machine prints what the numbers depend on.
 func (c *comparison) machine() {
+	load, _ := os.ReadFile("/proc/loadavg")
+	fmt.Printf("%s, AVX-512 %v, load average %s\n", processor(), cpu.X86.HasAVX512F, strings.TrimSpace(string(load)))
+}
+
+// processor is the model of the machine's processor.
+func processor() string {
 	model := "unknown processor"
 	if data, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		for line := range strings.Lines(string(data)) {
@@ -120,8 +130,7 @@ func (c *comparison) machine() {
 			}
 		}
 	}
-	load, _ := os.ReadFile("/proc/loadavg")
-	fmt.Printf("%s, AVX-512 %v, load average %s\n", model, cpu.X86.HasAVX512F, strings.TrimSpace(string(load)))
+	return model
 }
 
 // worker returns a running worker, started once for each name and setting.
