@@ -170,23 +170,30 @@ func (r *run) controls(ctx context.Context, rows []*checked) (*Controls, error) 
 	if err != nil {
 		return nil, err
 	}
-	// The rows themselves, scored once for both controls.
-	all := make([]batchRow, len(rows))
+	// The rows themselves are scored once for both controls, and all three at a time.
+	own := make([]batchRow, len(rows))
 	for i, c := range rows {
-		all[i] = c.row
+		own[i] = c.row
 	}
-	own, err := r.valueOf(all)
-	if err != nil {
-		return nil, err
+	var all combination
+	against := [2][]*document{shuffled(rows), random(rows, documents)}
+	var found [2]compared
+	var errs [3]error
+	parallel(len(errs), func(lo, hi int) {
+		for k := lo; k < hi; k++ {
+			if k == 2 {
+				all, errs[k] = r.valueOf(own)
+			} else {
+				found[k], errs[k] = r.compare(rows, against[k])
+			}
+		}
+	})
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
 	}
-	c := &Controls{}
-	if c.Shuffled, err = r.control(rows, own, shuffled(rows)); err != nil {
-		return nil, err
-	}
-	if c.Random, err = r.control(rows, own, random(rows, documents)); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return &Controls{Shuffled: found[0].control(&all), Random: found[1].control(&all)}, nil
 }
 
 // negativesOf lists the queries of the rows in a pseudo-random order, and the
@@ -255,9 +262,15 @@ func random(rows []*checked, documents []document) []*document {
 	return out
 }
 
-// control compares the rows that have a substitute with themselves; all is the
-// value of all rows.
-func (r *run) control(rows []*checked, all combination, substitutes []*document) (Control, error) {
+// compared are the values of the rows that have a substitute and of the substitutes.
+type compared struct {
+	triples int
+	own     *combination // nil where all rows have one
+	other   combination
+}
+
+// compare scores the rows that have a substitute, and the substitutes.
+func (r *run) compare(rows []*checked, substitutes []*document) (c compared, err error) {
 	var own, other []batchRow
 	for i, c := range rows {
 		d := substitutes[i]
@@ -266,35 +279,36 @@ func (r *run) control(rows []*checked, all combination, substitutes []*document)
 		}
 		row := c.row
 		row.rec.NegativeID, row.rec.NegativeText, row.rec.NegativeVector = d.id, d.text, d.vector.data
-		row.vectors[2], row.features[2], row.fingerprint = d.vector, d.features, d.fingerprint
+		row.vectors[2], row.features[2], row.fingerprint, row.factors = d.vector, d.features, d.fingerprint, nil
 		own, other = append(own, c.row), append(other, row)
 	}
-	if len(own) == 0 {
-		return Control{}, nil
+	if c.triples = len(own); c.triples == 0 {
+		return c, nil
 	}
 	b := &batch{rows: other}
-	for i := range other {
-		other[i].factors = nil
-	}
 	b.similarities()
 	if err := r.weighRows(b); err != nil {
-		return Control{}, err
+		return c, err
 	}
-	mine, err := all, error(nil)
 	if len(own) < len(rows) {
-		if mine, err = r.valueOf(own); err != nil {
-			return Control{}, err
+		mine, err := r.valueOf(own)
+		if err != nil {
+			return c, err
 		}
+		c.own = &mine
 	}
-	its, err := r.valueOf(other)
-	if err != nil {
-		return Control{}, err
+	c.other, err = r.valueOf(other)
+	return c, err
+}
+
+// control is the comparison; all is the value of all rows.
+func (c *compared) control(all *combination) Control {
+	mine := cmp.Or(c.own, all)
+	if c.triples == 0 || !mine.ok || !c.other.ok { // no interval: nothing can be said
+		return Control{}
 	}
-	if !mine.ok || !its.ok { // no interval: nothing can be said
-		return Control{}, nil
-	}
-	g := mine.gainOver("", &its, 0)
-	return Control{Triples: len(own), Value: its.score, Difference: g.Value, StandardError: g.StandardError, Low: g.Low, High: g.High, Probability: g.Probability}, nil
+	g := mine.gainOver("", &c.other, 0)
+	return Control{Triples: c.triples, Value: c.other.score, Difference: g.Value, StandardError: g.StandardError, Low: g.Low, High: g.High, Probability: g.Probability}
 }
 
 // valueOf scores weighed rows, with the linearized jackknife. It does what
