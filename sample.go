@@ -22,7 +22,7 @@ type sample struct {
 	digest    uint64 // of the texts and ids, in order
 	survey    *reading
 	tables    uint64                // with a checkpoint: digest of vectors of the probe
-	probe     *least.Sample[Record] // with a checkpoint: triples whose vectors stand for all
+	probe     *least.Sample[Record] // with a checkpoint: triples whose vectors represent all
 }
 
 // histogramBits sets the memory of a survey, 4 bytes << bits for each source,
@@ -52,7 +52,7 @@ func (r *run) reading() *reading {
 }
 
 // survey reads the texts of every source once: it counts triples, sets budgets
-// and counts document frequencies, unless a lexicon is at hand.
+// and counts document frequencies, unless there is a lexicon.
 func (r *run) survey(ctx context.Context, sources []Source) error {
 	known := r.lexicon // of the calibration
 	if known == nil {

@@ -132,7 +132,7 @@ func (s *Score) check() error {
 		}
 	}
 	if slices.ContainsFunc(numbers, func(x float64) bool { return !finite(x) }) {
-		return fmt.Errorf("%w: a number beside the score is NaN or infinite", ErrScore)
+		return fmt.Errorf("%w: a figure next to the score is NaN or infinite", ErrScore)
 	}
 	if _, err := json.Marshaler(s).MarshalJSON(); err != nil { // what is made of large numbers may not be finite
 		return fmt.Errorf("%w: %w", ErrScore, err)

@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// Of is the number of cores to use of so many allowed; 0 allows all.
+// Of is the number of cores to use when some are allowed; 0 allows all.
 func Of(allowed int) int {
 	if all := runtime.GOMAXPROCS(0); allowed == 0 || all < allowed {
 		return all
@@ -15,7 +15,7 @@ func Of(allowed int) int {
 	return allowed
 }
 
-// Split splits 0..n-1 into one contiguous range a core, of which so many are allowed
+// Split splits 0..n-1 into one contiguous range a core, for the allowed number of cores
 // (0 for all), and calls work on each range concurrently. Work on different indices
 // must be independent, so that the result does not depend on the number of cores.
 func Split(allowed, n int, work func(lo, hi int)) {

@@ -7,7 +7,7 @@ import "example.com/eci/internal/syrk"
 const DualRows = 96
 
 // Dual takes the upper triangle of X XT, n x n, for n rows of length d one after
-// the other: the sum over rows and its transpose have the same eigenvalues but for
+// the other: the sum over rows and its transpose have the same eigenvalues except for
 // zeros, so log-determinants can be had from the smaller one. The product has rows
 // at distance ld, a multiple of [syrk.Pad] of at least n. each is called once with
 // the number of strips and a function that does strips lo to hi, any split of which,

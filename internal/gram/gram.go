@@ -22,8 +22,8 @@ type Sum struct {
 	expected int         // rows
 }
 
-// Expect says that about so many rows will come, so that their storage need not grow
-// row by row. It changes no bit.
+// Expect says how many rows will come, about, so that their storage need not grow row
+// by row. It changes no bit.
 func (s *Sum) Expect(rows int) { s.expected = rows }
 
 // Scratch is the working memory of the methods: one d x d square and that of the
