@@ -101,7 +101,7 @@ func (f *Files) Sources(paths ...string) ([]Source, error) {
 
 // sourceOfFile yields the records of a file as triples, without a copy.
 func sourceOfFile(s tripleio.Source) Source {
-	return Source{Name: s.Name, Triples: func(yield func(Triple, error) bool) {
+	return Source{Name: s.Name, tally: s.Tally, Triples: func(yield func(Triple, error) bool) {
 		s.Records(func(r *tripleio.Record, err error) bool {
 			if err != nil {
 				return yield(nil, err)

@@ -151,7 +151,7 @@ func (a *app) runFilter(c *cobra.Command, f *filterFlags, files []string) error 
 	}
 	if f.output != "" {
 		left := 0
-		rows, err := f.write(ctx, a, skipping(kept, o.sem.Skip, &left).Triples)
+		rows, err := f.write(ctx, a, o.sources, skipping(kept, o.sem.Skip, &left).Triples)
 		if err != nil || f.output == "-" {
 			return err
 		}

@@ -120,7 +120,7 @@ func (a *app) runMix(c *cobra.Command, f *mixFlags, files []string) error {
 	}
 	if f.output != "" {
 		out.From = make(map[string]int)
-		rows, err := f.write(ctx, a, f.blend(ctx, o, out))
+		rows, err := f.write(ctx, a, o.sources, f.blend(ctx, o, out))
 		if err != nil {
 			return err
 		}

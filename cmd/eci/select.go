@@ -121,7 +121,7 @@ func (a *app) runSelect(c *cobra.Command, f *selectFlags, files []string) error 
 	if f.by == "leverage" {
 		choice = byLeverage(ctx, o.sem, source, f.selection.Count)
 	}
-	rows, err := f.write(ctx, a, choice)
+	rows, err := f.write(ctx, a, o.sources, choice)
 	if err != nil || f.output == "-" {
 		return err
 	}

@@ -289,9 +289,20 @@ func sameFolder(groups []group, folders [][]string, i int) bool {
 // concatenated is the rows of several files, one after the other.
 func concatenated(name string, parts []Source) Source {
 	if len(parts) == 1 {
-		return Source{Name: name, Records: parts[0].Records}
+		return Source{Name: name, Tally: parts[0].Tally, Records: parts[0].Records}
 	}
-	return Source{Name: name, Records: func(yield func(*Record, error) bool) {
+	tally := func() *Tally {
+		var sum Tally
+		for _, part := range parts {
+			t := part.Tally()
+			if t == nil {
+				return nil
+			}
+			sum = sum.plus(t)
+		}
+		return &sum
+	}
+	return Source{Name: name, Tally: tally, Records: func(yield func(*Record, error) bool) {
 		empty := 0
 		for _, part := range parts {
 			more := true

@@ -319,6 +319,7 @@ func (in *input) pairRows(each rows) rows {
 				known[key], groups = g, append(groups, g)
 				size += int64(len(key))
 			}
+			g.lines++
 			for _, p := range r.positives {
 				size += int64(len(p.text) + 64)
 				p.line = line

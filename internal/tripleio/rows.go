@@ -19,6 +19,7 @@ type row struct {
 	positives, negatives []passage
 	source               string
 	extra                []Extra
+	lines                int // rows of the file that it is made of, where there are several
 }
 
 // passage is a query or a document: a text, or the id of one that is looked up.
