@@ -42,14 +42,15 @@ func TestPipes(t *testing.T) {
 	}
 	put("qrels.tsv")
 	vectors := filepath.Join("..", "..", "testdata", "demo", "vectors")
+	const few = "--lookahead-triples=48"
 	for _, args := range [][]string{
-		{"rank", "--vectors", vectors, "--csv"},
-		{"rank", "--vectors", vectors, "--csv", "--race"},
+		{"rank", "--vectors", vectors, "--csv", few},
+		{"rank", "--vectors", vectors, "--csv", "--race", "--by", "eci"},
 		{"lint", "--vectors", vectors, "--csv", "--max-error-share", "1", "--qrels", "qrels.tsv"},
-		{"mix", "--vectors", vectors, "--to", "triplet", "-o", "-"},
+		{"mix", "--vectors", vectors, "--by", "eci", "--to", "triplet", "-o", "-"},
 		{"select", "--vectors", vectors, "--source", "llm", "--count", "3"},
 		{"explain", "--vectors", vectors, "--source", "dense", "--csv"},
-		{"agree", "--vectors", vectors, "--outcomes", "testdata/outcomes.json", "--csv"},
+		{"agree", "--vectors", vectors, "--outcomes", "testdata/outcomes.json", "--csv", "--by", "eci"},
 		{"convert", "--to", "n-tuple"},
 	} {
 		t.Run(args[0], func(t *testing.T) {

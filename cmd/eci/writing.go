@@ -39,7 +39,7 @@ func (w *writing) check() error {
 	if !slices.Contains(writtenFormats, w.to) {
 		return usage("--to %s: it is one of %s", w.to, strings.Join(writtenFormats, ", "))
 	}
-	return nil
+	return checkFolder(w.output)
 }
 
 // write writes triples to the file, whole or not at all, and returns the number
