@@ -156,7 +156,7 @@ func (v *VectorFiles) Stored() (queries, documents string) {
 
 // prompted looks an id up, or, where it is a text, the text with its prompt in front, or
 // without it.
-func prompted(t *VectorTable, dst []float32, id, prefix string) ([]float32, error) {
+func (t *VectorTable) prompted(dst []float32, id, prefix string) ([]float32, error) {
 	out, err := t.Append(dst, id)
 	if prefix == "" || !errors.Is(err, ErrMissingVector) {
 		return out, err
@@ -174,12 +174,12 @@ func prompted(t *VectorTable, dst []float32, id, prefix string) ([]float32, erro
 
 // AppendQuery appends the vector of a query; see [Vectors].
 func (v *VectorFiles) AppendQuery(dst []float32, id string) ([]float32, error) {
-	return prompted(v.Queries, dst, id, v.QueryPrefix)
+	return v.Queries.prompted(dst, id, v.QueryPrefix)
 }
 
 // AppendDocument appends the vector of a positive or negative; see [Vectors].
 func (v *VectorFiles) AppendDocument(dst []float32, id string) ([]float32, error) {
-	return prompted(v.Documents, dst, id, v.DocumentPrefix)
+	return v.Documents.prompted(dst, id, v.DocumentPrefix)
 }
 
 // Close releases both tables; they must not be used afterwards.

@@ -75,6 +75,7 @@ func (a *app) runLint(c *cobra.Command, f *lintFlags, files []string) error {
 	if err != nil {
 		return err
 	}
+	f.keepExtra = f.output != ""
 	o, err := f.open(c.Context(), a, files)
 	if err != nil {
 		return err
