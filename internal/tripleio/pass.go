@@ -101,8 +101,11 @@ func (in *input) cellExtras(r *row, names, cells []string) {
 	used := append([]int{c.query, c.queryID, c.positive, c.positiveID, c.negID, c.source}, c.negatives...)
 	var d rowDecoder
 	for k, name := range names {
+		if name = strings.TrimSpace(name); name == "" { // the index that pandas writes
+			continue
+		}
 		if !slices.Contains(used, k) && cells[k] != "" {
-			d.extra(r, strings.TrimSpace(name), cellValue(cells[k]))
+			d.extra(r, name, cellValue(cells[k]))
 		}
 	}
 }
