@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"example.com/eci/internal/spool"
 	"example.com/eci/internal/tripleio"
 )
 
@@ -71,7 +72,11 @@ func (r FindingRow) String() string {
 	if r.Excerpt != "" {
 		out += fmt.Sprintf(": %q", r.Excerpt)
 	}
-	if r.File != "" {
+	switch r.File {
+	case "":
+	case spool.Stdin:
+		out = "standard input, " + out
+	default:
 		out = r.File + ", " + out
 	}
 	if r.Note != "" {

@@ -137,18 +137,12 @@ func (a *app) runFilter(c *cobra.Command, f *filterFlags, files []string) error 
 		return err
 	}
 	ctx := c.Context()
-	o, err := f.open(ctx, a, files)
+	o, source, m, err := f.openOne(ctx, a, files, f.source)
 	if err != nil {
 		return err
 	}
 	defer o.Close()
-	source, err := o.only(f.source)
-	if err != nil {
-		return err
-	}
-	m := a.meter()
 	defer m.stop()
-	o.sem.Progress = m.report()
 	out := filtered{Source: source.Name}
 	kept, err := f.apply(ctx, o, criteria, source, &out)
 	if err != nil {

@@ -119,6 +119,23 @@ func (o *opened) only(name string) (eci.Source, error) {
 	return o.find(name)
 }
 
+// openOne is open for commands about one source, the one called name; see only. Of a
+// run the meter says how far it is.
+func (in *inputs) openOne(ctx context.Context, a *app, files []string, name string) (*opened, eci.Source, *meter, error) {
+	o, err := in.open(ctx, a, files)
+	if err != nil {
+		return nil, eci.Source{}, nil, err
+	}
+	source, err := o.only(name)
+	if err != nil {
+		o.Close()
+		return nil, eci.Source{}, nil, err
+	}
+	m := a.meter()
+	o.sem.Progress = m.report()
+	return o, source, m, nil
+}
+
 // open opens the sources and vectors that the flags name.
 func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, error) {
 	o := &opened{}
