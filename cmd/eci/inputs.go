@@ -50,7 +50,7 @@ func (in *inputs) register(c *cobra.Command) {
 
 func (in *inputs) reading(flags *pflag.FlagSet) {
 	flags.BoolVar(&in.demo, "demo", false, "the five sources and vectors of the demo that comes with eci")
-	flags.StringVar(&in.vectors, "vectors", "", "`directory` with queries.npy and corpus.npy, and queries.ids and corpus.ids, or the texts: queries.txt and corpus.txt")
+	flags.StringVar(&in.vectors, "vectors", "", "`directory` with queries.npy and corpus.npy, and queries.ids and corpus.ids, or the texts: queries.txt and corpus.txt; or with anchor.npy, positive.npy and negative.npy in the order of the source's rows, for several sources each in a folder called like it")
 	flags.StringVar(&in.texts, "vector-texts", "", "`directory` with queries.txt and corpus.txt, the texts of the vectors' rows in their order, one a line (or queries.json, one JSON list); default that of --vectors")
 	flags.StringVar(&in.similarity, "similarity", "", "how the encoder's vectors are compared: cosine, or dot for one that is trained and searched with dot products (default cosine, and a note where lengths vary)")
 	flags.StringVar(&in.format, "format", "", "format of the files (default found from their content): "+strings.Join(formatNames, ", "))
@@ -208,6 +208,9 @@ func (in *inputs) openFiles(ctx context.Context, a *app, o *opened, files []stri
 		return err
 	}
 	if in.vectors != "" {
+		if ok, err := in.rowVectors(ctx, o); ok || err != nil {
+			return err
+		}
 		var texts []string
 		if in.texts != "" {
 			texts = []string{in.texts}

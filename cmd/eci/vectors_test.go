@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"example.com/eci"
 )
 
 // folderOfVectors writes triples and their vectors as people have them: arrays in the
@@ -122,5 +124,102 @@ func TestVectorTexts(t *testing.T) {
 	}
 	if code, _, stderr := eciRun(t.Context(), "lint", "--vector-texts", texts, source); code != exitUsage || !strings.Contains(stderr, "--vectors") {
 		t.Errorf("without vectors: exit code %d, %q", code, stderr)
+	}
+}
+
+// TestVectorsInTheOrderOfRows: the columns of a data set, encoded one by one, are read as
+// what their texts have, for triplets, n-tuples and lists, and never for other rows.
+func TestVectorsInTheOrderOfRows(t *testing.T) {
+	vectors, source := folderOfVectors(t, "", 0)
+	want := func(file string) string {
+		code, out, stderr := eciRun(t.Context(), "rank", "--vectors", vectors, "--no-lint", "--csv", file)
+		if code != 0 {
+			t.Fatalf("exit code %d, %q", code, stderr)
+		}
+		return out
+	}
+	array := func(name string) *eci.NPY {
+		a, err := eci.OpenNPY(filepath.Join(vectors, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { a.Close() })
+		return a
+	}
+	queries, corpus := array("queries.npy"), array("corpus.npy")
+	dir := t.TempDir()
+	put := func(name string, from *eci.NPY, rows ...int) {
+		var b strings.Builder
+		header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, 8), }\n", len(rows))
+		b.WriteString("\x93NUMPY\x01\x00")
+		little.Write(&b, little.LittleEndian, uint16(len(header)))
+		b.WriteString(header)
+		for _, i := range rows {
+			v, err := from.AppendRow(nil, i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			little.Write(&b, little.LittleEndian, v)
+		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(b.String()), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Row i has question i, answer i (document 2i), other i (2i+1) and other i+1.
+	const n = 60
+	var each, twice, positives, first, second, both []int
+	var tuples, lists strings.Builder
+	for i := range n {
+		next := (i + 1) % n
+		each, twice = append(each, i), append(twice, i, i)
+		positives, first, second = append(positives, 2*i), append(first, 2*i+1), append(second, 2*next+1)
+		both = append(both, 2*i+1, 2*next+1)
+		fmt.Fprintf(&tuples, `{"anchor":"question %d","positive":"answer %d","negative_1":"other %d","negative_2":"other %d"}`+"\n", i, i, i, next)
+		fmt.Fprintf(&lists, `{"query":"question %d","pos":["answer %d"],"neg":["other %d","other %d"]}`+"\n", i, i, i, next)
+	}
+	tuple, list := filepath.Join(dir, "tuple.jsonl"), filepath.Join(dir, "list.jsonl")
+	for name, text := range map[string]string{tuple: tuples.String(), list: lists.String()} {
+		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("a/anchor.npy", queries, each...)
+	put("a/positive.npy", corpus, positives...)
+	put("a/negative.npy", corpus, first...)
+	put("tuple/query.npy", queries, each...)
+	put("tuple/positive.npy", corpus, positives...)
+	put("tuple/negative_1.npy", corpus, first...)
+	put("tuple/negative_2.npy", corpus, second...)
+	put("list/anchor.npy", queries, twice...)
+	put("list/positive.npy", corpus, positives...)
+	put("list/negative.npy", corpus, both...)
+	put("short/anchor.npy", queries, each...)
+	put("short/positive.npy", corpus, positives[1:]...)
+	put("short/negative.npy", corpus, first...)
+	put("bare/anchor.npy", queries, each...)
+	for file, folder := range map[string]string{source: "a", tuple: "tuple", list: "list"} {
+		code, out, stderr := eciRun(t.Context(), "rank", "--vectors", filepath.Join(dir, folder), "--no-lint", "--csv", file)
+		if code != 0 || out != want(file) {
+			t.Errorf("%s: exit code %d, %q\n%s", folder, code, stderr, out)
+		}
+	}
+	if code, out, stderr := eciRun(t.Context(), "rank", "--vectors", dir, "--no-lint", "--json", source, tuple, list); code != 0 || !strings.Contains(out, `"tuple"`) {
+		t.Errorf("several: exit code %d, %q", code, stderr)
+	}
+	for _, test := range []struct{ reason, folder, says string }{
+		{"an array that is too short", "short", "59 vectors for 60 rows"},
+		{"no positives", "bare", "positive.npy"},
+		{"one folder for two sources", "a", "belong to one source"},
+	} {
+		args := []string{"rank", "--vectors", filepath.Join(dir, test.folder), "--no-lint", source}
+		if test.folder == "a" {
+			args = append(args, list)
+		}
+		if code, _, stderr := eciRun(t.Context(), args...); code == 0 || !strings.Contains(stderr, test.says) {
+			t.Errorf("%s: exit code %d, %q", test.reason, code, stderr)
+		}
 	}
 }
