@@ -135,6 +135,9 @@ func labeledFormat(o *jsonrow.Object) (Format, shape) {
 	query, okQuery := firstOf(o, aliases[queryRole])
 	label, okLabel := firstOf(o, []string{"label", "labels", "relevance", "is_relevant"})
 	document, okDocument := firstOf(o, labeledDocuments)
+	if passages, ok := o.Get(document); okQuery && okDocument && ok && selected(passages) {
+		return LabeledList, shape{query: []string{query}, queryID: []string{"query_id", "qid"}, positive: []string{document}, negative: []string{document}}
+	}
 	if !okQuery || !okLabel || !okDocument {
 		return Auto, shape{}
 	}
@@ -148,6 +151,18 @@ func labeledFormat(o *jsonrow.Object) (Format, shape) {
 		return LabeledPair, s
 	}
 	return Auto, shape{}
+}
+
+// selected reports whether a value is an object with the lists passage_text and
+// is_selected, as the data set MS MARCO has its passages.
+func selected(raw []byte) bool {
+	found := 0
+	return raw[0] == '{' && jsonrow.EachField(raw, func(name, value []byte) error {
+		if (string(name) == "passage_text" || string(name) == "is_selected") && value[0] == '[' {
+			found++
+		}
+		return nil
+	}) == nil && found == 2
 }
 
 // labeledDocuments are names of a document, or of several, with a label.

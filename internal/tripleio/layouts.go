@@ -268,14 +268,22 @@ func (d *rowDecoder) labeled(o *jsonrow.Object) error {
 	if !ok {
 		return o.Missing(d.shape.positive...)
 	}
-	all, err := d.appendField(nil, name, raw, "")
+	documents, labelName, labelRaw := raw, name, raw
+	if selected(raw) {
+		if err := d.inner.Parse(raw); err != nil {
+			return err
+		}
+		documents, _ = d.inner.Get("passage_text")
+		labelRaw, _ = d.inner.Get("is_selected")
+		labelName = "is_selected"
+	} else if labelName, labelRaw, ok = o.First(d.shape.negative); !ok {
+		return o.Missing(d.shape.negative...)
+	}
+	all, err := d.appendField(nil, name, documents, "")
 	if err != nil {
 		return err
 	}
-	name, raw, ok = o.First(d.shape.negative)
-	if !ok {
-		return o.Missing(d.shape.negative...)
-	}
+	name, raw = labelName, labelRaw
 	labels, err := labelsOf(raw)
 	if err == nil && len(labels) != len(all) {
 		err = fmt.Errorf("%d labels for %d documents", len(labels), len(all))
