@@ -332,7 +332,7 @@ func (t *trial) flush(ctx context.Context, least int) error {
 // without puts an error in the place of rows with a bad text.
 func (t *trial) without(source Source) Source {
 	triples := source.Triples
-	return Source{Name: source.Name, Triples: func(yield func(Triple, error) bool) {
+	return Source{Name: source.Name, tally: source.tally, Triples: func(yield func(Triple, error) bool) {
 		row := 0
 		for triple, err := range triples {
 			row++

@@ -104,7 +104,7 @@ func (f *Files) Sources(paths ...string) ([]Source, error) {
 // read while those before are worked on.
 func sourceOfFile(s tripleio.Source) Source {
 	records := cores.Ahead(s.Records)
-	return Source{Name: s.Name, Triples: func(yield func(Triple, error) bool) {
+	return Source{Name: s.Name, tally: s.Tally, Triples: func(yield func(Triple, error) bool) {
 		for r, err := range records {
 			var t Triple
 			if err == nil {

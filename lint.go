@@ -94,7 +94,7 @@ func (l *Linter) Lint(ctx context.Context, sources ...Source) (*LintReport, erro
 
 // Clean lints and returns beside the report the sources without the rows that one of
 // the rules in drop holds for. What a malformed row or an empty text stands for is
-// left out only if its rule is among them. Rules about a sample as a whole, such as
+// left out only if its rule is among them; rows that give no triple always are. Rules about a sample as a whole, such as
 // LintNotNearer, cannot be dropped and are ErrSettings, as are unknown ones. Errors
 // are those of Lint. Beyond the memory of Lint, it takes about 40 bytes for each row
 // that is left out. A source that has changed since ends in ErrUnstableSource.
@@ -214,7 +214,12 @@ func (settings *lintSettings) lint(ctx context.Context, sources []Source) (*Lint
 		if err := settings.inspect(ctx, index, s); err != nil {
 			return nil, nil, err
 		}
-		report.Sources = append(report.Sources, LintedSource{Name: s.source.Name, Rows: s.rows, Triples: s.triples})
+		linted := LintedSource{Name: s.source.Name, Rows: s.rows, Triples: s.triples, Bad: s.rows - s.triples}
+		if rows := s.source.rows(); rows != nil {
+			linted.Rows = rows.Rows
+			s.found.barren(rows)
+		}
+		report.Sources = append(report.Sources, linted)
 		report.Findings = append(report.Findings, s.found.list(s.rows, settings)...)
 	}
 	report.sort()

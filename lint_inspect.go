@@ -210,18 +210,11 @@ func (s *lintInspection) mixedNorms(passages []lintPassage) {
 		return
 	}
 	detail := fmt.Sprintf(" have norms beyond the gap from %.3g to %.3g", 1/inverses[at-1], 1/inverses[at])
-	s.found.addSampled(LintMixedNorms, len(descending), "passages", detail, smaller(descending[:at], descending[at:]))
+	s.found.addSampled(LintMixedNorms, len(descending), "passages", detail, descending[:at], descending[at:])
 }
 
 // lintGroup is the least size of a group of n passages.
 func lintGroup(n int) int { return max(5, (n+19)/20) }
-
-func smaller(a, b []lintPassage) []lintPassage {
-	if len(b) < len(a) {
-		return b
-	}
-	return a
-}
 
 // mixedClusters looks for two groups of directions that have little in common.
 func (s *lintInspection) mixedClusters(passages []lintPassage) {
@@ -242,5 +235,5 @@ func (s *lintInspection) mixedClusters(passages []lintPassage) {
 		groups[split.Side[i]] = append(groups[split.Side[i]], p)
 	}
 	detail := fmt.Sprintf(" form a group of their own: mean cosine %.2f and %.2f within the groups, %.3f across", split.Within[0], split.Within[1], split.Across)
-	s.found.addSampled(LintMixedClusters, len(passages), "passages", detail, smaller(groups[0], groups[1]))
+	s.found.addSampled(LintMixedClusters, len(passages), "passages", detail, groups[:]...)
 }

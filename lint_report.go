@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"example.com/eci/internal/spool"
+	"example.com/eci/internal/tripleio"
 )
 
 // LintReport is what a [Linter] finds.
@@ -22,11 +25,14 @@ type LintReport struct {
 // LintedSource says how much of a source was read.
 // Goroutines may share one that none of them changes.
 type LintedSource struct {
-	// Name is the source's name. Rows is the number of rows that the source yielded.
-	// Triples is the number of those that could be read and have no empty text.
+	// Name is the source's name. Rows is the number of rows of its files, each of which
+	// may hold several triples or none; where the source is not of files, it is Triples
+	// and Bad. Triples is the number of triples whose texts could be looked at, Bad that
+	// of rows that could not be read and of triples with an empty text.
 	Name    string `json:"name"`
 	Rows    int    `json:"rows"`
 	Triples int    `json:"triples"`
+	Bad     int    `json:"bad,omitempty"`
 }
 
 // Finding is one rule that applied in one source.
@@ -35,9 +41,11 @@ type Finding struct {
 	Kind     LintKind `json:"kind"`
 	Severity Severity `json:"severity"`
 	Source   string   `json:"source"`
-	// Count is the number of rows that the rule applies to, each counted once. Share
-	// is Count over the source's rows, in (0, 1]. For positives-not-nearer,
-	// mixed-norms and mixed-clusters both refer to the sample; see these rules.
+	// Count is the number of triples, or of rows that could not be read, that the rule
+	// applies to, each counted once. Share is Count over the source's Triples and Bad,
+	// in (0, 1]. For no-positives and no-negatives both refer to the rows of the files,
+	// for positives-not-nearer, mixed-norms and mixed-clusters to the sample; see these
+	// rules.
 	Count int     `json:"count"`
 	Share float64 `json:"share"`
 	// Detail adds a number that the rule is based on. It is empty for most rules.
@@ -64,7 +72,11 @@ func (r FindingRow) String() string {
 	if r.Excerpt != "" {
 		out += fmt.Sprintf(": %q", r.Excerpt)
 	}
-	if r.File != "" {
+	switch r.File {
+	case "":
+	case spool.Stdin:
+		out = "standard input, " + out
+	default:
 		out = r.File + ", " + out
 	}
 	if r.Note != "" {
@@ -194,9 +206,10 @@ func (l *lintFindings) addDetail(kind LintKind, rec *Record, text, note, detail 
 	l.byKind[kind].Detail = detail
 }
 
-// addSampled records a finding about some rows of a sample of the given size.
-func (l *lintFindings) addSampled(kind LintKind, size int, what, detail string, rows []lintPassage) {
-	for _, row := range rows {
+// addSampled records a finding about some rows of a sample of the given size: those of
+// the smallest group.
+func (l *lintFindings) addSampled(kind LintKind, size int, what, detail string, groups ...[]lintPassage) {
+	for _, row := range slices.MinFunc(groups, func(a, b []lintPassage) int { return cmp.Compare(len(a), len(b)) }) {
 		l.add(kind, row.rec, row.text, "")
 	}
 	f := l.byKind[kind]
@@ -204,14 +217,35 @@ func (l *lintFindings) addSampled(kind LintKind, size int, what, detail string, 
 	f.Detail = fmt.Sprintf("%d of %d sampled %s%s", f.Count, size, what, detail)
 }
 
-// list completes the findings of a source of so many rows.
+// barren adds the rows of the files that gave no triple.
+func (l *lintFindings) barren(rows *tripleio.Tally) {
+	for _, lack := range [...]struct {
+		kind    LintKind
+		missing *tripleio.Missing
+	}{{LintNoPositives, &rows.Positives}, {LintNoNegatives, &rows.Negatives}} {
+		m := lack.missing
+		if m.Rows == 0 {
+			continue
+		}
+		f := &Finding{Kind: lack.kind, Source: l.source, Severity: SeverityError, Count: m.Rows, Share: float64(m.Rows) / float64(rows.Rows), Examples: []FindingRow{}}
+		if m.Fatal == 0 {
+			f.Severity = SeverityInfo
+		}
+		for _, at := range m.First[:min(len(m.First), l.examples)] {
+			f.Examples = append(f.Examples, FindingRow{File: at.File, Row: at.Row, Excerpt: strings.ToValidUTF8(excerpt(at.Query), "\uFFFD")})
+		}
+		l.byKind[lack.kind] = f
+	}
+}
+
+// list completes the findings of a source of so many triples and bad rows.
 func (l *lintFindings) list(rows int, settings *lintSettings) (out []Finding) {
 	for _, rule := range lintSeverities {
 		f := l.byKind[rule.kind]
 		if f == nil {
 			continue
 		}
-		f.Severity = rule.severity
+		f.Severity = cmp.Or(f.Severity, rule.severity)
 		if f.Share == 0 {
 			f.Share = float64(f.Count) / float64(rows)
 		}

@@ -51,6 +51,13 @@ const (
 	LintMalformed LintKind = "malformed-row"
 	// LintEmpty (error): a text is empty or blank. No other rule looks at the row.
 	LintEmpty LintKind = "empty-text"
+	// LintNoPositives (error): the row of a file has an empty list of positives, or
+	// none, and so it gives no triple; trainers stop there. Info in formats where that
+	// is no fault of the file: labeled pairs, runs, and files of several sources.
+	LintNoPositives LintKind = "no-positives"
+	// LintNoNegatives (error or info, as LintNoPositives): the same of negatives. A
+	// row with neither counts as one without positives.
+	LintNoNegatives LintKind = "no-negatives"
 
 	// LintDuplicate (warning): an earlier row of the source has the same three
 	// texts.
@@ -143,7 +150,7 @@ var lintSeverities = []struct {
 	kind     LintKind
 	severity Severity
 }{
-	{LintMalformed, SeverityError}, {LintEmpty, SeverityError},
+	{LintMalformed, SeverityError}, {LintEmpty, SeverityError}, {LintNoPositives, SeverityError}, {LintNoNegatives, SeverityError},
 	{LintNegativeIsPositive, SeverityError}, {LintNearIdentical, SeverityError},
 	{LintFalseNegative, SeverityError}, {LintCollision, SeverityInfo},
 	{LintDuplicate, SeverityWarning}, {LintShared, SeverityInfo}, {LintRepeated, SeverityWarning},

@@ -75,7 +75,7 @@ func (settings *lintSettings) index() *lintIndex {
 // lintSurveyed is what the first reading finds out about one source.
 type lintSurveyed struct {
 	source        Source
-	rows, triples int
+	rows, triples int                      // what was read: triples and bad rows; triples alone
 	negatives     map[lintKey]lintNegative // by text
 	commonest     int                      // rows with the commonest negative
 	cuts          []int                    // length at which passages were cut, by unit; -1 for none

@@ -235,6 +235,22 @@ func (s *Sem) Relabel(ctx context.Context, source Source, threshold float64) (*R
 	return out, failed
 }
 
+// turned are the extra fields of a triple whose positive the suspect is now.
+func (suspect *Record) turned(extra []Extra) (all []Extra) {
+	for _, e := range extra {
+		if e.Of != "positive" {
+			all = append(all, e)
+		}
+	}
+	for _, e := range suspect.Extra {
+		if e.Of == "negative" {
+			e.Of = "positive"
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
 // turn yields the triples of a source, those of each query and positive with
 // their suspects turned over, and counts.
 func (count *Relabeled) turn(source Source, suspects map[uint64]struct{}, yield func(Triple, error) bool) {
@@ -253,6 +269,7 @@ func (count *Relabeled) turn(source Source, suspects map[uint64]struct{}, yield 
 			}
 			for _, rec := range honest {
 				rec.PositiveID, rec.PositiveText, rec.PositiveVector = suspect.NegativeID, suspect.NegativeText, suspect.NegativeVector
+				rec.Extra = suspect.turned(rec.Extra)
 				if count.Added++; !yield(&rec, nil) {
 					return false
 				}

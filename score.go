@@ -50,7 +50,8 @@ type Score struct {
 	// Race and with Sem.NoChecks.
 	Controls *Controls
 	Artifact *Artifact
-	// Skipped counts rows left out, by reason; see [Skip].
+	// Skipped counts rows left out, by reason: see [Skip]; "no positive" and "no
+	// negative" are rows of files that give no triple.
 	Skipped map[string]int
 
 	// Forecast is what training on the source would do to retrieval; nil unless the

@@ -10,6 +10,7 @@ import (
 	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/design"
 	"example.com/eci/internal/quote"
+	"example.com/eci/internal/tripleio"
 )
 
 // Source is a named stream of triples whose negatives were found in one way.
@@ -27,6 +28,10 @@ type Source struct {
 	// kept says that all triples are *Record values that nobody changes while the
 	// source is in use, so that their vectors need no copy.
 	kept bool
+
+	// tally, where there is one, is what the last whole reading of Triples says about
+	// the rows of the files, of which some give no triple.
+	tally func() *tripleio.Tally
 }
 
 // SourceOf makes a source of a slice of the caller's own row type. The slice is
@@ -100,7 +105,7 @@ func newReading(skip Skip) *reading { return &reading{skip: skip, skipped: make(
 // truncates the arena they are appended to; without an arena they are the
 // triple's own, valid until fn returns. An error of fn ends the reading.
 func (s Source) each(ctx context.Context, pass *reading, arena *[]float32, fn func(rec *Record) error) error {
-	return s.walk(ctx, arena, func(rec *Record, err error) error {
+	err := s.walk(ctx, arena, func(rec *Record, err error) error {
 		if err == nil {
 			err = rec.check()
 		}
@@ -122,6 +127,39 @@ func (s Source) each(ctx context.Context, pass *reading, arena *[]float32, fn fu
 		pass.digest = mix64(fnv1a(pass.digest, err.Error()))
 		return nil
 	})
+	if err == nil {
+		pass.barren(s)
+	}
+	return err
+}
+
+// rows is what the last whole reading says about the rows of the files, or nil.
+func (s Source) rows() *tripleio.Tally {
+	if s.tally == nil {
+		return nil
+	}
+	return s.tally()
+}
+
+// Barren returns how many rows of the source's files have no positive, and how many
+// have a positive and no negative, in the last reading that came to its end: they give
+// no triple. Both are 0 before that, and where the source is not of files.
+func (s Source) Barren() (withoutPositive, withoutNegative int) {
+	if rows := s.rows(); rows != nil {
+		return rows.Positives.Rows, rows.Negatives.Rows
+	}
+	return 0, 0
+}
+
+// barren counts the rows that gave no triple.
+func (pass *reading) barren(s Source) {
+	withoutPositive, withoutNegative := s.Barren()
+	if withoutPositive > 0 {
+		pass.skipped["no positive"] = withoutPositive
+	}
+	if withoutNegative > 0 {
+		pass.skipped["no negative"] = withoutNegative
+	}
 }
 
 // same returns ErrUnstableSource when a later pass has met something else.

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"example.com/eci/internal/vecfile"
 )
@@ -64,9 +65,12 @@ func (t *VectorTable) Close() error { return t.table.Close() }
 
 // VectorFiles is the usual pair of vector tables, one for queries and one for
 // the documents that are positives and negatives. It implements [Vectors].
-// Goroutines may share it, until it is closed.
+// Goroutines may share one that none of them changes, until it is closed.
 type VectorFiles struct {
 	Queries, Documents *VectorTable
+	// QueryPrefix and DocumentPrefix are the encoder's prompts, as those of a [Server].
+	// Where ids are texts, a text is also found with its prompt in front, or without.
+	QueryPrefix, DocumentPrefix string
 }
 
 // OpenVectors opens the vectors of queries and of documents in a directory. Of
@@ -84,6 +88,10 @@ type VectorFiles struct {
 // in queries.json, one JSON list: a triple without an id is looked up by its text. A
 // text may be there twice; its first row counts. texts is a folder that is searched for
 // ids and texts before dir is.
+//
+// Arrays of int8 are read as numbers and those of uint8 as packed bits, eight
+// components a byte, which stand for 1 and -1: the precisions int8 and ubinary of
+// sentence-transformers.
 //
 // The rows of arrays are read from the file when they are asked for; Close
 // releases it. JSONL is read into memory.
@@ -109,17 +117,69 @@ func vectorFiles(queries, documents *vecfile.Table, err error) (*VectorFiles, er
 	if err != nil {
 		return nil, err
 	}
-	return &VectorFiles{&VectorTable{*queries}, &VectorTable{*documents}}, nil
+	return &VectorFiles{Queries: &VectorTable{*queries}, Documents: &VectorTable{*documents}}, nil
+}
+
+// LengthSpread returns the standard deviation of the lengths of the documents' vectors
+// over their mean, from up to 2,000 of them. It is near 0 for encoders that normalize.
+// This package compares by cosine, so that lengths do not count; see
+// [VectorFiles.DotProducts].
+func (v *VectorFiles) LengthSpread() (float64, error) {
+	mean, deviation, _, err := v.Documents.table.Lengths(2000)
+	if err != nil || mean == 0 {
+		return 0, err
+	}
+	return deviation / mean, nil
+}
+
+// DotProducts returns the same vectors for an encoder that is searched with dot
+// products. Every document gets one component more, the square root of L^2 - l^2, where
+// l is its length and L the greatest of all documents, and every query gets 0 there:
+// then the cosines of a query, which this package compares by, are its dot products
+// over a constant, and so have their order. All documents are read once to find L. What
+// was measured about forecasts was measured with cosines. Both are closed at once.
+func (v *VectorFiles) DotProducts() (*VectorFiles, error) {
+	_, _, longest, err := v.Documents.table.Lengths(0)
+	if err != nil {
+		return nil, err
+	}
+	out := *v
+	out.Queries, out.Documents = &VectorTable{*v.Queries.table.Lengthened(0)}, &VectorTable{*v.Documents.table.Lengthened(longest)}
+	return &out, nil
+}
+
+// Stored returns the types of the numbers in the files, such as float32, int8 or
+// ubinary, "" where they are not from an array.
+func (v *VectorFiles) Stored() (queries, documents string) {
+	return v.Queries.table.Stored(), v.Documents.table.Stored()
+}
+
+// prompted looks an id up, or, where it is a text, the text with its prompt in front, or
+// without it.
+func (t *VectorTable) prompted(dst []float32, id, prefix string) ([]float32, error) {
+	out, err := t.Append(dst, id)
+	if prefix == "" || !errors.Is(err, ErrMissingVector) {
+		return out, err
+	}
+	if with, missing := t.Append(dst, prefix+id); !errors.Is(missing, ErrMissingVector) {
+		return with, missing
+	}
+	if bare, ok := strings.CutPrefix(id, prefix); ok {
+		if without, missing := t.Append(dst, bare); !errors.Is(missing, ErrMissingVector) {
+			return without, missing
+		}
+	}
+	return out, err
 }
 
 // AppendQuery appends the vector of a query; see [Vectors].
 func (v *VectorFiles) AppendQuery(dst []float32, id string) ([]float32, error) {
-	return v.Queries.Append(dst, id)
+	return v.Queries.prompted(dst, id, v.QueryPrefix)
 }
 
 // AppendDocument appends the vector of a positive or negative; see [Vectors].
 func (v *VectorFiles) AppendDocument(dst []float32, id string) ([]float32, error) {
-	return v.Documents.Append(dst, id)
+	return v.Documents.prompted(dst, id, v.DocumentPrefix)
 }
 
 // Close releases both tables; they must not be used afterwards.

@@ -36,8 +36,9 @@ func (a *array) AppendRow(dst []float32, i int) ([]float32, error) { return a.fi
 func (a *array) Close() error { return a.file.Close() }
 
 // NPY is a two-dimensional array in NumPy's .npy format, versions 1 to 3:
-// little-endian float16, float32 or float64 ('<f2', '<f4', '<f8'), C order,
-// shape (N, d). Other types, Fortran order and other shapes are ErrFormat.
+// little-endian float16, float32 or float64 ('<f2', '<f4', '<f8'), int8 ('|i1'), or
+// packed bits ('|u1', 1 for 1 and 0 for -1, as np.packbits writes them), C order,
+// shape (N, d), of bits (N, d/8). Other types, Fortran order and other shapes are ErrFormat.
 // It is safe for concurrent use.
 type NPY struct{ array }
 
@@ -60,7 +61,7 @@ func npyOf(file *vecfile.File, err error) (*NPY, error) {
 }
 
 // Safetensors is a two-dimensional tensor of shape (N, d) in a .safetensors
-// file, of type F32, F16 or BF16: the one called "embeddings", or the only one.
+// file, of type F32, F16, BF16, I8 or U8 (packed bits): the one called "embeddings", or the only one.
 // Others are ErrFormat. It is safe for concurrent use.
 //
 // Byte layout: the length h of the header as a little-endian uint64; h bytes of

@@ -38,15 +38,20 @@ type app struct {
 	forceProgress bool
 	// columns is the width of the terminal, for tests; 0 to ask for it.
 	columns int
+	// printed is what was printed last, for tests that look at it in every form.
+	printed *result
 }
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	a := &app{out: stdout, err: stderr}
+	return (&app{out: stdout, err: stderr}).run(ctx, args)
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
 	return a.exit(ctx, root.ExecuteContext(ctx))
 }
 

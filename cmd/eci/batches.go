@@ -21,7 +21,7 @@ func (a *app) batches(ctx context.Context, f *selectFlags, o *opened, source eci
 	if err != nil {
 		return err
 	}
-	rows, err := f.write(ctx, a, func(yield func(eci.Triple, error) bool) {
+	rows, err := f.write(ctx, a, o.sources, func(yield func(eci.Triple, error) bool) {
 		for _, number := range order.Triples {
 			if !yield(triples[number-1], nil) {
 				return

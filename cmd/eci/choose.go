@@ -141,7 +141,7 @@ func (a *app) runChoose(ctx context.Context, f *selectFlags, o *opened) error {
 	if f.requireGain && (!choice.Check.Helps() || len(choice.Doubts) > 0) {
 		return &checkError{strings.Join(append([]string{out.Verdict}, out.Doubts...), "; ")}
 	}
-	rows, err := f.write(ctx, a, keptRows(ctx, choice))
+	rows, err := f.write(ctx, a, o.sources, keptRows(ctx, choice))
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func (a *app) runConvert(c *cobra.Command, f *convertFlags, files []string) erro
 	m := a.meter()
 	defer m.stop()
 	left := 0
-	rows, err := f.write(c.Context(), a, func(yield func(eci.Triple, error) bool) {
+	rows, err := f.write(c.Context(), a, o.sources, func(yield func(eci.Triple, error) bool) {
 		for _, s := range m.watch("convert", o.sources) {
 			for t, err := range skipping(s, o.sem.Skip, &left).Triples {
 				if !yield(labeled(t, s.Name), err) {

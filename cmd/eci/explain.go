@@ -89,18 +89,12 @@ func (a *app) runExplain(c *cobra.Command, f *explainFlags, files []string) erro
 		return usage("--top is 1 or more")
 	}
 	ctx := c.Context()
-	o, err := f.open(ctx, a, files)
+	o, source, m, err := f.openOne(ctx, a, files, f.source)
 	if err != nil {
 		return err
 	}
 	defer o.Close()
-	source, err := o.only(f.source)
-	if err != nil {
-		return err
-	}
-	m := a.meter()
 	defer m.stop()
-	o.sem.Progress = m.report()
 	if o.sem.Calibration, err = o.sem.Calibrate(ctx, o.sources...); err != nil {
 		return err
 	}

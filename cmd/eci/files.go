@@ -5,12 +5,26 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"example.com/eci/internal/wholefile"
 )
 
 // standardOutput are the names of a file that is standard output.
 var standardOutput = map[string]bool{"-": true, "/dev/stdout": true, "/dev/fd/1": true, "/proc/self/fd/1": true}
+
+// checkFolder reports that a file cannot be written because its folder is not there,
+// before the work for it is done.
+func checkFolder(path string) error {
+	if path == "" || standardOutput[path] {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("eci: cannot write %s: %w", path, err)
+	}
+	return nil
+}
 
 // writeFile writes a file whole or not at all; see [wholefile.Write].
 func (a *app) writeFile(ctx context.Context, path string, write func(w io.Writer) error) error {

@@ -16,6 +16,8 @@ type filterFlags struct {
 	inputs
 	writing
 	forecasting
+	score      scoring
+	byScore    bool
 	source     string
 	margin     float64
 	positive   float64
@@ -33,7 +35,9 @@ func (a *app) filter() *cobra.Command {
 		Long: `Filter writes the triples of a source that pass every criterion given: a margin
 between the similarities of positive and negative, a negative no more similar than a
 share of the positive (NV-Retriever's filter keeps up to 95%), a suspicion of being
-an answer that is low enough, a rank among the negatives of its query. --relabel
+an answer that is low enough, a rank among the negatives of its query. With
+--score-field NAME the scores are those of the rows, of a cross-encoder or a
+teacher, in place of the encoder's similarities. --relabel
 makes positives of suspects instead: the negatives that are left of their query
 follow once more with the suspect as their positive.
 
@@ -41,13 +45,16 @@ Then it forecasts what training on the kept rows would do, beside a random share
 the same size and all rows, on the same queries. Where the kept rows do no better
 than the random share, the filter saves training time and nothing else.`,
 		Example: `  eci filter --demo --source dense --positive-share 0.95 -o dense-95.jsonl
+  eci filter --score-field neg_scores --max-score 0.8 --no-forecast --to flagembedding -o kept.jsonl mined.jsonl
   eci filter --vectors vectors --suspicion 0.4 --to triplet -o clean.jsonl mined.jsonl
   eci filter --vectors vectors --relabel 0.5 --to flagembedding -o relabeled.jsonl mined.jsonl`,
 		RunE: func(c *cobra.Command, files []string) error { return a.runFilter(c, &f, files) },
 	}
 	f.inputs.register(c)
+	f.keepExtra = true
 	f.writing.register(c.Flags(), "")
 	f.walking(c.Flags())
+	f.score.register(c.Flags())
 	c.Flags().StringVar(&f.source, "source", "", "`name` of the source to filter (needed where there are several)")
 	c.Flags().Float64Var(&f.margin, "margin", 0, "least similarity of the positive minus that of the negative, as cosines")
 	c.Flags().Float64Var(&f.positive, "positive-share", 0, "most similarity of the negative, as a `share` of the positive's; 0 for any")
@@ -70,14 +77,18 @@ func (f *filterFlags) criteria(flags *pflag.FlagSet) (eci.Filter, error) {
 			return out, err
 		}
 	}
-	none := out.Margin == nil && out.PositiveShare == 0 && out.Suspicion == 0 && f.window == ""
+	var err error
+	if f.byScore, err = f.score.criteria(flags, &out); err != nil {
+		return out, err
+	}
+	none := !f.byScore && out.Margin == nil && out.PositiveShare == 0 && out.Suspicion == 0 && f.window == ""
 	switch {
 	case f.relabel < 0 || f.relabel > 1:
 		return out, usage("--relabel %v: a suspicion lies in (0, 1]", f.relabel)
 	case f.relabel > 0 && !none:
 		return out, usage("--relabel goes alone: filter what it writes in a second run")
 	case f.relabel == 0 && none:
-		return out, usage("a criterion is needed: --margin, --positive-share, --suspicion, --rank-window or --relabel")
+		return out, usage("a criterion is needed: --margin, --positive-share, --suspicion, --rank-window, --score-field or --relabel")
 	case f.output == "" && f.noForecast:
 		return out, usage("-o FILE is needed with --no-forecast")
 	}
@@ -126,18 +137,12 @@ func (a *app) runFilter(c *cobra.Command, f *filterFlags, files []string) error 
 		return err
 	}
 	ctx := c.Context()
-	o, err := f.open(ctx, a, files)
+	o, source, m, err := f.openOne(ctx, a, files, f.source)
 	if err != nil {
 		return err
 	}
 	defer o.Close()
-	source, err := o.only(f.source)
-	if err != nil {
-		return err
-	}
-	m := a.meter()
 	defer m.stop()
-	o.sem.Progress = m.report()
 	out := filtered{Source: source.Name}
 	kept, err := f.apply(ctx, o, criteria, source, &out)
 	if err != nil {
@@ -151,7 +156,7 @@ func (a *app) runFilter(c *cobra.Command, f *filterFlags, files []string) error 
 	}
 	if f.output != "" {
 		left := 0
-		rows, err := f.write(ctx, a, skipping(kept, o.sem.Skip, &left).Triples)
+		rows, err := f.write(ctx, a, o.sources, skipping(kept, o.sem.Skip, &left).Triples)
 		if err != nil || f.output == "-" {
 			return err
 		}
@@ -168,6 +173,9 @@ func (a *app) runFilter(c *cobra.Command, f *filterFlags, files []string) error 
 
 // apply makes the source of the kept triples.
 func (f *filterFlags) apply(ctx context.Context, o *opened, criteria eci.Filter, source eci.Source, out *filtered) (eci.Source, error) {
+	if f.byScore && criteria.Suspicion == 0 && f.window == "" {
+		return f.score.apply(source), nil // no vector is needed
+	}
 	sem := *o.sem
 	var err error
 	if f.relabel > 0 || criteria.Margin != nil || criteria.PositiveShare > 0 || criteria.Suspicion > 0 {
@@ -176,7 +184,11 @@ func (f *filterFlags) apply(ctx context.Context, o *opened, criteria eci.Filter,
 		}
 	}
 	if f.relabel == 0 {
-		return sem.Filter(ctx, criteria, source)
+		kept, err := sem.Filter(ctx, criteria, source)
+		if err == nil && f.byScore { // behind the ranks, which count all negatives
+			kept = f.score.apply(kept)
+		}
+		return kept, err
 	}
 	relabeled, err := sem.Relabel(ctx, source, f.relabel)
 	if err != nil {

@@ -47,6 +47,70 @@ func TestFilter(t *testing.T) {
 	}
 }
 
+// TestFilterByScore: what a cross-encoder or a teacher said in the rows decides, in the
+// places where formats have it; and what was in the rows is in what is written.
+func TestFilterByScore(t *testing.T) {
+	lists := `{"query":"a","pos":["p"],"neg":["n1","n2","n3"],"pos_scores":[0.9],"neg_scores":[0.95,0.5,0.1],"prompt":"find"}` + "\n" +
+		`{"query":"b","pos":["p"],"neg":["n4"],"pos_scores":[2],"neg_scores":[1.7],"prompt":"find"}` + "\n"
+	passages := `{"query":"a","positive_passages":[{"text":"p","score":0.9}],"negative_passages":[{"text":"n1","score":0.95},{"text":"n2","score":"0.5"},{"text":"n3","score":0.1}]}` + "\n"
+	flat := "anchor,positive,negative,ce_score\na,p,n1,0.95\na,p,n2,0.5\n"
+	for _, test := range []struct {
+		reason, name, data, flags string
+		want                      string // the negatives left
+		code                      int
+		says                      string
+	}{
+		{"at most", "a.jsonl", lists, "--score-field neg_scores --max-score 0.5", "n2 n3", 0, "2 of 4"},
+		{"at least", "a.jsonl", lists, "--score-field neg_scores --min-score 0.5", "n1 n2 n4", 0, ""},
+		{"a share of the positive's", "a.jsonl", lists, "--score-field neg_scores --positive-share 0.95", "n2 n3 n4", 0, ""},
+		{"a margin", "a.jsonl", lists, "--score-field scores --margin 0.35", "n2 n3", 0, ""},
+		{"behind the ranks", "a.jsonl", lists, "--score-field neg_scores --max-score 0.5 --rank-window 2-2", "n2", 0, ""},
+		{"of passages", "a.jsonl", passages, "--score-field score --max-score 0.5", "n2 n3", 0, ""},
+		{"of a row", "a.csv", flat, "--score-field ce_score --max-score 0.6", "n2", 0, ""},
+		{"a row's score has no positive", "a.csv", flat, "--score-field ce_score --margin 0", "", 1, "none of the positive"},
+		{"no such field", "a.jsonl", lists, "--score-field nothing --max-score 1", "", 1, "row 1"},
+		{"no number", "a.csv", strings.Replace(flat, "0.5", "high", 1), "--score-field ce_score --max-score 1", "", 1, "row 3"},
+		{"no number, skipped", "a.csv", strings.Replace(flat, "0.5", "high", 1), "--score-field ce_score --max-score 1 --skip malformed", "n1", 0, ""},
+		{"no threshold", "a.jsonl", lists, "--score-field neg_scores", "", 2, "--max-score"},
+		{"no field", "a.jsonl", lists, "--max-score 1", "", 2, "--score-field"},
+		{"nothing between", "a.jsonl", lists, "--score-field neg_scores --max-score 1 --min-score 2", "", 2, "no score"},
+	} {
+		t.Run(test.reason, func(t *testing.T) {
+			dir := t.TempDir()
+			file, kept := filepath.Join(dir, test.name), filepath.Join(dir, "kept.jsonl")
+			if err := os.WriteFile(file, []byte(test.data), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			args := append(strings.Fields(test.flags), "--no-forecast", "-o", kept, file)
+			code, out, stderr := eciRun(t.Context(), append([]string{"filter"}, args...)...)
+			if code != test.code || !strings.Contains(out+stderr, test.says) {
+				t.Fatalf("exit code %d, %q%q; want %d and %q", code, out, stderr, test.code, test.says)
+			}
+			if code != 0 {
+				return
+			}
+			raw, err := os.ReadFile(kept)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var left []string
+			for line := range strings.Lines(string(raw)) {
+				var r eci.Record
+				if err := json.Unmarshal([]byte(line), &r); err != nil {
+					t.Fatal(err)
+				}
+				left = append(left, r.NegativeText)
+				if test.name == "a.jsonl" && test.data == lists && !strings.Contains(line, `"prompt":"find"`) {
+					t.Errorf("a field is lost: %s", line)
+				}
+			}
+			if got := strings.Join(left, " "); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
 // TestLintFix: the rows that a rule holds for are left out of what is written.
 func TestLintFix(t *testing.T) {
 	dir := t.TempDir()

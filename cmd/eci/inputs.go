@@ -25,6 +25,8 @@ type inputs struct {
 	demo    bool
 	vectors string
 	texts   string
+	// similarity is cosine or dot, "" for cosine and a look at the lengths.
+	similarity string
 	// keepExtra is for commands that write triples.
 	keepExtra bool
 	scored    bool // the command has the flags of a Sem
@@ -48,8 +50,9 @@ func (in *inputs) register(c *cobra.Command) {
 
 func (in *inputs) reading(flags *pflag.FlagSet) {
 	flags.BoolVar(&in.demo, "demo", false, "the five sources and vectors of the demo that comes with eci")
-	flags.StringVar(&in.vectors, "vectors", "", "`directory` with queries.npy and corpus.npy, and queries.ids and corpus.ids, or the texts: queries.txt and corpus.txt")
+	flags.StringVar(&in.vectors, "vectors", "", "`directory` with queries.npy and corpus.npy, and queries.ids and corpus.ids, or the texts: queries.txt and corpus.txt; or with anchor.npy, positive.npy and negative.npy in the order of the source's rows, for several sources each in a folder called like it")
 	flags.StringVar(&in.texts, "vector-texts", "", "`directory` with queries.txt and corpus.txt, the texts of the vectors' rows in their order, one a line (or queries.json, one JSON list); default that of --vectors")
+	flags.StringVar(&in.similarity, "similarity", "", "how the encoder's vectors are compared: cosine, or dot for one that is trained and searched with dot products (default cosine, and a note where lengths vary)")
 	flags.StringVar(&in.format, "format", "", "format of the files (default found from their content): "+strings.Join(formatNames, ", "))
 	flags.StringVar(&in.files.Corpus, "corpus", "", "`file` with the texts of documents, for rows that hold ids")
 	flags.StringVar(&in.files.Queries, "queries", "", "`file` with the texts of queries")
@@ -116,6 +119,23 @@ func (o *opened) only(name string) (eci.Source, error) {
 	return o.find(name)
 }
 
+// openOne is open for commands about one source, the one called name; see only. Of a
+// run the meter says how far it is.
+func (in *inputs) openOne(ctx context.Context, a *app, files []string, name string) (*opened, eci.Source, *meter, error) {
+	o, err := in.open(ctx, a, files)
+	if err != nil {
+		return nil, eci.Source{}, nil, err
+	}
+	source, err := o.only(name)
+	if err != nil {
+		o.Close()
+		return nil, eci.Source{}, nil, err
+	}
+	m := a.meter()
+	o.sem.Progress = m.report()
+	return o, source, m, nil
+}
+
 // open opens the sources and vectors that the flags name.
 func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, error) {
 	o := &opened{}
@@ -125,6 +145,10 @@ func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, er
 		return nil, usage("--max-negatives %d: it is a positive number, or 0 for all", in.files.MaxNegatives)
 	case in.texts != "" && in.vectors == "":
 		return nil, usage("--vector-texts goes with --vectors")
+	case in.similarity != "" && in.similarity != cosines && in.similarity != dots:
+		return nil, usage("--similarity %s: it is cosine or dot", in.similarity)
+	case in.similarity == dots && (in.vectors == "" || in.server.URL != "" || in.server.Dimensions != 0):
+		return nil, usage("--similarity dot needs --vectors, and neither --server nor --dimensions: the length of the longest document must be known before the first is compared")
 	case in.demo && (len(files) > 0 || in.vectors != ""):
 		return nil, usage("--demo takes no files")
 	case in.demo:
@@ -184,6 +208,9 @@ func (in *inputs) openFiles(ctx context.Context, a *app, o *opened, files []stri
 		return err
 	}
 	if in.vectors != "" {
+		if ok, err := in.rowVectors(ctx, o); ok || err != nil {
+			return err
+		}
 		var texts []string
 		if in.texts != "" {
 			texts = []string{in.texts}
@@ -192,9 +219,43 @@ func (in *inputs) openFiles(ctx context.Context, a *app, o *opened, files []stri
 		if err != nil {
 			return err
 		}
-		o.sem.Vectors, o.closers = vectors, append(o.closers, vectors)
+		o.closers = append(o.closers, vectors)
+		if o.sem.Vectors, err = in.compared(a, vectors); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// The words of --similarity.
+const cosines, dots = "cosine", "dot"
+
+// variedLengths is the spread of lengths from which on there is a note: encoders that
+// normalize have 0, up to rounding.
+const variedLengths = 0.02
+
+// compared are stored vectors as they are compared, and it says what is not plain.
+func (in *inputs) compared(a *app, vectors *eci.VectorFiles) (eci.Vectors, error) {
+	vectors.QueryPrefix, vectors.DocumentPrefix = in.server.QueryPrefix, in.server.DocumentPrefix
+	queries, documents := vectors.Stored()
+	for i, stored := range []string{queries, documents} {
+		how := map[string]string{"int8": "its numbers as they are", "ubinary": "packed bits, as 1 and -1"}[stored]
+		if how != "" {
+			a.inferred(fmt.Sprintf("%s: vectors of %s are %s: %s", in.vectors, []string{"queries", "documents"}[i], stored, how))
+		}
+	}
+	switch in.similarity {
+	case cosines:
+		return vectors, nil
+	case dots:
+		a.inferred(in.vectors + ": compared by dot product; how well forecasts hold was measured with cosines")
+		return vectors.DotProducts()
+	}
+	spread, err := vectors.LengthSpread()
+	if err == nil && spread > variedLengths {
+		a.inferred(fmt.Sprintf("%s: lengths of documents vary by %.0f%%, and cosines take no account of it: give --similarity dot for an encoder that is searched with dot products, --similarity cosine for another", in.vectors, 100*spread))
+	}
+	return vectors, nil // what cannot be read is said where it is needed
 }
 
 func (o *opened) openDemo() error {

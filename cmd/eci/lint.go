@@ -75,6 +75,7 @@ func (a *app) runLint(c *cobra.Command, f *lintFlags, files []string) error {
 	if err != nil {
 		return err
 	}
+	f.keepExtra = f.output != ""
 	o, err := f.open(c.Context(), a, files)
 	if err != nil {
 		return err
@@ -92,7 +93,7 @@ func (a *app) runLint(c *cobra.Command, f *lintFlags, files []string) error {
 	}
 	m.stop()
 	for _, x := range found.Sources {
-		if x.Rows == 0 {
+		if x.Triples+x.Bad == 0 {
 			return fmt.Errorf("eci: source %q: %w: no row was read", x.Name, eci.ErrEmptySource)
 		}
 	}
@@ -146,7 +147,7 @@ func (f *lintFlags) fix(ctx context.Context, a *app, o *opened, clean []eci.Sour
 		return nil, nil
 	}
 	out := &lintFixed{}
-	rows, err := f.write(ctx, a, func(yield func(eci.Triple, error) bool) {
+	rows, err := f.write(ctx, a, o.sources, func(yield func(eci.Triple, error) bool) {
 		for _, source := range clean {
 			for t, err := range skipping(source, o.sem.Skip, &out.Skipped).Triples {
 				if err == nil {
@@ -199,7 +200,7 @@ func (f *lintFlags) result(a *app, found *eci.LintReport, least int, wrote *lint
 	if wrote != nil {
 		rows := 0
 		for _, x := range found.Sources {
-			rows += x.Rows
+			rows += x.Triples + x.Bad
 		}
 		wrote.Dropped = rows - wrote.Triples - wrote.Skipped
 		r.value = struct {

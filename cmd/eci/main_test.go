@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"hash/fnv"
+	"html"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -17,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -43,28 +45,58 @@ func TestGolden(t *testing.T) {
 		args string
 	}{
 		{"rank", "rank --demo"},
-		{"lint", "lint --demo --severity warning"},
 		{"mix", "mix --demo"},
 		{"explain", "explain --demo --source contaminated --top 2"},
 		{"agree", "agree --demo --outcomes testdata/outcomes.json"},
 	}
+	t.Run("lint.txt", func(t *testing.T) {
+		code, out, stderr := eciRun(t.Context(), "lint", "--demo", "--severity", "warning")
+		if code != 0 || stderr != "" {
+			t.Fatalf("exit code %d, standard error %q", code, stderr)
+		}
+		golden(t, "lint.txt", out)
+	})
+	forms := map[string]output{"txt": {}, "json": {json: true}, "csv": {csv: true}, "md": {markdown: true}}
 	for _, c := range commands {
-		for _, form := range []string{"txt", "json", "csv", "md"} {
+		// A ranking takes seconds, and one is printed in every form; of lint the form
+		// decides what is in it.
+		var stdout, stderr bytes.Buffer
+		a := &app{out: &stdout, err: &stderr}
+		args := strings.Fields(c.args)
+		if args[0] == "rank" {
+			args = append(args, "--checkpoint", demoCheckpoint(t)) // for those after it
+		}
+		if code := a.run(t.Context(), args); code != 0 || stderr.Len() > 0 {
+			t.Fatalf("%s: exit code %d, standard error %q", c.args, code, &stderr)
+		}
+		golden(t, c.name+".txt", stdout.String())
+		for form, flags := range forms {
 			t.Run(c.name+"."+form, func(t *testing.T) {
-				args := strings.Fields(c.args)
-				if flag := map[string]string{"json": "--json", "csv": "--csv", "md": "--markdown"}[form]; flag != "" {
-					args = append(args, flag)
+				a.output = flags
+				stdout.Reset()
+				stderr.Reset()
+				if err := a.print(*a.printed); err != nil || stderr.Len() > 0 && form != "csv" {
+					t.Fatalf("%v, standard error %q", err, &stderr)
 				}
-				code, out, stderr := eciRun(t.Context(), args...)
-				if code != 0 || stderr != "" && form != "csv" {
-					t.Fatalf("exit code %d, standard error %q", code, stderr)
-				}
-				if form == "csv" {
-					out = stderr + out // what a table has no room for
-				}
-				golden(t, c.name+"."+form, out)
+				golden(t, c.name+"."+form, stderr.String()+stdout.String()) // what a table has no room for
 			})
 		}
+	}
+	for form, flag := range map[string]string{"json": "--json", "csv": "--csv", "md": "--markdown"} {
+		t.Run("lint "+flag, func(t *testing.T) {
+			code, out, stderr := eciRun(t.Context(), "lint", "--demo", "--severity", "warning", flag)
+			if code != 0 || stderr != "" && form != "csv" {
+				t.Fatalf("exit code %d, standard error %q", code, stderr)
+			}
+			golden(t, "lint."+form, stderr+out)
+		})
+		t.Run("rank "+flag, func(t *testing.T) {
+			code, out, stderr := eciRun(t.Context(), "rank", "--demo", flag, "--checkpoint", demoCheckpoint(t))
+			if code != 0 || stderr != "" && form != "csv" {
+				t.Fatalf("exit code %d, standard error %q", code, stderr)
+			}
+			golden(t, "rank."+form, stderr+out)
+		})
 	}
 	t.Run("race", func(t *testing.T) {
 		_, out, _ := eciRun(t.Context(), "rank", "--demo", "--race")
@@ -114,6 +146,41 @@ func TestGolden(t *testing.T) {
 			golden(t, "help-"+command+".txt", out)
 		})
 	}
+}
+
+// demoState is a folder with what was computed of the demo. With it, a ranking of the
+// demo is the same and takes a second.
+var demoState = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "eci-test") })
+
+func demoCheckpoint(t *testing.T) string {
+	t.Helper()
+	dir, err := demoState()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// built is the command as a program, built once.
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := demoState()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "bin", "eci")
+	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w\n%s", err, out)
+	}
+	return path, err
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := demoState(); err == nil {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
 }
 
 func golden(t *testing.T, name, got string) {
@@ -174,7 +241,7 @@ func TestExitCodes(t *testing.T) {
 		{"another source is best", []string{"rank", "--demo", "--require-best", "bm25", "--allow", "overtraining,random"}, 3, []string{"check failed: the best source of the 4 without a fault is dense, not bm25"}},
 		{"not sure enough", []string{"rank", "--demo", "--require-best", "dense", "--allow", "overtraining,random", "--confidence", "0.9999"}, 3, []string{"below"}},
 		{"the most to teach, and told by its writer", []string{"rank", "--demo", "--by", "eci", "--require-best", "llm"}, 3, []string{"llm: its negatives can be told", "--allow artifact"}},
-		{"a race checks nothing", []string{"rank", "--demo", "--race", "--require-best", "random"}, 3, []string{"was not compared", "--allow unchecked"}},
+		{"a race checks nothing", []string{"rank", "--demo", "--race", "--by", "eci", "--require-best", "llm"}, 3, []string{"was not compared", "--allow unchecked"}},
 		{"a fault that there is not", []string{"rank", "--demo", "--allow", "everything"}, 2, []string{"--allow everything", "artifact"}},
 		{"another measure", []string{"rank", "--demo", "--by", "luck"}, 2, []string{"--by luck"}},
 		{"a pool beside the demo's", []string{"rank", "--demo", "--pool", "x"}, 2, []string{"--pool"}},
@@ -224,10 +291,14 @@ func TestExitCodes(t *testing.T) {
 		{"one source to mix", []string{"mix", file("row.jsonl", row)}, 2, []string{"two sources"}},
 		{"members without output", []string{"mix", "--demo", "--members", "llm"}, 2, []string{"--output"}},
 		{"no outcomes", []string{"agree", "--demo"}, 2, []string{"--outcomes"}},
-		{"outcomes of others", []string{"agree", "--demo", "--outcomes", file("o.json", `{"x":{"value":1},"y":{"value":2},"z":{"value":3}}`)}, 1, []string{"x, y, z"}},
+		{"outcomes of others", []string{"agree", "--demo", "--by", "eci", "--outcomes", file("o.json", `{"x":{"value":1},"y":{"value":2},"z":{"value":3}}`)}, 1, []string{"x, y, z"}},
 	} {
 		t.Run(test.why, func(t *testing.T) {
-			code, _, stderr := eciRun(t.Context(), test.args...)
+			args := test.args
+			if len(args) > 1 && args[0] == "rank" && args[1] == "--demo" {
+				args = append(args[:len(args):len(args)], "--checkpoint", demoCheckpoint(t))
+			}
+			code, _, stderr := eciRun(t.Context(), args...)
 			if code != test.code {
 				t.Errorf("exit code %d, want %d: %s", code, test.code, stderr)
 			}
@@ -316,7 +387,8 @@ type full struct{ err error }
 func (f full) Write([]byte) (int, error) { return 0, f.err }
 
 func TestOutputFails(t *testing.T) {
-	for _, args := range [][]string{{"rank", "--demo"}, {"rank", "--demo", "--json"}, {"rank", "--demo", "--csv"}, {"convert", "--demo"}, {"help"}} {
+	state := demoCheckpoint(t)
+	for _, args := range [][]string{{"rank", "--demo", "--checkpoint", state}, {"rank", "--demo", "--json", "--checkpoint", state}, {"rank", "--demo", "--csv", "--checkpoint", state}, {"convert", "--demo"}, {"help"}} {
 		var stderr bytes.Buffer
 		code := run(t.Context(), args, full{syscall.EPIPE}, &stderr)
 		if args[0] != "help" && (code != exitBrokenPipe || strings.Contains(stderr.String(), "eci: ")) {
@@ -330,14 +402,30 @@ func TestOutputFails(t *testing.T) {
 	}
 }
 
-// binary builds the command.
+// binary is the path of the command.
 func binary(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "eci")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return path
+}
+
+// TestHTML writes the page for people, which [report.Write] fills.
+func TestHTML(t *testing.T) {
+	page := filepath.Join(t.TempDir(), "report.html")
+	demo := filepath.Join("..", "..", "testdata", "demo")
+	code, out, stderr := eciRun(t.Context(), "rank", "--vectors", filepath.Join(demo, "vectors"), "--lookahead-triples", "48", "--budget", "100", "--html", page,
+		filepath.Join(demo, "sources", "dense.jsonl"), filepath.Join(demo, "sources", "llm.jsonl"))
+	raw, err := os.ReadFile(page)
+	if code != 0 || err != nil {
+		t.Fatalf("exit code %d, %v, %q", code, err, stderr)
+	}
+	verdict, _, _ := strings.Cut(out, ":")
+	if text := html.UnescapeString(string(raw)); !strings.HasPrefix(text, "<!doctype html>") || !strings.Contains(text, verdict) {
+		t.Errorf("%q is not in a page of %d bytes that begins with %.40q", verdict, len(raw), raw)
+	}
 }
 
 // TestDocs runs every command of the pages about the command in a shell and compares
@@ -358,7 +446,12 @@ func runPage(t *testing.T, page string, least int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command, dir := binary(t), t.TempDir()
+	dir, bin := t.TempDir(), t.TempDir()
+	// What ranks the demo again finds what it has computed; TestGolden computes it anew.
+	script := fmt.Sprintf("#!/bin/sh\ncase \"$1\" in rank|agree) exec %q \"$@\" --checkpoint %q ;; esac\nexec %q \"$@\"\n", binary(t), demoCheckpoint(t), binary(t))
+	if err := os.WriteFile(filepath.Join(bin, "eci"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(dir, "outcomes.json"), outcomes, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -388,7 +481,7 @@ func runPage(t *testing.T, page string, least int) {
 		}
 		shell := exec.CommandContext(t.Context(), "sh", "-c", words)
 		shell.Dir = dir
-		shell.Env = append(os.Environ(), "PATH="+filepath.Dir(command)+string(os.PathListSeparator)+os.Getenv("PATH"))
+		shell.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 		out, _ := shell.CombinedOutput() // the page shows exit codes where they matter
 		now.WriteString(line)
 		now.Write(out)
@@ -572,15 +665,16 @@ func TestNarrow(t *testing.T) {
 // TestTerminal checks that color and progress are there when asked for, and not
 // in what is piped.
 func TestTerminal(t *testing.T) {
-	_, plain, _ := eciRun(t.Context(), "rank", "--demo")
+	state := demoCheckpoint(t)
+	_, plain, _ := eciRun(t.Context(), "rank", "--demo", "--checkpoint", state)
 	if strings.Contains(plain, "\x1b") {
 		t.Error("color in what is piped")
 	}
-	_, colored, _ := eciRun(t.Context(), "rank", "--demo", "--color", "always")
+	_, colored, _ := eciRun(t.Context(), "rank", "--demo", "--color", "always", "--checkpoint", state)
 	if !strings.Contains(colored, "\x1b[") {
 		t.Error("no color with --color always")
 	}
-	_, table, _ := eciRun(t.Context(), "rank", "--demo", "--color", "always", "--csv")
+	_, table, _ := eciRun(t.Context(), "rank", "--demo", "--color", "always", "--csv", "--checkpoint", state)
 	if strings.Contains(table, "\x1b") {
 		t.Error("color in CSV")
 	}

@@ -114,13 +114,15 @@ func (a *app) runMix(c *cobra.Command, f *mixFlags, files []string) error {
 			return err
 		}
 	}
-	out, err := f.find(ctx, a, o)
-	if err != nil {
-		return err
+	var out mixed
+	if f.output != "-" || len(f.members) == 0 { // else nothing of it is printed, or decides
+		if out, err = f.find(ctx, a, o); err != nil {
+			return err
+		}
 	}
 	if f.output != "" {
 		out.From = make(map[string]int)
-		rows, err := f.write(ctx, a, f.blend(ctx, o, out))
+		rows, err := f.write(ctx, a, o.sources, f.blend(ctx, o, out))
 		if err != nil {
 			return err
 		}
@@ -156,6 +158,9 @@ func (f *mixFlags) find(ctx context.Context, a *app, o *opened) (out mixed, err 
 	}
 	if out.Mixture, err = ranking.Mixture(); err != nil {
 		return out, err
+	}
+	if f.output == "-" && !f.combine {
+		return out, nil // the rest is not printed
 	}
 	if out.Hybrids, err = ranking.Hybrids(min(f.size, len(o.sources))); err != nil {
 		return out, err

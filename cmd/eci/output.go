@@ -82,6 +82,7 @@ type result struct {
 
 // print writes a result in the form asked for.
 func (a *app) print(r result) error {
+	a.printed = &r
 	switch {
 	case a.output.json:
 		e := json.NewEncoder(a.out)

@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -42,15 +44,18 @@ func TestPipes(t *testing.T) {
 	}
 	put("qrels.tsv")
 	vectors := filepath.Join("..", "..", "testdata", "demo", "vectors")
+	const few = "--lookahead-triples=48"
 	for _, args := range [][]string{
-		{"rank", "--vectors", vectors, "--csv"},
-		{"rank", "--vectors", vectors, "--csv", "--race"},
+		{"rank", "--vectors", vectors, "--csv", few},
+		{"rank", "--vectors", vectors, "--csv", "--race", "--by", "eci"},
 		{"lint", "--vectors", vectors, "--csv", "--max-error-share", "1", "--qrels", "qrels.tsv"},
-		{"mix", "--vectors", vectors, "--to", "triplet", "-o", "-"},
+		{"mix", "--vectors", vectors, "--by", "eci", "--to", "triplet", "-o", "-"},
 		{"select", "--vectors", vectors, "--source", "llm", "--count", "3"},
 		{"explain", "--vectors", vectors, "--source", "dense", "--csv"},
-		{"agree", "--vectors", vectors, "--outcomes", "testdata/outcomes.json", "--csv"},
+		{"agree", "--vectors", vectors, "--outcomes", "testdata/outcomes.json", "--csv", "--by", "eci"},
 		{"convert", "--to", "n-tuple"},
+		{"filter", "--vectors", vectors, "--source", "dense", "--positive-share", "0.95", "--no-forecast", "-o", "-"},
+		{"select", "--vectors", vectors, "--source", "dense", "--batches", "8"},
 	} {
 		t.Run(args[0], func(t *testing.T) {
 			in := func(dir string) []string {
@@ -93,6 +98,59 @@ func feedPipe(ctx context.Context, path, text string) {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}()
+}
+
+// TestStandardInputOfEveryCommand: "-" is read by every command, however often it reads,
+// as the file is.
+func TestStandardInputOfEveryCommand(t *testing.T) {
+	vectors, file := folderOfVectors(t, "", 0)
+	outcomes := filepath.Join(t.TempDir(), "outcomes.json")
+	if err := os.WriteFile(outcomes, []byte(`{"stdin":{"value":1},"x":{"value":2},"y":{"value":3}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program := binary(t)
+	for _, line := range []string{
+		"rank --vectors %s - --csv --no-lint", "rank --vectors %s - --csv --race", "lint --vectors %s - --csv --max-error-share 1",
+		"filter --vectors %s - --rank-window 1 --no-forecast -o -", "select --vectors %s - --count 3", "select --vectors %s - --keep 50%% --no-check",
+		"select --vectors %s - --batches 4", "explain --vectors %s - --csv", "convert --to triplet -", "mix --vectors %s --by eci --to triplet -o - - x=@ y=@",
+		"agree --vectors %s --by eci --csv - x=@ y=@ --outcomes " + outcomes,
+	} {
+		if strings.Contains(line, "%s") {
+			line = fmt.Sprintf(line, vectors)
+		}
+		run := func(with string) string {
+			words := strings.Fields(strings.ReplaceAll(line, "@", file))
+			for i, word := range words {
+				if word == "-" && words[i-1] != "-o" {
+					words[i] = with
+				}
+			}
+			c := exec.CommandContext(t.Context(), program, words...)
+			in, err := os.Open(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer in.Close()
+			pipe, err := c.StdinPipe() // a pipe, which cannot be read twice
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				io.Copy(pipe, in)
+				pipe.Close()
+			}()
+			var stderr strings.Builder
+			c.Stderr = &stderr
+			out, err := c.Output()
+			if err != nil || len(out) == 0 {
+				t.Errorf("%s with %s: %v, %s", line, with, err, &stderr)
+			}
+			return strings.ReplaceAll(string(out), file, "standard input")
+		}
+		if diff := cmp.Diff(run("stdin="+file), run("-")); diff != "" {
+			t.Errorf("%s (-file +pipe)\n%s", line, diff)
+		}
+	}
 }
 
 // TestStandardInput gives "-" to a process.

@@ -66,7 +66,8 @@ func (m *meter) watch(title string, sources []eci.Source) []eci.Source {
 	}
 	out := make([]eci.Source, len(sources))
 	for i, s := range sources {
-		out[i] = eci.Source{Name: s.Name, Triples: func(yield func(eci.Triple, error) bool) {
+		out[i] = s // with what it knows of its files
+		out[i].Triples = func(yield func(eci.Triple, error) bool) {
 			n := 0
 			for t, err := range s.Triples {
 				if n++; n%256 == 0 {
@@ -76,7 +77,7 @@ func (m *meter) watch(title string, sources []eci.Source) []eci.Source {
 					return
 				}
 			}
-		}}
+		}
 	}
 	return out
 }

@@ -97,6 +97,9 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 	if len(f.targets) > 1 && f.requireBest != "" {
 		return usage("--require-best asks of one --target")
 	}
+	if err := checkFolder(f.html); err != nil {
+		return err
+	}
 	o, err := f.open(ctx, a, files)
 	if err != nil {
 		return err

@@ -93,21 +93,15 @@ func (a *app) runSelect(c *cobra.Command, f *selectFlags, files []string) error 
 		return usage("say how many: --keep SHARE, --count N, --per-query N or --batches N")
 	}
 	ctx := c.Context()
-	o, err := f.open(ctx, a, files)
+	o, source, m, err := f.openOne(ctx, a, files, f.source)
 	if err != nil {
 		return err
 	}
 	defer o.Close()
-	source, err := o.only(f.source)
-	if err != nil {
-		return err
-	}
+	defer m.stop()
 	if f.batches != 0 {
 		return a.batches(ctx, f, o, source)
 	}
-	m := a.meter()
-	defer m.stop()
-	o.sem.Progress = m.report()
 	if o.sem.Calibration, err = o.sem.Calibrate(ctx, o.sources...); err != nil {
 		return err
 	}
@@ -121,7 +115,7 @@ func (a *app) runSelect(c *cobra.Command, f *selectFlags, files []string) error 
 	if f.by == "leverage" {
 		choice = byLeverage(ctx, o.sem, source, f.selection.Count)
 	}
-	rows, err := f.write(ctx, a, choice)
+	rows, err := f.write(ctx, a, o.sources, choice)
 	if err != nil || f.output == "-" {
 		return err
 	}

@@ -41,7 +41,7 @@ func (f *serverFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.server.URL, "server", "", "`URL` of an embedding server, for texts without a vector")
 	flags.StringVar(&f.server.Model, "model", "", "the encoder's `name`, as the server knows it")
 	flags.StringVar(&f.protocol, "protocol", "openai", "what the server speaks: openai, ollama or tei")
-	flags.StringVar(&f.server.QueryPrefix, "query-prefix", "", "put before every query, as the encoder was trained")
+	flags.StringVar(&f.server.QueryPrefix, "query-prefix", "", "put before every query, as the encoder was trained; stored vectors of texts are found with it or without")
 	flags.StringVar(&f.server.DocumentPrefix, "document-prefix", "", "put before every document")
 	flags.StringVar(&f.server.KeyVariable, "key-env", "", "`name` of the environment variable with the API key, - for none (default OPENAI_API_KEY, if set, for https://api.openai.com alone)")
 	flags.BoolVar(&f.server.KeyInClear, "key-in-clear", false, "let the key go over http to another machine")

@@ -40,6 +40,8 @@ func (f *targeting) checkTargets(forecast *forecasting, in *inputs) error {
 		return usage("--target-vectors is given %d times, --target %d times", len(f.tables), len(f.targets))
 	case len(f.targets) > 1 && forecast.pool != "":
 		return usage("--pool is for one --target; each of several is searched in its own corpus")
+	case len(f.targets) > 0 && in.similarity == dots:
+		return usage("--similarity dot does not go with --target: vectors of two collections would have two greatest lengths")
 	case len(f.targets) > 0 && in.files.Qrels != "":
 		return usage("--qrels are those of the sources' own queries; a --target has its own")
 	}
@@ -78,6 +80,7 @@ func (f *targeting) openTargets(ctx context.Context, in *inputs, o *opened, pool
 			if err != nil {
 				return nil, err
 			}
+			vectors.QueryPrefix, vectors.DocumentPrefix = in.server.QueryPrefix, in.server.DocumentPrefix
 			t.Vectors, o.closers = vectors, append(o.closers, vectors)
 		}
 		out = append(out, t)

@@ -39,12 +39,12 @@ func (w *writing) check() error {
 	if !slices.Contains(writtenFormats, w.to) {
 		return usage("--to %s: it is one of %s", w.to, strings.Join(writtenFormats, ", "))
 	}
-	return nil
+	return checkFolder(w.output)
 }
 
 // write writes triples to the file, whole or not at all, and returns the number
-// of rows.
-func (w *writing) write(ctx context.Context, a *app, triples iter.Seq2[eci.Triple, error]) (rows int, err error) {
+// of rows. It says which rows of the sources that they are of give none.
+func (w *writing) write(ctx context.Context, a *app, sources []eci.Source, triples iter.Seq2[eci.Triple, error]) (rows int, err error) {
 	err = a.writeFile(ctx, w.output, func(out io.Writer) error {
 		var notes []string
 		form := eci.Output{Format: eci.Format(w.to), Negatives: w.width, Pad: w.pad}
@@ -57,6 +57,9 @@ func (w *writing) write(ctx context.Context, a *app, triples iter.Seq2[eci.Tripl
 		}
 		return err
 	})
+	if err == nil {
+		a.sayBarren(sources)
+	}
 	return rows, err
 }
 
@@ -90,6 +93,21 @@ func skipping(source eci.Source, skip eci.Skip, left *int) eci.Source {
 			}
 		}
 	}}
+}
+
+// sayBarren says how many rows of the sources gave no triple, and so are not written.
+func (a *app) sayBarren(sources []eci.Source) {
+	for _, s := range sources {
+		withoutPositive, withoutNegative := s.Barren()
+		for _, lack := range []struct {
+			rows int
+			what string
+		}{{withoutPositive, "positive"}, {withoutNegative, "negative"}} {
+			if lack.rows > 0 {
+				a.inferred(fmt.Sprintf("%s: left out, as eci lint shows: rows without a %s, %d of them", s.Name, lack.what, lack.rows))
+			}
+		}
+	}
 }
 
 // marked is a triple with extra fields behind its own.

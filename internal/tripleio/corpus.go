@@ -59,7 +59,8 @@ func (f *Config) openTexts(path string, query bool) (*textFile, error) {
 		return nil, &fault.RowError{File: path, Err: err}
 	}
 	defer s.Close()
-	if s.Random() {
+	whole := t.layout.whole(s) != 0
+	if s.Random() && !whole {
 		err = t.scan(s, func(id, _ string, _ int, offset int64) error {
 			t.index = append(t.index, textOffset{textHash(id), offset})
 			return nil
@@ -79,7 +80,9 @@ func (f *Config) openTexts(path string, query bool) (*textFile, error) {
 			return fmt.Errorf("%w: %s id %q is also that of row %d, with another text; keep one of the two", fault.Malformed, t.kind, quote.Clip(id), first)
 		}
 		rows[id], t.loaded[id] = row, text
-		size += int64(len(id) + len(text) + 64)
+		if size += int64(len(id) + len(text) + 64); whole {
+			return f.fits(size)
+		}
 		return f.Fits(s, size)
 	})
 	return t, err
@@ -87,6 +90,9 @@ func (f *Config) openTexts(path string, query bool) (*textFile, error) {
 
 // scan calls fn with every id and text of the file, in order.
 func (t *textFile) scan(s *textfile.Stream, fn func(id, text string, row int, offset int64) error) error {
+	if kind := t.layout.whole(s); kind != 0 {
+		return t.scanWhole(kind, s, fn)
+	}
 	lines := jsonrow.Lines{R: s.Reader}
 	var reader textReader
 	for {
@@ -277,6 +283,19 @@ func (l *textLayout) detect(line []byte) error {
 		return nil
 	}
 	cells := strings.Split(string(line), "\t")
+	if *l = l.columns(cells); l.header {
+		return nil
+	}
+	if len(cells) != 2 {
+		return fmt.Errorf("%w: want a JSON object with _id and text, or two columns id and text with a tab between, or a header with the columns id, text and perhaps title; this line has %d columns", fault.Format, len(cells))
+	}
+	l.id, l.title, l.text = 0, -1, 1
+	return nil
+}
+
+// columns is the layout of a table with this first row, which is a header if it names
+// id and text.
+func (l textLayout) columns(cells []string) textLayout {
 	ids, texts := documentIDs, documentText
 	if l.query {
 		ids, texts = queryIDs, queryText
@@ -285,14 +304,8 @@ func (l *textLayout) detect(line []byte) error {
 		return slices.IndexFunc(cells, func(cell string) bool { return slices.Contains(names, strings.TrimSpace(cell)) })
 	}
 	l.id, l.title, l.text = column(ids), column([]string{"title"}), column(texts)
-	if l.header = l.id >= 0 && l.text >= 0; l.header {
-		return nil
-	}
-	if len(cells) != 2 {
-		return fmt.Errorf("%w: want a JSON object with _id and text, or two columns id and text with a tab between, or a header with the columns id, text and perhaps title; this line has %d columns", fault.Format, len(cells))
-	}
-	l.id, l.title, l.text = 0, -1, 1
-	return nil
+	l.header = l.id >= 0 && l.text >= 0
+	return l
 }
 
 // parse reads id and text of a line.
@@ -311,6 +324,9 @@ func (r *textReader) parse(l *textLayout, line []byte) (id, text string, err err
 		return "", "", err
 	}
 	if id == "" {
+		if err := byID(&r.object); err != nil {
+			return "", "", err
+		}
 		return "", "", r.object.Missing(ids...)
 	}
 	if !r.object.Has(texts) {
@@ -333,16 +349,39 @@ func (r *textReader) parseColumns(l *textLayout, line []byte) (id, text string, 
 		return id, text, nil
 	}
 	r.cells = splitTSV(r.cells[:0], string(line))
-	if need := max(l.id, l.text, l.title); len(r.cells) <= need {
-		return "", "", fmt.Errorf("%w: %d columns, the header has at least %d", fault.Malformed, len(r.cells), need+1)
+	return l.cells(r.cells)
+}
+
+// cells reads id and text of a row of a table with a header.
+func (l *textLayout) cells(cells []string) (id, text string, err error) {
+	if need := max(l.id, l.text, l.title); len(cells) <= need {
+		return "", "", fmt.Errorf("%w: %d columns, the header has at least %d", fault.Malformed, len(cells), need+1)
 	}
-	if id = r.cells[l.id]; id == "" {
+	if id = cells[l.id]; id == "" {
 		return "", "", fmt.Errorf("%w: the id is empty", fault.Malformed)
 	}
-	if text = r.cells[l.text]; l.title >= 0 {
-		text = titled(r.cells[l.title], text)
+	if text = cells[l.text]; l.title >= 0 {
+		text = titled(cells[l.title], text)
 	}
 	return id, text, nil
+}
+
+// byID says how to write a corpus that is one object, of each id its text or document.
+func byID(o *jsonrow.Object) error {
+	if len(o.Fields) == 0 {
+		return nil
+	}
+	value := "value"
+	for _, f := range o.Fields {
+		switch f.Value[0] {
+		case '{':
+			value = "value.text"
+		case '"':
+		default:
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: it looks like one object with every text under its id: write one object a line: jq -c 'to_entries[] | {_id: .key, text: .%s}'", fault.Format, value)
 }
 
 // closeAll closes readers that may be nil.

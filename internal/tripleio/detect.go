@@ -145,7 +145,9 @@ func (in *input) detectArrays(raw []byte) error {
 // detectObject tells the format by the fields of the first object.
 func (in *input) detectObject(o *jsonrow.Object) error {
 	if in.format == Auto {
-		in.format = formatOf(o)
+		if in.format = formatOf(o); in.Fields == (Fields{}) && in.format.otherNames(o) && in.named(o) {
+			return nil
+		}
 	}
 	general := in.format == Auto
 	if general && in.Fields != (Fields{}) {
@@ -161,6 +163,11 @@ func (in *input) detectObject(o *jsonrow.Object) error {
 	} else if general {
 		in.fill(o)
 	}
+	if _, pos := o.Get("pos"); in.format == Auto && pos {
+		if _, query := o.Get("query"); query { // negatives are in later rows, or missing there too
+			in.format = FlagEmbedding
+		}
+	}
 	_, wantJSON := in.format.known()
 	switch {
 	case in.format == Auto:
@@ -169,6 +176,10 @@ func (in *input) detectObject(o *jsonrow.Object) error {
 		return fmt.Errorf("%w: the file holds JSON, which is not the format %s that was asked for", fault.Format, in.format)
 	}
 	in.setShape()
+	if in.format == NWay && !o.Has(in.shape.positive) && in.Fields.Positive == "" { // texts
+		in.shape.positive, in.shape.ids = []string{"documents"}, false
+		in.note("columns: positive = the first of documents, negatives = the others")
+	}
 	if in.format == LabeledPair || in.format == LabeledList {
 		var format Format
 		if format, in.shape = labeledFormat(o); format != in.format {
@@ -177,6 +188,19 @@ func (in *input) detectObject(o *jsonrow.Object) error {
 	}
 	in.split = in.format == MultiSource || in.format.flat() && o.Has([]string{"source"})
 	return nil
+}
+
+// otherNames reports whether an object has some names of a format of lists, but another
+// one for the query or the positive.
+func (f Format) otherNames(o *jsonrow.Object) bool {
+	if f == Auto || f.flat() || f == MultiSource || f == NWay || f == Messages {
+		return false
+	}
+	has := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { _, ok := o.Get(name); return ok })
+	}
+	s := shapes[f]
+	return !has(s.query...) && !has(s.queryID...) || !has(s.positive...)
 }
 
 // names are those of an object's fields.

@@ -176,6 +176,11 @@ func (in *input) detectHeader(rows [][]string) (err error) {
 			err = in.positions(rows, true)
 		}
 		in.split = err == nil && in.columns.source >= 0
+		if err == nil && len(rows) > 1 {
+			if in.columns.lists = in.columns.listColumns(rows[1:]); in.columns.lists != nil {
+				in.note("the cells of %s are lists", quote.Names(pick(header, in.columns.lists)))
+			}
+		}
 		if err == nil && !named && !asked && !usualHeader(header) {
 			f := find(header)
 			in.note("%s", f.say())
@@ -186,6 +191,13 @@ func (in *input) detectHeader(rows [][]string) (err error) {
 		return err
 	}
 	return in.positions(rows, false)
+}
+
+func pick(names []string, at []int) (picked []string) {
+	for _, k := range at {
+		picked = append(picked, names[k])
+	}
+	return picked
 }
 
 // complete reports whether a header names query, positive and negative.

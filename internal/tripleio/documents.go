@@ -33,10 +33,10 @@ func (f *Config) documents(path string, yield func(id, text string) bool) error 
 		return &fault.RowError{File: path, Err: err}
 	}
 	first, _, _ := bytes.Cut(bytes.TrimPrefix(head, []byte(jsonrow.ByteOrderMark)), []byte("\n"))
-	if strings.HasSuffix(path, ".ids") || !bytes.HasPrefix(bytes.TrimSpace(first), []byte("{")) && !bytes.Contains(first, []byte("\t")) {
+	t := &textFile{files: f, path: path, kind: "document"}
+	if strings.HasSuffix(path, ".ids") || t.layout.whole(s) == 0 && !bytes.HasPrefix(bytes.TrimSpace(first), []byte("{")) && !bytes.Contains(first, []byte("\t")) {
 		return eachID(path, &jsonrow.Lines{R: s.Reader}, yield)
 	}
-	t := &textFile{files: f, path: path, kind: "document"}
 	return t.scan(s, func(id, text string, _ int, _ int64) error {
 		if !yield(id, text) {
 			return errStopped

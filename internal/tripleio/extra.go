@@ -151,8 +151,12 @@ func extrasOf(r *row, p, n *passage) []Extra {
 	return all
 }
 
-// cellValue is a cell of a table as JSON: a number as it is, all else a string.
+// cellValue is a cell of a table as JSON: a number or a list as it is, all else a
+// string.
 func cellValue(cell string) []byte {
+	if strings.HasPrefix(cell, "[") && json.Valid([]byte(cell)) {
+		return []byte(cell)
+	}
 	if end, err := jsonrow.SkipValue([]byte(cell), 0, 1); err == nil && end == len(cell) && isNumber(cell) && !jsonrow.Null([]byte(cell)) {
 		return []byte(cell)
 	}

@@ -3,6 +3,7 @@ package tripleio
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"example.com/eci/internal/fault"
@@ -99,7 +100,7 @@ func formatOf(o *jsonrow.Object) Format {
 	switch {
 	case has("messages") && has("positive_messages", "negative_messages"):
 		return Messages
-	case has("document_ids", "doc_ids") && has("query_id", "qid", "query") && has("scores", "score"):
+	case has("document_ids", "doc_ids", "documents") && has("query_id", "qid", "query") && has("scores", "score") && !has("labels", "label"):
 		return NWay
 	case has("positive_passages", "negative_passages"):
 		return Tevatron
@@ -134,6 +135,9 @@ func labeledFormat(o *jsonrow.Object) (Format, shape) {
 	query, okQuery := firstOf(o, aliases[queryRole])
 	label, okLabel := firstOf(o, []string{"label", "labels", "relevance", "is_relevant"})
 	document, okDocument := firstOf(o, labeledDocuments)
+	if passages, ok := o.Get(document); okQuery && okDocument && ok && selected(passages) {
+		return LabeledList, shape{query: []string{query}, queryID: []string{"query_id", "qid"}, positive: []string{document}, negative: []string{document}}
+	}
 	if !okQuery || !okLabel || !okDocument {
 		return Auto, shape{}
 	}
@@ -147,6 +151,18 @@ func labeledFormat(o *jsonrow.Object) (Format, shape) {
 		return LabeledPair, s
 	}
 	return Auto, shape{}
+}
+
+// selected reports whether a value is an object with the lists passage_text and
+// is_selected, as the data set MS MARCO has its passages.
+func selected(raw []byte) bool {
+	found := 0
+	return raw[0] == '{' && jsonrow.EachField(raw, func(name, value []byte) error {
+		if (string(name) == "passage_text" || string(name) == "is_selected") && value[0] == '[' {
+			found++
+		}
+		return nil
+	}) == nil && found == 2
 }
 
 // labeledDocuments are names of a document, or of several, with a label.
@@ -176,7 +192,21 @@ func unknownObject(o *jsonrow.Object) error {
 	case text:
 		return fmt.Errorf("%w: this is a corpus or a file of queries, not of triples: set Files.Corpus or Files.Queries to it", fault.Format)
 	}
+	if err := scoredPairs(namesOf(o)); err != nil {
+		return err
+	}
 	return fmt.Errorf("%w: no known format of JSON rows has the fields %s; set Files.Fields to the names of query, positive and negative", fault.Format, o.Names())
+}
+
+// scoredPairs says what rows of a query, one document and its score lack.
+func scoredPairs(names []string) error {
+	has := func(words []string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(words, normal(name)) })
+	}
+	if has(aliases[queryRole]) && has(labeledDocuments) && has([]string{"score", "scores", "similarity", "similarity_score"}) {
+		return fmt.Errorf("%w: a query, a document and its score in a row: which are the positives? Add a field called label, 1 for a positive and 0 for a negative", fault.MissingField)
+	}
+	return nil
 }
 
 // unknownText says what a line that is no row of a table may be instead.

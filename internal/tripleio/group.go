@@ -41,7 +41,7 @@ var splits = []string{"train", "test", "validation", "valid", "val", "dev", "eva
 // name=file,file. Shards of one data set are one group.
 func (f *Config) groups(arguments []string) ([]group, error) {
 	var groups []group
-	for _, argument := range arguments {
+	for _, argument := range f.withoutCards(arguments) {
 		found, err := f.group(argument)
 		if err != nil {
 			return nil, err
@@ -51,6 +51,29 @@ func (f *Config) groups(arguments []string) ([]group, error) {
 	groups = joinShards(groups)
 	f.tellApart(groups)
 	return groups, nil
+}
+
+// cards are the files that save_to_disk of Hugging Face datasets writes beside those
+// with the rows.
+var cards = []string{"state.json", "dataset_info.json", "dataset_dict.json"}
+
+// withoutCards are the arguments, or the matches of a pattern, without the cards of a
+// data set whose other files are among them.
+func (f *Config) withoutCards(arguments []string) (kept []string) {
+	others := map[string]bool{} // folders with another file
+	for _, argument := range arguments {
+		if folder, file := splitPath(argument); !slices.Contains(cards, file) {
+			others[folder] = true
+		}
+	}
+	for _, argument := range arguments {
+		if folder, file := splitPath(argument); !slices.Contains(cards, file) || !others[folder] {
+			kept = append(kept, argument)
+		} else if f.Note != nil {
+			f.Note(argument + ": passed over: it describes the data set beside it")
+		}
+	}
+	return kept
 }
 
 // stat asks for a file; one that cannot be asked for, such as standard input, counts
@@ -95,7 +118,7 @@ func (f *Config) group(argument string) ([]group, error) {
 			return nil, err
 		}
 		var groups []group
-		for _, match := range matches {
+		for _, match := range f.withoutCards(matches) {
 			found, err := f.group(match)
 			if err != nil {
 				return nil, err
@@ -134,6 +157,9 @@ func (f *Config) folder(name string) ([]group, error) {
 		stem := strings.ToLower(textfile.Stem(e.Name()))
 		if e.IsDir() && (e.Name() == "data" || e.Name() == "train") {
 			inner = f.Join(name, e.Name())
+		}
+		if strings.HasPrefix(e.Name(), "cache-") && strings.HasSuffix(e.Name(), ".arrow") {
+			continue // what map and filter of datasets have left
 		}
 		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || strings.HasPrefix(e.Name(), "_") || slices.Contains(notSources, stem) || !hasSourceExtension(e.Name()) {
 			continue
@@ -245,7 +271,7 @@ func (f *Config) tellApart(groups []group) {
 		if m == nil {
 			continue
 		}
-		if g.name = m[1]; g.name == "" || splitOf(file) != "" {
+		if g.name = m[1]; g.name == "" || g.name == "data" || splitOf(file) != "" {
 			for n := len(folders[i]); n > 0; n-- {
 				if last := folders[i][n-1]; last != "data" && last != "train" || n == 1 {
 					g.name, folders[i] = last, folders[i][:n-1]
@@ -289,9 +315,20 @@ func sameFolder(groups []group, folders [][]string, i int) bool {
 // concatenated is the rows of several files, one after the other.
 func concatenated(name string, parts []Source) Source {
 	if len(parts) == 1 {
-		return Source{Name: name, Records: parts[0].Records}
+		return Source{Name: name, Tally: parts[0].Tally, Records: parts[0].Records}
 	}
-	return Source{Name: name, Records: func(yield func(*Record, error) bool) {
+	tally := func() *Tally {
+		var sum Tally
+		for _, part := range parts {
+			t := part.Tally()
+			if t == nil {
+				return nil
+			}
+			sum = sum.plus(t)
+		}
+		return &sum
+	}
+	return Source{Name: name, Tally: tally, Records: func(yield func(*Record, error) bool) {
 		empty := 0
 		for _, part := range parts {
 			more := true

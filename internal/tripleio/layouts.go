@@ -206,6 +206,25 @@ func (d *rowDecoder) talks(o *jsonrow.Object, dst []passage, names []string) ([]
 	return dst, nil
 }
 
+// isTalk reports whether a value is a list of messages: its first element is an object
+// with a role and a content.
+func isTalk(raw []byte) bool {
+	i := jsonrow.SkipSpace(raw, 1)
+	if raw[0] != '[' || i >= len(raw) || raw[i] != '{' {
+		return false
+	}
+	role, content := false, false
+	end, err := jsonrow.SkipValue(raw, i, 1)
+	if err == nil {
+		err = jsonrow.EachField(raw[i:end], func(name, _ []byte) error {
+			role = role || string(name) == "role" || string(name) == "from"
+			content = content || string(name) == "content" || string(name) == "value"
+			return nil
+		})
+	}
+	return err == nil && role && content
+}
+
 // spoken joins the contents of messages, without those of the system, which are
 // instructions.
 func (d *rowDecoder) spoken(raw []byte) (string, error) {
@@ -215,6 +234,11 @@ func (d *rowDecoder) spoken(raw []byte) (string, error) {
 	if raw[0] != '[' {
 		return "", fmt.Errorf("it is no list of messages")
 	}
+	return d.said(raw, "")
+}
+
+// said joins the contents of the messages of one role, or of all but the system.
+func (d *rowDecoder) said(raw []byte, by string) (string, error) {
 	var texts []string
 	err := jsonrow.EachElement(raw, func(k int, message []byte) error {
 		if message[0] != '{' {
@@ -224,7 +248,7 @@ func (d *rowDecoder) spoken(raw []byte) (string, error) {
 			return err
 		}
 		role, err := d.inner.Text("role", "from")
-		if err != nil || role == "system" {
+		if err != nil || role == "system" || by != "" && role != by && (by != "assistant" || role != "gpt") {
 			return err
 		}
 		text, err := d.inner.RequiredText("content", "value")
@@ -244,14 +268,22 @@ func (d *rowDecoder) labeled(o *jsonrow.Object) error {
 	if !ok {
 		return o.Missing(d.shape.positive...)
 	}
-	all, err := d.appendField(nil, name, raw, "")
+	documents, labelName, labelRaw := raw, name, raw
+	if selected(raw) {
+		if err := d.inner.Parse(raw); err != nil {
+			return err
+		}
+		documents, _ = d.inner.Get("passage_text")
+		labelRaw, _ = d.inner.Get("is_selected")
+		labelName = "is_selected"
+	} else if labelName, labelRaw, ok = o.First(d.shape.negative); !ok {
+		return o.Missing(d.shape.negative...)
+	}
+	all, err := d.appendField(nil, name, documents, "")
 	if err != nil {
 		return err
 	}
-	name, raw, ok = o.First(d.shape.negative)
-	if !ok {
-		return o.Missing(d.shape.negative...)
-	}
+	name, raw = labelName, labelRaw
 	labels, err := labelsOf(raw)
 	if err == nil && len(labels) != len(all) {
 		err = fmt.Errorf("%d labels for %d documents", len(labels), len(all))
@@ -319,6 +351,7 @@ func (in *input) pairRows(each rows) rows {
 				known[key], groups = g, append(groups, g)
 				size += int64(len(key))
 			}
+			g.lines++
 			for _, p := range r.positives {
 				size += int64(len(p.text) + 64)
 				p.line = line

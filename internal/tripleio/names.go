@@ -33,7 +33,7 @@ var aliases = map[role][]string{
 		"negative_passages", "negative_document", "negative_documents", "negative_doc", "negative_docs", "neg_doc", "neg_docs",
 		"neg_document", "neg_documents", "neg_passage", "neg_passages", "negative_text", "negative_texts", "neg_text", "neg_texts",
 		"negative_ctx", "negative_ctxs", "negative_sentence", "rejected_response", "rejected_responses", "negative_response",
-		"negative_responses", "rejected", "mined_negative", "mined_negatives", "irrelevant_passage", "irrelevant_document",
+		"negative_responses", "rejected", "mined_negative", "mined_negatives", "irrelevant", "irrelevant_passage", "irrelevant_document",
 		"distractor", "distractors", "sent2", "sentence3", "sentence_2"},
 }
 

@@ -37,6 +37,8 @@ type Source struct {
 	Name string
 	// Records reads the file anew. After the error of a row it goes on.
 	Records iter.Seq2[*Record, error]
+	// Tally is that of the last reading of Records that came to its end; nil before.
+	Tally func() *Tally
 }
 
 // Sources opens files and returns a source for every source of negatives in them.

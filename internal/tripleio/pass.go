@@ -101,23 +101,27 @@ func (in *input) cellExtras(r *row, names, cells []string) {
 	used := append([]int{c.query, c.queryID, c.positive, c.positiveID, c.negID, c.source}, c.negatives...)
 	var d rowDecoder
 	for k, name := range names {
+		if name = strings.TrimSpace(name); name == "" { // the index that pandas writes
+			continue
+		}
 		if !slices.Contains(used, k) && cells[k] != "" {
-			d.extra(r, strings.TrimSpace(name), cellValue(cells[k]))
+			d.extra(r, name, cellValue(cells[k]))
 		}
 	}
 }
 
 // source makes a source of the file; pick names the one to read of several.
 func (in *input) source(name, pick string) Source {
-	return Source{Name: name, Records: func(yield func(*Record, error) bool) {
-		if err := in.pass(pick, yield); err != nil {
+	read := new(tallied)
+	return Source{Name: name, Tally: read.last.Load, Records: func(yield func(*Record, error) bool) {
+		if err := in.pass(pick, read, yield); err != nil {
 			yield(nil, err)
 		}
 	}}
 }
 
 // pass reads the file once. It returns an error that it has not yielded.
-func (in *input) pass(pick string, yield func(*Record, error) bool) error {
+func (in *input) pass(pick string, read *tallied, yield func(*Record, error) bool) error {
 	s, err := in.Open(in.path)
 	if err != nil {
 		return &fault.RowError{File: in.path, Err: err}
@@ -134,7 +138,7 @@ func (in *input) pass(pick string, yield func(*Record, error) bool) error {
 	}
 	defer closeAll(queries, documents)
 	e := expansion{path: in.path, max: in.MaxNegatives, queries: queries, documents: documents, yield: yield}
-	rows, empty := 0, 0
+	tally, ended := new(Tally), true
 	in.rows(s, pick)(func(line int, r *row, err error) bool {
 		if err == nil && !in.strict && in.format != MultiSource {
 			switch {
@@ -146,16 +150,20 @@ func (in *input) pass(pick string, yield func(*Record, error) bool) error {
 				err = fmt.Errorf("%w: source %q in this row, but none in the first one: give it to every row", fault.Malformed, quote.Clip(r.source))
 			}
 		}
-		if rows++; err != nil {
-			return yield(nil, &fault.RowError{File: in.path, Row: line, Err: err})
+		if err != nil {
+			tally.Rows++
+			ended = yield(nil, &fault.RowError{File: in.path, Row: line, Err: err})
+			return ended
 		}
-		if len(r.negatives) == 0 || len(r.positives) == 0 {
-			empty++
-		}
-		return e.expand(line, r, pick)
+		in.count(tally, line, r)
+		ended = e.expand(line, r, pick)
+		return ended
 	})
-	if empty > 0 && empty == rows {
-		return in.withoutTriples(rows)
+	if ended {
+		read.last.Store(tally)
+	}
+	if empty := tally.Positives.Rows + tally.Negatives.Rows; ended && empty > 0 && empty == tally.Rows {
+		return in.withoutTriples(empty)
 	}
 	return nil
 }
@@ -164,7 +172,10 @@ func (in *input) pass(pick string, yield func(*Record, error) bool) error {
 // such files.
 func (in *input) withoutTriples(rows int) error {
 	hint := ""
-	if in.format == DPR {
+	switch in.format {
+	case Run:
+		return &fault.RowError{File: in.path, Err: fmt.Errorf("%w: no query of the run has both a relevant document and a retrieved one that is not relevant", fault.EmptySource)}
+	case DPR:
 		hint = "; if the negatives stand in negative_ctxs, set Files.Fields.Negative to negative_ctxs"
 	}
 	return &fault.RowError{File: in.path, Err: fmt.Errorf("%w: all %d rows have an empty list of negatives or positives%s", fault.EmptySource, rows, hint)}
@@ -256,8 +267,8 @@ func (e *expansion) expand(line int, r *row, source string) bool {
 	if e.max > 0 && len(negatives) > e.max {
 		negatives = negatives[:e.max]
 	}
-	if len(negatives) == 0 {
-		return true
+	if len(negatives) == 0 || len(r.positives) == 0 {
+		return true // counted by its caller
 	}
 	if err := lookUp(&r.query, e.queries); err != nil {
 		return fail(&r.query, err)

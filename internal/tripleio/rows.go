@@ -18,6 +18,7 @@ type row struct {
 	positives, negatives []passage
 	source               string
 	extra                []Extra
+	lines                int // rows of the file that it is made of, where there are several
 }
 
 // passage is a query or a document: a text, or the id of one that is looked up.
@@ -202,6 +203,13 @@ func (d *rowDecoder) query(o *jsonrow.Object) (err error) {
 	}
 	name, raw, ok := o.First(d.shape.query)
 	switch {
+	case ok && !d.strict && isTalk(raw):
+		q.text, err = d.spoken(raw)
+		return err
+	case ok && !d.strict && raw[0] == '{' && d.within(raw, q):
+		return nil
+	case ok && d.format.flat() && !d.strict && (raw[0] == '[' || raw[0] == '{'):
+		return fmt.Errorf("%w: field %q is no text: if the file has its rows by column, as to_dict and to_json of pandas write them, write one object a row: to_json(path, orient=\"records\", lines=True)", fault.Malformed, quote.Clip(name))
 	case ok && (d.shape.queryIDs || d.sample && raw[0] != '"' && raw[0] != '['):
 		q.bare, q.number = true, raw[0] != '"'
 		q.id, err = o.ID(name)
@@ -218,6 +226,19 @@ func (d *rowDecoder) query(o *jsonrow.Object) (err error) {
 	}
 	q.bare = true
 	return nil
+}
+
+// within reads a query that is an object with a text, and perhaps an id, and reports
+// whether it is one.
+func (d *rowDecoder) within(raw []byte, q *passage) bool {
+	p, end, err := d.document(raw, 0)
+	if err != nil || p.bare || jsonrow.SkipSpace(raw, end) != len(raw) {
+		return false
+	}
+	if q.text = p.text; q.id == "" {
+		q.id = p.id
+	}
+	return true
 }
 
 // queryPair is the text of a query that is a list: of an instruction and the text,
@@ -336,6 +357,16 @@ func (d *rowDecoder) appendField(dst []passage, name string, raw []byte, id stri
 func (d *rowDecoder) appendDocuments(dst []passage, name string, raw []byte) ([]passage, error) {
 	if d.pairs && raw[0] == '[' {
 		return d.appendPairs(dst, name, raw)
+	}
+	if isTalk(raw) { // of a preference: what was answered
+		text, err := d.said(raw, "assistant")
+		if err == nil && text == "" {
+			text, err = d.spoken(raw)
+		}
+		if err != nil {
+			return dst, fmt.Errorf("%w: field %q: %w", fault.Malformed, quote.Clip(name), err)
+		}
+		return append(dst, passage{text: text}), nil
 	}
 	if raw[0] != '[' {
 		p, _, err := d.document(raw, 0)

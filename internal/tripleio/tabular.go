@@ -154,9 +154,10 @@ type columns struct {
 	width                                               int
 	query, queryID, positive, positiveID, negID, source int
 	negatives                                           []int
-	numbered                                            bool // empty negatives are padding
-	ids, queryIDs                                       bool // the cells are ids
-	label                                               int  // 1 + the column with the label of a pair's document; 0 for none
+	lists                                               []int // columns whose cells are lists
+	numbered                                            bool  // empty negatives are padding
+	ids, queryIDs                                       bool  // the cells are ids
+	label                                               int   // 1 + the column with the label of a pair's document; 0 for none
 }
 
 // tripleColumns are those of MS MARCO's files without a header.
@@ -212,6 +213,8 @@ func headerColumns(header []string, s shape, named bool) (columns, error) {
 		return c, nil
 	case f.doubt != nil:
 		return c, fmt.Errorf("%w: columns %s may each be the positive: set Files.Fields to their names", fault.MissingField, strings.Join(f.doubt, " and "))
+	case !named && scoredPairs(header) != nil:
+		return c, scoredPairs(header)
 	case f.query+f.positive+f.negative+f.queryID+f.positiveID+f.negativeID != "" || len(f.numbered) > 0 || named:
 		return c, fmt.Errorf("%w: the header %s lacks a column for the query, the positive or the negative: set Files.Fields to their names", fault.MissingField, quote.Names(header))
 	case len(header) < 3:
@@ -316,7 +319,14 @@ func (c *columns) row(r *row, cells []string) error {
 	if c.label > 0 {
 		return c.pair(r, of(c.positive, c.positiveID, c.ids), cells[c.label-1])
 	}
-	r.positives = append(r.positives, of(c.positive, c.positiveID, c.ids))
+	var err error
+	place, ids := c.positive, c.ids
+	if place < 0 {
+		place, ids = c.positiveID, true
+	}
+	if r.positives, err = c.documents(r.positives, cells, place, ids, of(c.positive, c.positiveID, c.ids)); err != nil {
+		return err
+	}
 	for _, k := range c.negatives {
 		if c.numbered && cells[k] == "" {
 			continue
@@ -325,10 +335,14 @@ func (c *columns) row(r *row, cells []string) error {
 		if !c.numbered {
 			id = c.negID
 		}
-		r.negatives = append(r.negatives, of(k, id, c.ids))
+		if r.negatives, err = c.documents(r.negatives, cells, k, c.ids, of(k, id, c.ids)); err != nil {
+			return err
+		}
 	}
 	if len(c.negatives) == 0 {
-		r.negatives = append(r.negatives, of(-1, c.negID, true))
+		if r.negatives, err = c.documents(r.negatives, cells, c.negID, true, of(-1, c.negID, true)); err != nil {
+			return err
+		}
 	}
 	r.source = at(c.source)
 	return nil

@@ -364,8 +364,8 @@ func (in *input) runObjects(s *textfile.Stream) runLines {
 	}
 }
 
-// runRows groups the lines of a run by query. Each query that has relevant documents
-// is one row: they are its positives, and every retrieved document that is not
+// runRows groups the lines of a run by query. Each query is one row: the relevant
+// documents, if it has any, are its positives, and every retrieved document that is not
 // relevant is a negative, best first: by score, as trec_eval does, or by rank, and
 // equal ones in the order of the file.
 func runRows(lines runLines, judged qrels) rows {
@@ -376,14 +376,12 @@ func runRows(lines runLines, judged qrels) rows {
 		seen := make(map[string]int)
 		known := make(map[string]bool)
 		flush := func() bool {
-			if relevant := judged[query]; len(group) > 0 && len(relevant) > 0 {
-				matched = true
-				if !groupRow(&r, query, relevant, group, known) {
-					return true
-				}
-				return yield(first, &r, nil)
+			if len(group) == 0 {
+				return true
 			}
-			return true
+			matched = matched || len(judged[query]) > 0
+			groupRow(&r, query, judged[query], group, known)
+			return yield(first, &r, nil)
 		}
 		lines(func(line int, l runLine, err error) bool {
 			if err != nil {
@@ -411,10 +409,9 @@ func runRows(lines runLines, judged qrels) rows {
 	}
 }
 
-// groupRow makes a row of one query; false if nothing but relevant documents
-// was retrieved. A document that a query retrieved twice counts once, where it
-// ranks best.
-func groupRow(r *row, query string, relevant []string, group []retrieved, known map[string]bool) bool {
+// groupRow makes a row of one query. A document that a query retrieved twice counts
+// once, where it ranks best.
+func groupRow(r *row, query string, relevant []string, group []retrieved, known map[string]bool) {
 	slices.SortStableFunc(group, func(a, b retrieved) int {
 		switch {
 		case a.score > b.score:
@@ -424,7 +421,7 @@ func groupRow(r *row, query string, relevant []string, group []retrieved, known 
 		}
 		return 0
 	})
-	*r = row{query: passage{id: query, bare: true}, positives: r.positives[:0], negatives: r.negatives[:0]}
+	*r = row{query: passage{id: query, bare: true}, positives: r.positives[:0], negatives: r.negatives[:0], lines: len(group)}
 	clear(known)
 	for _, id := range relevant {
 		known[id] = true
@@ -436,7 +433,6 @@ func groupRow(r *row, query string, relevant []string, group []retrieved, known 
 			r.negatives = append(r.negatives, passage{id: d.id, bare: true, line: d.line})
 		}
 	}
-	return len(r.negatives) > 0
 }
 
 // Layout returns c with the paths of Corpus, Queries and Qrels filled in from BEIR.

@@ -24,12 +24,19 @@ const (
 	brainFloat
 	singleFloat
 	doubleFloat
+	signedByte // quantized to -128 to 127
+	signBit    // eight components a byte, the first in its highest bit: 1 is 1, 0 is -1
 )
 
-// bytes returns the size of a component.
-func (c component) bytes() int { return [...]int{2, 2, 4, 8}[c] }
+// bytes returns the size of a component, or of eight bits.
+func (c component) bytes() int { return [...]int{2, 2, 4, 8, 1, 1}[c] }
 
-// File is rows of little-endian floating-point numbers in a file. It is safe for
+// String is the name of the type, as encoders have it.
+func (c component) String() string {
+	return [...]string{"float16", "bfloat16", "float32", "float64", "int8", "ubinary"}[c]
+}
+
+// File is rows of little-endian numbers in a file. It is safe for
 // concurrent use.
 type File struct {
 	name       string
@@ -47,7 +54,12 @@ var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 func (a *File) Rows() int { return a.rows }
 
 // Dimension returns d, the length of a row.
-func (a *File) Dimension() int { return a.cols }
+func (a *File) Dimension() int {
+	if a.kind == signBit {
+		return 8 * a.cols
+	}
+	return a.cols
+}
 
 // AppendRow appends row i (0..N-1) to dst as float32 and returns the extended
 // slice. float64 components are rounded to the nearest float32.
@@ -85,6 +97,12 @@ func (a *File) AppendRow(dst []float32, i int) ([]float32, error) {
 				dst = append(dst, math.Float32frombits(binary.LittleEndian.Uint32(chunk)))
 			case doubleFloat:
 				dst = append(dst, float32(math.Float64frombits(binary.LittleEndian.Uint64(chunk))))
+			case signedByte:
+				dst = append(dst, float32(int8(chunk[0])))
+			case signBit:
+				for bit := 7; bit >= 0; bit-- {
+					dst = append(dst, float32(int(chunk[0]>>bit&1)*2-1))
+				}
 			}
 		}
 	}

@@ -84,6 +84,10 @@ func NewNPY(name string, r io.ReaderAt, size int64) (*File, error) {
 		a.kind = singleFloat
 	case "<f8":
 		a.kind = doubleFloat
+	case "|i1":
+		a.kind = signedByte
+	case "|u1":
+		a.kind = signBit
 	default:
 		return bad("type %q; save it as float32 with .astype('<f4')", quote.Clip(descr[1]))
 	}
@@ -92,7 +96,7 @@ func NewNPY(name string, r io.ReaderAt, size int64) (*File, error) {
 	}
 	rows, err1 := strconv.ParseInt(string(shape[1]), 10, 64)
 	cols, err2 := strconv.ParseInt(string(shape[2]), 10, 64)
-	if err1 != nil || err2 != nil || cols < 1 || cols > MaxDimension || rows > math.MaxInt64/cols/8 {
+	if err1 != nil || err2 != nil || cols < 1 || cols > MaxDimension || a.kind == signBit && cols > MaxDimension/8 || rows > math.MaxInt64/cols/8 {
 		return bad("shape (%s, %s) is out of range", quote.Clip(shape[1]), quote.Clip(shape[2]))
 	}
 	if want := a.start + rows*cols*int64(a.kind.bytes()); want != size {

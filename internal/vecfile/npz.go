@@ -65,7 +65,7 @@ func openNPZ(dir string, fsys fs.FS, stem string) (*Table, error) {
 	}
 	switch {
 	case data == nil:
-		return nil, fmt.Errorf("eci: %s: %w: no array of two dimensions with float16, float32 or float64", name, fault.Format)
+		return nil, fmt.Errorf("eci: %s: %w: no array of two dimensions with float16, float32, float64, int8 or packed bits (uint8)", name, fault.Format)
 	case ids != nil:
 		return newTable(name, ids, data, texts)
 	}

@@ -57,12 +57,17 @@ func Beside(files, side fs.FS) fs.FS { return &beside{files, side} }
 
 type beside struct{ files, side fs.FS }
 
-// Open opens a file of ids or texts from the one, all else from the other.
+// Open opens a file of ids or texts from the one, if it has any for the same array, and
+// all else from the other.
 func (b *beside) Open(name string) (fs.File, error) {
 	for _, extension := range sideFiles {
-		if strings.HasSuffix(name, extension) {
-			if f, err := b.side.Open(name); err == nil {
-				return f, nil
+		stem, ok := strings.CutSuffix(name, extension)
+		if !ok {
+			continue
+		}
+		for _, other := range sideFiles {
+			if _, err := fs.Stat(b.side, stem+other); err == nil {
+				return b.side.Open(name)
 			}
 		}
 	}
@@ -167,7 +172,11 @@ func OpenPair(dir string, fsys fs.FS, open func(name string) (*File, error)) (qu
 	if q, d := queries.Dimension(), documents.Dimension(); q != d {
 		queries.Close()
 		documents.Close()
-		return nil, nil, fmt.Errorf("eci: %w: queries have %d components, documents %d; were both made with one encoder?", fault.Dimension, q, d)
+		hint := "were both made with one encoder?"
+		if q == 8*d && documents.Stored() == "int8" || d == 8*q && queries.Stored() == "int8" {
+			hint = "packed bits in int8 (precision binary) are not read: save them as ubinary, (bits.astype('i2') + 128).astype('u1')"
+		}
+		return nil, nil, fmt.Errorf("eci: %w: queries have %d components, documents %d; %s", fault.Dimension, q, d, hint)
 	}
 	return queries, documents, nil
 }

@@ -71,7 +71,7 @@ func NewSafetensors(name string, r io.ReaderAt, size int64) (*File, error) {
 	if err := json.Unmarshal(tensors[tensor], &about); err != nil {
 		return bad("tensor %q: %w", quote.Clip(tensor), err)
 	}
-	kinds := map[string]component{"F32": singleFloat, "F16": halfFloat, "BF16": brainFloat}
+	kinds := map[string]component{"F32": singleFloat, "F16": halfFloat, "BF16": brainFloat, "I8": signedByte, "U8": signBit}
 	kind, ok := kinds[about.Type]
 	if !ok {
 		return bad("tensor %q is of type %q; save it as F32, with .float()", quote.Clip(tensor), quote.Clip(about.Type))
@@ -80,7 +80,7 @@ func NewSafetensors(name string, r io.ReaderAt, size int64) (*File, error) {
 		return bad("tensor %q has %d dimensions; want two, vectors and their components", quote.Clip(tensor), len(about.Shape))
 	}
 	rows, cols := about.Shape[0], about.Shape[1]
-	if rows < 0 || cols < 1 || cols > MaxDimension || rows > math.MaxInt64/cols/8 {
+	if rows < 0 || cols < 1 || cols > MaxDimension || kind == signBit && cols > MaxDimension/8 || rows > math.MaxInt64/cols/8 {
 		return bad("tensor %q: shape (%d, %d) is out of range", quote.Clip(tensor), rows, cols)
 	}
 	begin, end, data := about.Offsets[0], about.Offsets[1], size-8-int64(length)

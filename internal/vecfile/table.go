@@ -69,5 +69,18 @@ func (t *Table) Len() int { return len(t.rows) }
 // Dimension returns d, the length of every vector.
 func (t *Table) Dimension() int { return t.data.Dimension() }
 
+// Stored is the type of the numbers in the file, such as float32, int8 or ubinary;
+// "" where it is not known.
+func (t *Table) Stored() string {
+	data := t.data
+	if all, ok := data.(parts); ok {
+		data = all[0]
+	}
+	if f, ok := data.(*File); ok {
+		return f.kind.String()
+	}
+	return ""
+}
+
 // Close releases the table's array.
 func (t *Table) Close() error { return t.data.Close() }
