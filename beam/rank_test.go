@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"testing"
 
@@ -18,7 +19,16 @@ import (
 	"example.com/eci"
 )
 
-func TestMain(m *testing.M) { beam.Init(); os.Exit(m.Run()) }
+func TestMain(m *testing.M) {
+	beam.Init()
+	if f, err := os.Create(os.Getenv("ECI_PROF")); err == nil {
+		pprof.StartCPUProfile(f)
+		defer f.Close()
+	}
+	code := m.Run()
+	pprof.StopCPUProfile()
+	os.Exit(code)
+}
 
 func init() { beam.RegisterDoFn(&shardFn{}) }
 
