@@ -239,12 +239,9 @@ func (skippedFn) ProcessElement(source string, c counts, emit func(piece)) {
 // Target, which are read on this machine, and Sem.Vectors and Sem.Embedder for them;
 // what else it has, and what Settings has, is not used. It may be nil.
 func (s *Summary) Rank(ctx context.Context, lookahead *eci.Lookahead) (*eci.Ranking, error) {
-	sem, err := s.Settings.calibrated(s.Calibration)
+	sem, err := s.Sem()
 	if err != nil {
 		return nil, err
-	}
-	if sem.Budget = s.Budget; s.Budget == math.MaxInt {
-		sem.Budget = eci.Unlimited
 	}
 	scorer := &summarized{summary: s, name: sem.Name()}
 	sources := s.samples()
@@ -252,6 +249,9 @@ func (s *Summary) Rank(ctx context.Context, lookahead *eci.Lookahead) (*eci.Rank
 	case s.Settings.Lookahead:
 		l := eci.Lookahead{Sem: *sem, Triples: s.Settings.Triples, Cutoff: s.Settings.Cutoff, Axes: s.Settings.Axes}
 		if lookahead != nil {
+			if lookahead.Target != nil && lookahead.Target.LeaveOut {
+				return nil, fmt.Errorf("eci/beam: %w: Target.LeaveOut: the pipeline has read the rows; leave those with a query of the target out before it", eci.ErrSettings)
+			}
 			l.Pool, l.Relevant, l.Target = lookahead.Pool, lookahead.Relevant, lookahead.Target
 			l.Sem.Vectors, l.Sem.Embedder = lookahead.Sem.Vectors, lookahead.Sem.Embedder
 		}
@@ -266,6 +266,31 @@ func (s *Summary) Rank(ctx context.Context, lookahead *eci.Lookahead) (*eci.Rank
 		return nil, err
 	}
 	return eci.Rank(ctx, scorer, sources...)
+}
+
+// Sem is the scorer of the pipeline, with its calibration.
+func (s *Summary) Sem() (*eci.Sem, error) {
+	sem, err := s.Settings.calibrated(s.Calibration)
+	if err != nil {
+		return nil, err
+	}
+	if sem.Budget = s.Budget; s.Budget == math.MaxInt {
+		sem.Budget = eci.Unlimited
+	}
+	return sem, nil
+}
+
+// Samples are the triples of least hash that the pipeline kept of each source, with
+// their vectors, in the order in which they were read: for reports, linters and
+// whatever else looks at single triples. Sources without any are left out.
+func (s *Summary) Samples() []eci.Source {
+	var out []eci.Source
+	for i := range s.Sources {
+		if rows := labelRows(s.Sources[i].Sample); len(rows) > 0 {
+			out = append(out, eci.SourceOf(s.Sources[i].Name, rows))
+		}
+	}
+	return out
 }
 
 // samples are small sources that hold of each the triples of least hash, and the
@@ -372,6 +397,9 @@ func (s *summarized) Annotate(r *eci.Ranking) {
 		a.Annotate(r)
 	} else {
 		r.Calibration, r.Seed = s.calibration, s.summary.Settings.Seed
+	}
+	if r.Lookahead != nil && r.Lookahead.Target != "" {
+		r.Notes = append(r.Notes, "triples that have a query of the target were counted among those of least hash that were kept, not among all")
 	}
 	var large []string
 	for i := range s.summary.Sources {
