@@ -62,15 +62,6 @@ func joined(pieces []piece) ([]byte, error) {
 	return out, nil
 }
 
-// joinedFrom puts a value together of a side input.
-func joinedFrom(next func(*piece) bool) ([]byte, error) {
-	var all []piece
-	for p := (piece{}); next(&p); p = (piece{}) {
-		all = append(all, p)
-	}
-	return joined(all)
-}
-
 func comparePieces(a, b piece) int {
 	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Seq, b.Seq), slices.Compare(a.Data, b.Data))
 }

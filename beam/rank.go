@@ -114,80 +114,100 @@ func (s *Summary) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// assembled puts a summary together of its pieces.
-func assembled(pieces []piece) (*Summary, error) {
-	out := &Summary{Skipped: make(map[string]map[string]int)}
-	type value struct {
-		kind   pieceKind
-		source string
-	}
-	whole := make(map[value][]piece)
-	rows := make(map[value][]eci.Record)
+// heap holds pieces by what they are of.
+type heap struct {
+	whole map[valueOf][]piece
+	rows  map[valueOf][]eci.Record
+}
+
+type valueOf struct {
+	kind   pieceKind
+	source string
+}
+
+func sorted(pieces []piece) (*heap, error) {
+	h := &heap{make(map[valueOf][]piece), make(map[valueOf][]eci.Record)}
 	for _, p := range pieces {
-		at := value{p.Kind, p.Source}
-		switch p.Kind {
-		case pieceSample, pieceLabel:
-			r, err := decodeRecord(p.Data)
-			if err != nil {
-				return nil, err
-			}
-			rows[at] = append(rows[at], r)
-		default:
-			whole[at] = append(whole[at], p)
+		at := valueOf{p.Kind, p.Source}
+		if p.Kind != pieceSample && p.Kind != pieceLabel {
+			h.whole[at] = append(h.whole[at], p)
+			continue
 		}
+		r, err := decodeRecord(p.Data)
+		if err != nil {
+			return nil, err
+		}
+		h.rows[at] = append(h.rows[at], r)
 	}
-	read := func(at value, into any) error {
-		raw, err := joined(whole[at])
-		if err == nil && len(raw) == 0 {
-			err = fmt.Errorf("%w: a part is missing", eci.ErrFormat)
-		}
-		if err == nil && into != nil {
-			if err = gob.NewDecoder(bytes.NewReader(raw)).Decode(into); err != nil {
-				err = fmt.Errorf("%w: %w", eci.ErrFormat, err)
-			}
-		}
+	return h, nil
+}
+
+// read reads a value that must be there.
+func (h *heap) read(kind pieceKind, source string, into any) error {
+	raw, err := joined(h.whole[valueOf{kind, source}])
+	if err != nil {
 		return err
 	}
-	var a admission
-	var err error
-	if out.Calibration, err = joined(whole[value{pieceCalibration, ""}]); err == nil {
-		err = cmp.Or(read(value{pieceCalibration, ""}, nil), read(value{pieceSettings, ""}, &out.Settings), read(value{pieceBudget, ""}, &a))
+	if err := gob.NewDecoder(bytes.NewReader(raw)).Decode(into); err != nil {
+		return fmt.Errorf("%w: %w", eci.ErrFormat, err)
 	}
+	return nil
+}
+
+// assembled puts a summary together of its pieces.
+func assembled(pieces []piece) (*Summary, error) {
+	h, err := sorted(pieces)
 	if err != nil {
 		return nil, err
 	}
+	out := &Summary{Skipped: make(map[string]map[string]int)}
+	var a admission
+	if err = cmp.Or(h.read(pieceSettings, "", &out.Settings), h.read(pieceBudget, "", &a)); err != nil {
+		return nil, err
+	}
 	out.Budget = a.Budget
-	for at := range whole {
+	if out.Calibration, err = joined(h.whole[valueOf{pieceCalibration, ""}]); err != nil {
+		return nil, err
+	}
+	if out.Calibration == nil {
+		return nil, fmt.Errorf("%w: there is no calibration", eci.ErrFormat)
+	}
+	for at := range h.whole {
 		switch at.kind {
 		case pieceSource:
 			x := SourceSummary{}
-			if err := read(at, &x); err != nil {
+			if err := h.read(pieceSource, at.source, &x); err != nil {
 				return nil, err
 			}
-			if x.Matrix, err = joined(whole[value{pieceMatrix, at.source}]); err != nil {
+			if x.Matrix, err = joined(h.whole[valueOf{pieceMatrix, at.source}]); err != nil {
 				return nil, err
 			}
-			x.Sample = byPlace(rows[value{pieceSample, at.source}])
+			x.Sample = byPlace(h.rows[valueOf{pieceSample, at.source}])
 			out.Sources = append(out.Sources, x)
 		case pieceSkipped:
-			c := make(counts)
-			for _, p := range whole[at] {
-				n, err := decodeCounts(p.Data)
-				if err != nil {
-					return nil, err
-				}
-				addCounts(c, n)
+			if out.Skipped[at.source], err = h.skipped(at); err != nil {
+				return nil, err
 			}
-			reasons := make(map[string]int)
-			for reason, n := range c {
-				reasons[reason] = int(n)
-			}
-			out.Skipped[at.source] = reasons
 		}
 	}
 	slices.SortFunc(out.Sources, func(a, b SourceSummary) int { return cmp.Compare(a.Name, b.Name) })
-	out.Labels = byPlace(rows[value{pieceLabel, ""}])
+	out.Labels = byPlace(h.rows[valueOf{pieceLabel, ""}])
 	return out, nil
+}
+
+// skipped are the counts of rows of a source that were set aside.
+func (h *heap) skipped(at valueOf) (map[string]int, error) {
+	reasons := make(map[string]int)
+	for _, p := range h.whole[at] {
+		c, err := decodeCounts(p.Data)
+		if err != nil {
+			return nil, err
+		}
+		for reason, n := range c {
+			reasons[reason] += int(n)
+		}
+	}
+	return reasons, nil
 }
 
 // byPlace sorts rows by where they were read, and leaves each once.
