@@ -25,7 +25,7 @@ import (
 
 func init() {
 	beam.RegisterDoFn(&readFn{})
-	beam.RegisterDoFn(&checkFn{})
+	register.DoFn4x1[context.Context, eci.Record, func(eci.Record), func(DeadRow), error](&checkFn{})
 	beam.RegisterDoFn(&parquetFn{})
 	register.Emitter1[DeadRow]()
 	beam.RegisterType(reflect.TypeFor[DeadRow]())
