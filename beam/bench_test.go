@@ -110,7 +110,7 @@ func processor() time.Duration {
 
 // BenchmarkPrism ranks synthetic triples by a pipeline on Prism and in process, where
 // the rows are made as they are read, and tells the processor time of both and what
-// the pipeline takes beyond the other. ECI_BEAM_TRIPLES lists other sizes.
+// the pipeline takes beyond the other. ECI_BEAM_TRIPLES lists other sizes, ECI_BEAM_DIMENSION gives another dimension than 64.
 func BenchmarkPrism(b *testing.B) {
 	sizes := os.Getenv("ECI_BEAM_TRIPLES")
 	if sizes == "" {
@@ -123,6 +123,11 @@ func BenchmarkPrism(b *testing.B) {
 		}
 		b.Run(size, func(b *testing.B) {
 			rows := synthetic{n, 64}
+			if d := os.Getenv("ECI_BEAM_DIMENSION"); d != "" {
+				if rows.Dimension, err = strconv.Atoi(d); err != nil {
+					b.Fatal(err)
+				}
+			}
 			settings := Settings{NoChecks: true}
 			path := filepath.Join(b.TempDir(), "summary")
 			for b.Loop() {

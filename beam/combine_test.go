@@ -151,6 +151,7 @@ func TestSumsMergeInAnyBundles(t *testing.T) {
 	want := c.inProcess(t, settings)
 	calibration := calibrationOf(t, c)
 	for _, n := range []int{1, 3, 17} {
+		settings.WorkerBytes = map[int]int64{3: 1}[n] // of 3 bundles every batch is sent
 		var bundles []sent
 		for _, shard := range c.split(n, uint64(n)) {
 			bundles = append(bundles, weighing(t, &weighFn{Settings: settings}, calibration, shard, -1))

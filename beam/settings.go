@@ -45,7 +45,7 @@ type Settings struct {
 	MatrixBytes int64
 	// WorkerBytes is about the most that the sums of one bundle may take: 0 means 2
 	// GiB. Beyond it a bundle sends what it has and begins anew. A source takes at most
-	// about 12 d^2 bytes in each of its groups.
+	// about 8 d^2 bytes in each of its groups.
 	WorkerBytes int64
 }
 

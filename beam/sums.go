@@ -206,8 +206,8 @@ func (b *bundleSums) add(source string, w *eci.Weighted) error {
 	}
 	d := b.config.Dimension
 	sum := &s.groups[w.Group]
-	if triangle, rows, _ := sum.Parts(); triangle == nil && len(rows) < 2*gram.Triangle(d) {
-		b.bytes += 8 * int64(d) // at most about what a triangle and its pending rows take
+	if s.totals.ByGroup[w.Group].Triples < max(2*192, d) {
+		b.bytes += 8 * int64(d) // more rows take no more: they are folded into a triangle
 	}
 	row := sum.Row(d, &b.scratch)
 	w.AddTo(&s.totals.ByGroup[w.Group], row)

@@ -1,6 +1,6 @@
 // Command eci-beam ranks sources of hard negatives by a pipeline on Apache Beam.
 //
-//	eci-beam -rows 'bm25-*.jsonl.gz' -rows 'dense-*.jsonl.gz' -summary summary.bin -html report.html
+//	eci-beam -rows 'bm25-*.jsonl.gz' -rows 'dense-*.jsonl.gz' -html report.html
 //
 // It runs on Prism, on this machine, unless Beam's flag --runner says otherwise;
 // Beam's other flags are those of its runners. Rows must carry their vectors. What
@@ -18,10 +18,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/textio"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/x/beamx"
 
 	"example.com/eci"
@@ -49,7 +51,7 @@ type options struct {
 
 func (o *options) register(flags *flag.FlagSet) {
 	flags.Var(&o.rows, "rows", "pattern of files of rows; may be given several times")
-	flags.StringVar(&o.summary, "summary", "", "file for the summary, on a file system that workers and this machine share (needed)")
+	flags.StringVar(&o.summary, "summary", "", "file for the summary, on a file system that workers and this machine share; on Prism it may be left out")
 	flags.BoolVar(&o.again, "again", false, "read the summary of an earlier run instead of running the pipeline")
 	flags.StringVar(&o.json, "json", "", "file for the ranking in JSON")
 	flags.StringVar(&o.html, "html", "", "file for the report, one HTML page")
@@ -82,10 +84,10 @@ func main() {
 
 func (o *options) run(ctx context.Context, out io.Writer) error {
 	switch {
-	case o.summary == "":
-		return fmt.Errorf("give -summary a file to which a worker can write and from which this machine can read")
 	case len(o.rows) == 0 && !o.again:
 		return fmt.Errorf("no rows; give -rows a pattern of files")
+	case o.summary == "" && (o.again || !local()):
+		return fmt.Errorf("give -summary a file to which a worker can write and from which this machine can read")
 	case o.pool != "" && o.poolVectors == "":
 		return fmt.Errorf("-pool %s: give -pool-vectors the vectors of its documents", o.pool)
 	case o.target != "" && o.targetVectors == "":
@@ -99,6 +101,14 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 			return err
 		}
 	}
+	if o.summary == "" {
+		dir, err := os.MkdirTemp("", "eci-beam")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		o.summary = filepath.Join(dir, "summary")
+	}
 	if !o.again {
 		if err := o.pipeline(ctx); err != nil {
 			return err
@@ -106,6 +116,9 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 	}
 	return o.report(ctx, out)
 }
+
+// local tells whether workers are on this machine and have its files.
+func local() bool { return *runners.Runner == "" || *runners.Runner == "prism" }
 
 // pipeline runs the pipeline.
 func (o *options) pipeline(ctx context.Context) error {

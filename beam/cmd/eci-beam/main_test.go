@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners"
 
 	"example.com/eci"
 	ecibeam "example.com/eci/beam"
@@ -201,7 +202,7 @@ func TestBadRowsAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := func(name string) string { return filepath.Join(dir, name) }
-	args := []string{"-rows", files[0], "-summary", at("summary"), "-lookahead=false"}
+	args := []string{"-rows", files[0], "-lookahead=false"}
 	if _, err := command(t, args...); err == nil || !strings.Contains(err.Error(), "row 61") {
 		t.Errorf("a row that does not parse: %v", err)
 	}
@@ -224,8 +225,8 @@ func TestBadRowsAreCounted(t *testing.T) {
 
 func TestFlagsThatDoNotGoTogether(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
-		{"", "-summary"},
-		{"-summary s", "-rows"},
+		{"", "-rows"},
+		{"-again", "-summary"},
 		{"-summary s -rows r -pool p", "-pool-vectors"},
 		{"-summary s -rows r -target p", "-target-vectors"},
 		{"-summary s -rows r -target p -target-vectors v -qrels q", "has its own"},
@@ -234,5 +235,10 @@ func TestFlagsThatDoNotGoTogether(t *testing.T) {
 		if _, err := command(t, strings.Fields(test.args)...); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%q: %v, want %q", test.args, err, test.want)
 		}
+	}
+	defer func(was string) { *runners.Runner = was }(*runners.Runner)
+	*runners.Runner = "flink"
+	if _, err := command(t, "-rows", "r"); err == nil || !strings.Contains(err.Error(), "-summary") {
+		t.Errorf("workers elsewhere and no place that they share: %v", err)
 	}
 }
