@@ -62,7 +62,7 @@ type Calibrated struct {
 // does, and finds the budget. rows is a PCollection of [eci.Record] with vectors
 // and the name of their source in SourceName, without bad ones; see [CheckRows].
 //
-// Rows do not travel: of each are shuffled its positive once per bundle and about 10
+// Rows do not travel: of each are shuffled its positive once per bundle and about 12
 // bytes of its place in the order of its source, and of each bundle at most 2,048
 // pairs and the positives of 4,096 queries. The document frequencies come together on
 // one worker, about 100 bytes for each distinct token.

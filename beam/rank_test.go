@@ -224,9 +224,9 @@ func TestPrismRanksAsOneMachine(t *testing.T) {
 		bundles  []int
 		long     bool
 	}{
-		{"demo with checks", demo, Settings{Seed: 7}, []int{1, 3, 17}, false},
-		{"demo budget", demo, Settings{Budget: 50, NoChecks: true}, []int{3}, false},
-		{"demo forecast of few", demo, Settings{Lookahead: true, Triples: 64, NoChecks: true}, []int{17}, false},
+		{"demo budget with checks", demo, Settings{Budget: 120, Seed: 7}, []int{1, 3, 17}, false},
+		{"demo", demo, Settings{NoChecks: true}, []int{3}, false},
+		{"demo forecast of few", demo, Settings{Lookahead: true, Budget: 100, Triples: 32, NoChecks: true}, []int{17}, false},
 		{"demo forecast", demo, Settings{Lookahead: true, Seed: 7}, []int{1, 3, 17}, true},
 		{"cranfield", cranfield, Settings{Lookahead: true}, []int{1, 3, 17}, true},
 	} {
