@@ -3,10 +3,14 @@ package ecibeam
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
 	"example.com/eci"
 )
@@ -15,11 +19,11 @@ import (
 // ones, the rows with different ids, or, with one, the most least rows. Samples of
 // parts merge into that of the whole, whatever the parts were. Of two rows of one
 // order and id, the one that compareRows puts first is kept.
+//
+// A sample of large rows is more than a runner takes as one element. So a bundle
+// sends the rows of its own sample one by one, and beside them their keys, 22 bytes
+// each, which combine into the limit of the sample of all; see [leastRows].
 type bounded struct {
-	*sample
-}
-
-type sample struct {
 	most  int
 	one   bool // counts rows, not orders
 	full  bool
@@ -28,17 +32,22 @@ type sample struct {
 	size  int // of items after the last compaction
 }
 
+// itemKey is the place of a row in a sample.
 type itemKey struct {
 	order uint64
 	id    fingerprint
 }
 
-func newBounded(most int, one bool) bounded {
-	return bounded{&sample{most: most, one: one, items: make(map[itemKey]eci.Record)}}
+func (k itemKey) compare(o itemKey) int {
+	return cmp.Or(cmp.Compare(k.order, o.order), bytes.Compare(k.id[:], o.id[:]))
 }
 
-func (b bounded) add(order uint64, id fingerprint, r *eci.Record) {
-	if b.full && order > b.limit {
+func newBounded(most int, one bool) *bounded {
+	return &bounded{most: most, one: one, items: make(map[itemKey]eci.Record)}
+}
+
+func (b *bounded) add(order uint64, id fingerprint, r *eci.Record) {
+	if b.most == 0 || b.full && order > b.limit {
 		return
 	}
 	key := itemKey{order, id}
@@ -51,11 +60,12 @@ func (b bounded) add(order uint64, id fingerprint, r *eci.Record) {
 	}
 }
 
-// compact leaves what belongs in the sample.
-func (b bounded) compact() []itemKey {
-	keys := slices.SortedFunc(maps.Keys(b.items), func(x, y itemKey) int {
-		return cmp.Or(cmp.Compare(x.order, y.order), bytes.Compare(x.id[:], y.id[:]))
-	})
+// admits tells before an id is computed whether a row of this order can be in.
+func (b *bounded) admits(order uint64) bool { return b.most > 0 && (!b.full || order <= b.limit) }
+
+// compact leaves what belongs in the sample, and returns its keys in order.
+func (b *bounded) compact() []itemKey {
+	keys := slices.SortedFunc(maps.Keys(b.items), itemKey.compare)
 	kept, orders := 0, 0
 	for i, k := range keys {
 		if b.one || i == 0 || k.order != keys[i-1].order {
@@ -77,7 +87,7 @@ func (b bounded) compact() []itemKey {
 }
 
 // rows returns the sample by order.
-func (b bounded) rows() []eci.Record {
+func (b *bounded) rows() []eci.Record {
 	keys := b.compact()
 	rows := make([]eci.Record, len(keys))
 	for i, k := range keys {
@@ -86,56 +96,177 @@ func (b bounded) rows() []eci.Record {
 	return rows
 }
 
-func (b bounded) merge(o bounded) {
-	for k, r := range o.items {
-		b.add(k.order, k.id, &r)
+// The names of samples: pairs and queries of the labels, and the triples of each
+// source, after sampleOf.
+const (
+	samplePairs   = "pairs"
+	sampleQueries = "queries"
+	sampleOf      = "triples/"
+)
+
+// size is the number of rows, or of orders, in the sample of a name.
+func (s Settings) size(name string) (most int, one bool) {
+	switch name {
+	case samplePairs:
+		return mostPairs, false
+	case sampleQueries:
+		return mostQueries, false
 	}
+	return s.sampled(), true
 }
 
-func encodeBounded(b bounded) []byte {
-	keys := b.compact()
-	out := binary.AppendUvarint(nil, uint64(b.most))
-	out = append(out, 0)
-	if b.one {
-		out[len(out)-1] = 1
+// ranked is a row with its place in a sample.
+type ranked struct {
+	Key itemKey
+	Row eci.Record
+}
+
+func encodeRanked(r ranked) []byte { return append(appendKey(nil, r.Key), encodeRecord(r.Row)...) }
+
+const keySize = 8 + len(fingerprint{})
+
+func appendKey(out []byte, k itemKey) []byte {
+	return append(binary.LittleEndian.AppendUint64(out, k.order), k.id[:]...)
+}
+
+func keyIn(data []byte) (k itemKey) {
+	k.order = binary.LittleEndian.Uint64(data)
+	copy(k.id[:], data[8:])
+	return k
+}
+
+func decodeRanked(data []byte) (r ranked, err error) {
+	if len(data) < keySize {
+		return r, fmt.Errorf("eci/beam: sample: %w: %d bytes are not a stored row", eci.ErrFormat, len(data))
 	}
-	for _, k := range keys {
-		out = binary.LittleEndian.AppendUint64(out, k.order)
-		out = append(out, k.id[:]...)
-		row := encodeRecord(b.items[k])
-		out = binary.AppendUvarint(out, uint64(len(row)))
-		out = append(out, row...)
+	r.Key = keyIn(data)
+	r.Row, err = decodeRecord(data[keySize:])
+	return r, err
+}
+
+// keys are the least of a sample, in order. A slice by itself would not be encoded by
+// the coder that is registered for it.
+type keys struct{ least []itemKey }
+
+func encodeKeys(k keys) []byte {
+	out := make([]byte, 0, keySize*len(k.least))
+	for _, x := range k.least {
+		out = appendKey(out, x)
 	}
 	return out
 }
 
-func decodeBounded(data []byte) (bounded, error) {
-	bad := fmt.Errorf("eci/beam: sample: %w: %d bytes are not a stored sample", eci.ErrFormat, len(data))
-	most, n := binary.Uvarint(data)
-	if n <= 0 || len(data) < n+1 || most > 1<<30 {
-		return bounded{}, bad
+func decodeKeys(data []byte) (keys, error) {
+	if len(data)%keySize != 0 {
+		return keys{}, fmt.Errorf("eci/beam: keys: %w: %d bytes are not stored keys", eci.ErrFormat, len(data))
 	}
-	b := newBounded(int(most), data[n] == 1)
-	for data = data[n+1:]; len(data) > 0; {
-		var k itemKey
-		head := 8 + len(k.id)
-		if len(data) < head {
-			return bounded{}, bad
-		}
-		k.order = binary.LittleEndian.Uint64(data)
-		copy(k.id[:], data[8:])
-		size, n := binary.Uvarint(data[head:])
-		if n <= 0 || size > uint64(len(data)-head-n) {
-			return bounded{}, bad
-		}
-		data = data[head+n:]
-		r, err := decodeRecord(data[:size])
-		if err != nil {
-			return bounded{}, err
-		}
-		data = data[size:]
-		b.items[k] = r
+	out := make([]itemKey, 0, len(data)/keySize)
+	for ; len(data) > 0; data = data[keySize:] {
+		out = append(out, keyIn(data))
 	}
-	b.compact()
-	return b, nil
+	return keys{out}, nil
 }
+
+// keysFn keeps the least keys, of each once. Most is the most of any sample: what a
+// sample has beyond its own size is cut off by limitsFn.
+type keysFn struct{ Most int }
+
+func (fn *keysFn) CreateAccumulator() keys { return keys{} }
+
+func (fn *keysFn) AddInput(a, b keys) keys { return fn.MergeAccumulators(a, b) }
+
+func (fn *keysFn) MergeAccumulators(a, b keys) keys {
+	out := append(slices.Clone(a.least), b.least...)
+	slices.SortFunc(out, itemKey.compare)
+	out = slices.Compact(out)
+	return keys{out[:min(len(out), fn.Most)]}
+}
+
+// send emits the rows and keys of a bundle's sample.
+func (b *bounded) send(name string, row func(string, ranked), least func(string, keys)) {
+	in := b.compact()
+	if len(in) == 0 {
+		return
+	}
+	for _, k := range in {
+		row(name, ranked{k, b.items[k]})
+	}
+	least(name, b.keysOf(in))
+}
+
+// keysOf are the keys that are counted: without ids where orders are.
+func (b *bounded) keysOf(in []itemKey) keys {
+	out := slices.Clone(in)
+	if !b.one {
+		for i := range out {
+			out[i].id = fingerprint{}
+		}
+		out = slices.Compact(out)
+	}
+	return keys{out}
+}
+
+// leastRows draws the samples of all rows from those of bundles. It returns KVs of
+// the name of a sample and a row.
+func leastRows(s beam.Scope, settings Settings, rows, least beam.PCollection) beam.PCollection {
+	s = s.Scope("Least")
+	most := max(mostPairs, mostQueries, settings.sampled())
+	limits := beam.ParDo(s, &limitsFn{settings}, beam.Impulse(s), beam.SideInput{Input: beam.CombinePerKey(s, &keysFn{most}, least)})
+	in := beam.ParDo(s, &withinFn{Settings: settings}, rows, beam.SideInput{Input: limits})
+	return beam.ParDo(s, &drawFn{settings}, beam.GroupByKey(s, in))
+}
+
+// limitsFn finds the last key of each sample that is full.
+type limitsFn struct{ Settings Settings }
+
+func (fn *limitsFn) ProcessElement(_ []byte, least func(*string, *keys) bool, emit func([]byte)) {
+	var out []byte
+	var name string
+	for k := (keys{}); least(&name, &k); k = (keys{}) {
+		if most, _ := fn.Settings.size(name); most > 0 && len(k.least) >= most {
+			out = appendKey(appendText(out, name), k.least[most-1])
+		}
+	}
+	emit(out)
+}
+
+// withinFn drops rows beyond the limit of their sample.
+type withinFn struct {
+	Settings Settings
+	limits   map[string]itemKey
+}
+
+func (fn *withinFn) StartBundle(_ []byte, _ func(string, ranked)) { fn.limits = nil }
+
+func (fn *withinFn) ProcessElement(name string, r ranked, limits []byte, emit func(string, ranked)) {
+	if fn.limits == nil {
+		fn.limits = make(map[string]itemKey)
+		for in := (reader{data: limits}); len(in.data) > 0; {
+			name := in.text()
+			fn.limits[name] = keyIn(in.take(keySize))
+		}
+	}
+	key := r.Key
+	if _, one := fn.Settings.size(name); !one {
+		key.id = fingerprint{}
+	}
+	if limit, ok := fn.limits[name]; !ok || key.compare(limit) <= 0 {
+		emit(name, r)
+	}
+}
+
+// drawFn takes each row of a sample once.
+type drawFn struct{ Settings Settings }
+
+func (fn *drawFn) ProcessElement(_ context.Context, name string, rows func(*ranked) bool, emit func(string, eci.Record)) {
+	b := newBounded(fn.Settings.size(name))
+	for r := (ranked{}); rows(&r); r = (ranked{}) {
+		b.add(r.Key.order, r.Key.id, &r.Row)
+	}
+	for _, r := range b.rows() {
+		emit(name, r)
+	}
+}
+
+// sourceOf is the source that a sample is of, if it is of one.
+func sourceOf(name string) (string, bool) { return strings.CutPrefix(name, sampleOf) }

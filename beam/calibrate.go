@@ -8,42 +8,53 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/transforms/stats"
 
 	"example.com/eci"
+	"example.com/eci/internal/hash64"
 )
 
 func init() {
-	beam.RegisterDoFn(&surveyFn{})
+	register.DoFn6x0[context.Context, eci.Record, func(string, []byte), func(string, []byte), func(string, ranked), func(string, keys)](&surveyFn{})
+	beam.RegisterDoFn(&binsFn{})
 	beam.RegisterDoFn(&tokensFn{})
 	beam.RegisterDoFn(&planFn{})
 	beam.RegisterDoFn(&cutFn{})
 	beam.RegisterDoFn(&limitFn{})
+	beam.RegisterDoFn(&pairRowsFn{})
 	beam.RegisterDoFn(&calibrateFn{})
-	register.Combiner3[bounded, eci.Record, bounded](&pairsFn{})
-	register.Combiner3[bounded, eci.Record, bounded](&queriesFn{})
-	register.Function2x1(oneText)
+	register.Combiner1[counts](&countsFn{})
+	register.Combiner1[keys](&keysFn{})
 	register.Emitter1[eci.Record]()
 	register.Emitter1[admission]()
 	register.Emitter1[[]byte]()
-	register.Emitter1[int64]()
-	register.Emitter2[string, int64]()
-	register.Emitter2[string, string]()
-	register.Iter1[bounded]()
-	register.Iter1[int64]()
-	register.Iter2[string, int64]()
+	register.Emitter1[piece]()
+	register.Emitter2[string, []byte]()
+	register.Emitter2[string, counts]()
+	register.Emitter2[string, ranked]()
+	register.Emitter2[string, keys]()
+	register.Emitter2[string, eci.Record]()
+	register.Iter1[[]byte]()
+	register.Iter1[eci.Record]()
+	register.Iter1[ranked]()
+	register.Iter1[piece]()
+	register.Iter2[string, counts]()
+	register.Iter2[string, []byte]()
+	register.Iter2[string, keys]()
 }
 
 // Calibrated is what one pass over all rows tells.
 type Calibrated struct {
-	// Calibration holds one []byte, the JSON of an [eci.Calibration].
-	Calibration beam.PCollection
-	// budget says which rows are scored; pairs and queries are samples of the labels.
-	budget, pairs, queries beam.PCollection
+	// calibration holds the pieces of the JSON of an [eci.Calibration].
+	calibration beam.PCollection
+	// budget holds the pieces of settings and budget, which says which rows are scored;
+	// labels are samples of the labeled pairs and
+	// queries.
+	budget, labels beam.PCollection
 }
 
 // CalibrateSources takes the frozen scales over the labeled pairs of least hash,
@@ -51,26 +62,28 @@ type Calibrated struct {
 // does, and finds the budget. rows is a PCollection of [eci.Record] with vectors
 // and the name of their source in SourceName, without bad ones; see [CheckRows].
 //
-// Rows do not travel: of each are shuffled its positive once per bundle, a count
-// for each of 4,096 bins of hashes of its source, and of all at most 2,048 pairs
-// and 4,096 queries with their positives. The document frequencies come together
-// on one worker, about 100 bytes for each distinct token.
+// Rows do not travel: of each are shuffled its positive once per bundle and about 12
+// bytes of its place in the order of its source, and of each bundle at most 2,048
+// pairs and the positives of 4,096 queries. The document frequencies come together on
+// one worker, about 100 bytes for each distinct token.
 func CalibrateSources(s beam.Scope, settings Settings, rows beam.PCollection) Calibrated {
 	s = s.Scope("eci.CalibrateSources")
 	must(settings.check())
-	bins, positives, labeled := beam.ParDo3(s, &surveyFn{Seed: settings.Seed}, rows)
+	given := settings.Calibration
+	settings.Calibration = nil // of one step only, as a runner limits the size of a pipeline
+	places, positives, labeled, least := beam.ParDo4(s, &surveyFn{Settings: settings}, rows)
 	impulse := beam.Impulse(s)
-	plan := beam.ParDo(s, &planFn{settings}, impulse, beam.SideInput{Input: stats.SumPerKey(s, bins)})
-	hashes := beam.ParDo(s, &cutFn{Seed: settings.Seed}, rows, beam.SideInput{Input: plan})
+	bins := beam.CombinePerKey(s, &countsFn{}, beam.ParDo(s, &binsFn{}, places))
+	plan := beam.ParDo(s, &planFn{settings}, impulse, beam.SideInput{Input: bins})
+	cut := beam.ParDo(s, &cutFn{}, places, beam.SideInput{Input: plan})
 	c := Calibrated{
-		budget:  beam.ParDo(s, &limitFn{}, impulse, beam.SideInput{Input: plan}, beam.SideInput{Input: hashes}),
-		pairs:   beam.Combine(s, &pairsFn{Seed: settings.Seed}, labeled),
-		queries: beam.Combine(s, &queriesFn{Seed: settings.Seed, None: !settings.Lookahead}, labeled),
+		budget: beam.ParDo(s, &limitFn{settings}, impulse, beam.SideInput{Input: plan}, beam.SideInput{Input: cut}),
+		labels: leastRows(s, settings, labeled, least),
 	}
-	documents := beam.CombinePerKey(s, oneText, positives)
-	tokens, counts := beam.ParDo2(s, &tokensFn{Settings: settings}, documents)
-	c.Calibration = beam.ParDo(s, &calibrateFn{settings}, impulse, beam.SideInput{Input: c.pairs},
-		beam.SideInput{Input: stats.Sum(s, counts)}, beam.SideInput{Input: stats.SumPerKey(s, tokens)})
+	tokens := beam.ParDo(s, &tokensFn{Settings: settings}, beam.GroupByKey(s, positives))
+	pairs := beam.ParDo(s, &pairRowsFn{}, c.labels)
+	c.calibration = beam.ParDo(s, &calibrateFn{settings, given}, impulse, beam.SideInput{Input: pairs},
+		beam.SideInput{Input: beam.CombinePerKey(s, &countsFn{}, tokens)})
 	return c
 }
 
@@ -80,44 +93,78 @@ func must(err error) {
 	}
 }
 
-// surveyFn counts rows by source and bin of hashes.
-type surveyFn struct{ Seed uint64 }
-
-const binBits = 12
-
-func (fn *surveyFn) ProcessElement(ctx context.Context, r eci.Record, bins func(string, int64), positives func(string, string), labeled func(eci.Record)) {
-	surveyed.Inc(ctx, 1)
-	f := fingerprintOf(r.PositiveText)
-	bins(fmt.Sprintf("%03x%s", hashOf(fn.Seed, &r)>>(64-binBits), r.SourceName), 1)
-	positives(string(f[:]), r.PositiveText)
-	r.NegativeVector = nil // most of what the samples of labels would carry
-	labeled(r)
-}
-
-// oneText is one of two texts of one fingerprint.
-func oneText(a, b string) string { return max(a, b) }
-
-// tokensFn counts a distinct document.
+// tokensFn counts the distinct documents of a shard and their tokens. Counts gather
+// over the shards of a bundle, and travel in 64 parts.
 type tokensFn struct {
 	Settings  Settings
 	tokenizer eci.Tokenizer
 	tokens    []string
+	counts    map[string]counts
+	held      int
 }
+
+// documents is the name of the count of documents: no part has it.
+const documents = "documents"
 
 func (fn *tokensFn) Setup() (err error) {
 	fn.tokenizer, err = fn.Settings.tokenizer()
 	return err
 }
 
-func (fn *tokensFn) ProcessElement(_, text string, tokens func(string, int64), documents func(int64)) {
-	documents(1)
+func (fn *tokensFn) StartBundle(_ func(string, counts)) {
+	fn.counts, fn.held = make(map[string]counts), 0
+}
+
+func (fn *tokensFn) ProcessElement(_ string, all func(*[]byte) bool, emit func(string, counts)) error {
+	seen := make(map[fingerprint]bool)
+	for data := ([]byte)(nil); all(&data); data = nil {
+		for r := (reader{data: data}); len(r.data) > 0; {
+			text := r.text()
+			if r.bad {
+				return fmt.Errorf("eci/beam: texts: %w: %d bytes are not stored texts", eci.ErrFormat, len(data))
+			}
+			if f := fingerprintOf(text); !seen[f] {
+				seen[f] = true
+				fn.document(text)
+			}
+		}
+		if fn.held > mostSeen {
+			fn.FinishBundle(emit)
+		}
+	}
+	return nil
+}
+
+func (fn *tokensFn) document(text string) {
+	fn.count(documents, documents)
 	fn.tokens = fn.tokenizer.AppendTokens(fn.tokens[:0], text)
 	slices.Sort(fn.tokens)
 	for i, t := range fn.tokens {
 		if i == 0 || t != fn.tokens[i-1] {
-			tokens(strings.Clone(t), 1)
+			fn.count(strconv.Itoa(int(hash64.FNV1a(hash64.Offset, t)%64)), t)
 		}
 	}
+}
+
+func (fn *tokensFn) count(part, token string) {
+	at := fn.counts[part]
+	if at == nil {
+		at = make(counts)
+		fn.counts[part] = at
+	}
+	n, ok := at[token]
+	if !ok {
+		token = strings.Clone(token)
+		fn.held++
+	}
+	at[token] = n + 1
+}
+
+func (fn *tokensFn) FinishBundle(emit func(string, counts)) {
+	for part, c := range fn.counts {
+		emit(part, c)
+	}
+	fn.counts, fn.held = make(map[string]counts), 0
 }
 
 // admission says which rows of a source are in the budget.
@@ -127,47 +174,47 @@ type admission struct {
 	Cuts      map[string]cut // of sources with more rows than the budget
 }
 
-// cut is the bin in which the budget ends, how many rows are in bins before it,
-// and then the exact limit: rows of lower hash are in, and Ties of those of equal
-// hash.
+// cut is the bin in which the budget ends, how many rows are in bins before it, and
+// then the place of the last row that is in.
 type cut struct {
 	Bin, Below int
-	Limit      uint64
-	Ties       int
+	Last       place
+}
+
+// admits tells whether a row is in the budget.
+func (a *admission) admits(hash uint64, r *eci.Record) bool {
+	c, ok := a.Cuts[r.SourceName]
+	if !ok || hash < c.Last.Hash {
+		return true
+	}
+	return hash == c.Last.Hash && placeOf(hash, r).compare(c.Last) <= 0
 }
 
 // planFn finds budget and bins from the counts.
 type planFn struct{ Settings Settings }
 
-func (fn *planFn) ProcessElement(_ []byte, bins func(*string, *int64) bool, emit func(admission)) error {
-	counts := make(map[string]*[1 << binBits]int)
+func (fn *planFn) ProcessElement(_ []byte, bins func(*string, *counts) bool, emit func(admission)) error {
+	bySource := make(map[string]counts)
 	a := admission{Available: make(map[string]int), Cuts: make(map[string]cut)}
-	var key string
-	var n int64
-	for bins(&key, &n) {
-		var bin int
-		if _, err := fmt.Sscanf(key[:3], "%x", &bin); err != nil {
-			return err
+	var name string
+	for c := (counts)(nil); bins(&name, &c); c = nil {
+		bySource[name] = c
+		for _, n := range c {
+			a.Available[name] += int(n)
 		}
-		name := key[3:]
-		if counts[name] == nil {
-			counts[name] = new([1 << binBits]int)
-		}
-		counts[name][bin] += int(n)
-		a.Available[name] += int(n)
 	}
-	if len(counts) == 0 {
+	if len(bySource) == 0 {
 		return fmt.Errorf("eci/beam: %w: there are no rows; were all of them bad?", eci.ErrNoSources)
 	}
 	smallest := math.MaxInt
-	for _, name := range slices.Sorted(maps.Keys(counts)) {
+	for _, name := range slices.Sorted(maps.Keys(bySource)) {
 		if name == "" {
 			return fmt.Errorf("eci/beam: %w: a row has an empty SourceName", eci.ErrSourceName)
 		}
 		smallest = min(smallest, a.Available[name])
 	}
 	for _, name := range fn.Settings.Sources {
-		if counts[name] == nil {
+		if bySource[name] == nil {
 			return &eci.RowError{Source: name, Err: fmt.Errorf("%w", eci.ErrEmptySource)}
 		}
 	}
@@ -179,9 +226,11 @@ func (fn *planFn) ProcessElement(_ []byte, bins func(*string, *int64) bool, emit
 			continue
 		}
 		c := cut{}
-		for c.Below+counts[name][c.Bin] < a.Budget {
-			c.Below += counts[name][c.Bin]
-			c.Bin++
+		for n := 0; ; c.Bin++ {
+			if n = int(bySource[name][binName(c.Bin)]); c.Below+n >= a.Budget {
+				break
+			}
+			c.Below += n
 		}
 		a.Cuts[name] = c
 	}
@@ -189,90 +238,93 @@ func (fn *planFn) ProcessElement(_ []byte, bins func(*string, *int64) bool, emit
 	return nil
 }
 
-// cutFn picks the hashes in the bin that the budget cuts, about one row of 4,096.
-type cutFn struct{ Seed uint64 }
+// cutFn picks the places in the bin that the budget cuts, about one of 4,096.
+type cutFn struct{}
 
-func (fn *cutFn) ProcessElement(r eci.Record, a admission, emit func(string, int64)) {
-	if c, ok := a.Cuts[r.SourceName]; ok {
-		if h := hashOf(fn.Seed, &r); h>>(64-binBits) == uint64(c.Bin) {
-			emit(r.SourceName, int64(h))
-		}
+func (cutFn) ProcessElement(source string, data []byte, a admission, emit func(string, []byte)) error {
+	c, ok := a.Cuts[source]
+	if !ok {
+		return nil
 	}
+	var in packed
+	err := eachPlace(data, func(p place) {
+		if p.Hash>>(64-binBits) == uint64(c.Bin) {
+			in.add(p)
+		}
+	})
+	if len(in.data) > 0 {
+		emit(source, in.data)
+	}
+	return err
 }
 
 // limitFn finds the exact limits.
-type limitFn struct{}
+type limitFn struct{ Settings Settings }
 
-func (limitFn) ProcessElement(_ []byte, a admission, hashes func(*string, *int64) bool, emit func(admission)) {
-	bySource := make(map[string][]uint64)
+func (fn *limitFn) ProcessElement(_ []byte, a admission, in func(*string, *[]byte) bool, emit func(piece)) error {
+	bySource := make(map[string][]place)
 	var name string
-	var h int64
-	for hashes(&name, &h) {
-		bySource[name] = append(bySource[name], uint64(h))
+	for data := ([]byte)(nil); in(&name, &data); data = nil {
+		if err := eachPlace(data, func(p place) { bySource[name] = append(bySource[name], p) }); err != nil {
+			return err
+		}
 	}
 	cuts := make(map[string]cut)
-	for name, hashes := range bySource {
-		c := a.Cuts[name]
-		slices.Sort(hashes)
-		take := a.Budget - c.Below
-		c.Limit = hashes[take-1]
-		c.Ties = take - slices.Index(hashes, c.Limit)
+	for name, c := range a.Cuts {
+		places := bySource[name]
+		slices.SortFunc(places, place.compare)
+		c.Last = places[a.Budget-c.Below-1]
 		cuts[name] = c
 	}
-	emit(admission{Budget: a.Budget, Available: a.Available, Cuts: cuts})
-}
-
-// pairsFn keeps the labeled pairs of least hash.
-type pairsFn struct{ Seed uint64 }
-
-func (fn *pairsFn) CreateAccumulator() bounded { return newBounded(mostPairs, false) }
-
-func (fn *pairsFn) AddInput(b bounded, r eci.Record) bounded {
-	order := tripleHash(fn.Seed, fingerprintOf(r.QueryText), fingerprintOf(r.PositiveText), fingerprint{})
-	b.add(order, fingerprint{}, &r)
-	return b
-}
-
-func (fn *pairsFn) MergeAccumulators(a, b bounded) bounded { a.merge(b); return a }
-func (fn *pairsFn) ExtractOutput(b bounded) bounded        { return b }
-
-// queriesFn keeps the queries of least hash with all of their positives.
-type queriesFn struct {
-	Seed uint64
-	None bool
-}
-
-func (fn *queriesFn) CreateAccumulator() bounded { return newBounded(mostQueries, false) }
-
-func (fn *queriesFn) AddInput(b bounded, r eci.Record) bounded {
-	if !fn.None {
-		b.add(mixed(queryKey(&r), fn.Seed), fingerprintOf(r.PositiveText), &r)
+	settings, err := encodeGob(fn.Settings)
+	if err != nil {
+		return err
 	}
-	return b
+	budget, err := encodeAdmission(admission{Budget: a.Budget, Available: a.Available, Cuts: cuts})
+	for _, p := range append(split(pieceSettings, "", settings), split(pieceBudget, "", budget)...) {
+		emit(p)
+	}
+	return err
 }
 
-func (fn *queriesFn) MergeAccumulators(a, b bounded) bounded { a.merge(b); return a }
-func (fn *queriesFn) ExtractOutput(b bounded) bounded        { return b }
+// pairRowsFn takes the sample of pairs from the labels.
+type pairRowsFn struct{}
+
+func (pairRowsFn) ProcessElement(name string, r eci.Record, emit func(eci.Record)) {
+	if name == samplePairs {
+		emit(r)
+	}
+}
 
 // calibrateFn takes the scales over the sample of pairs: the library draws the same
 // sample of it as of all rows.
-type calibrateFn struct{ Settings Settings }
+type calibrateFn struct {
+	Settings Settings
+	Given    []byte
+}
 
-func (fn *calibrateFn) ProcessElement(ctx context.Context, _ []byte, pairs func(*bounded) bool, documents func(*int64) bool, tokens func(*string, *int64) bool, emit func([]byte)) error {
+func (fn *calibrateFn) ProcessElement(ctx context.Context, _ []byte, pairs func(*eci.Record) bool, tokens func(*string, *counts) bool, emit func(piece)) error {
+	if fn.Given != nil {
+		for _, p := range split(pieceCalibration, "", fn.Given) {
+			emit(p)
+		}
+		return nil
+	}
 	sem, err := fn.Settings.sem()
 	if err != nil {
 		return err
 	}
-	var n int64
-	documents(&n)
-	if sem.Lexicon, err = lexicon(sem.Tokenizer.Name(), n, tokens); err != nil {
+	if sem.Lexicon, err = lexicon(sem.Tokenizer.Name(), tokens); err != nil {
 		return err
 	}
-	var sample bounded
-	if !pairs(&sample) {
+	var sample []eci.Record
+	for r := (eci.Record{}); pairs(&r); r = (eci.Record{}) {
+		sample = append(sample, r)
+	}
+	if len(sample) == 0 {
 		return fmt.Errorf("eci/beam: %w: there are no rows; were all of them bad?", eci.ErrNoSources)
 	}
-	rows := labelRows(sample.rows())
+	rows := labelRows(sample)
 	slices.SortFunc(rows, compareRowPointers)
 	sem.Budget = eci.Unlimited
 	calibration, err := sem.Calibrate(ctx, eci.SourceOf("labeled pairs", rows))
@@ -283,23 +335,30 @@ func (fn *calibrateFn) ProcessElement(ctx context.Context, _ []byte, pairs func(
 	if err != nil {
 		return err
 	}
-	emit(raw)
+	for _, p := range split(pieceCalibration, "", raw) {
+		emit(p)
+	}
 	return nil
 }
 
 func compareRowPointers(a, b *eci.Record) int { return compareRows(a, b) }
 
 // lexicon reads counts by the lexicon's own stored form.
-func lexicon(tokenizer string, documents int64, tokens func(*string, *int64) bool) (*eci.Lexicon, error) {
+func lexicon(tokenizer string, tokens func(*string, *counts) bool) (*eci.Lexicon, error) {
 	stored := struct {
 		Tokenizer   string            `json:"tokenizer"`
 		Documents   int64             `json:"documents"`
 		Frequencies map[string]uint32 `json:"document_frequencies"`
-	}{tokenizer, documents, make(map[string]uint32)}
-	var token string
-	var n int64
-	for tokens(&token, &n) {
-		stored.Frequencies[token] = uint32(n)
+	}{tokenizer, 0, make(map[string]uint32)}
+	var part string
+	for c := (counts)(nil); tokens(&part, &c); c = nil {
+		if part == documents {
+			stored.Documents = c[documents]
+			continue
+		}
+		for token, n := range c {
+			stored.Frequencies[token] = uint32(n)
+		}
 	}
 	raw, err := json.Marshal(stored)
 	if err != nil {

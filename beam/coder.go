@@ -15,11 +15,13 @@ import (
 
 func init() {
 	beam.RegisterCoder(reflect.TypeFor[eci.Record](), encodeRecord, decodeRecord)
-	beam.RegisterCoder(reflect.TypeFor[sums](), encodeSums, decodeSums)
-	beam.RegisterCoder(reflect.TypeFor[weighed](), encodeWeighed, decodeWeighed)
-	beam.RegisterCoder(reflect.TypeFor[bounded](), encodeBounded, decodeBounded)
+	beam.RegisterCoder(reflect.TypeFor[counts](), encodeCounts, decodeCounts)
+	beam.RegisterCoder(reflect.TypeFor[keys](), encodeKeys, decodeKeys)
+	beam.RegisterCoder(reflect.TypeFor[part](), encodePart, decodePart)
+	beam.RegisterCoder(reflect.TypeFor[piece](), encodePiece, decodePiece)
+	beam.RegisterCoder(reflect.TypeFor[ranked](), encodeRanked, decodeRanked)
+	beam.RegisterCoder(reflect.TypeFor[totals](), encodeTotals, decodeTotals)
 	beam.RegisterCoder(reflect.TypeFor[admission](), encodeAdmission, decodeAdmission)
-	beam.RegisterCoder(reflect.TypeFor[SourceSummary](), encodeSource, decodeSource)
 }
 
 // encodeRecord writes texts and ids with their lengths, then vectors as they are
@@ -45,44 +47,27 @@ func encodeRecord(r eci.Record) []byte {
 	return out
 }
 
-func decodeRecord(data []byte) (r eci.Record, err error) {
-	bad := fmt.Errorf("eci/beam: record: %w: %d bytes are not a stored row", eci.ErrFormat, len(data))
-	number := func(width uint64) int {
-		n, size := binary.Uvarint(data)
-		if size <= 0 || width > 0 && n > uint64(len(data))/width || n > math.MaxInt32 {
-			err = bad
-			return 0
-		}
-		data = data[size:]
-		if n*width > uint64(len(data)) {
-			err = bad
-			return 0
-		}
-		return int(n)
+func decodeRecord(data []byte) (eci.Record, error) {
+	var out eci.Record
+	in := reader{data: data}
+	for _, s := range [...]*string{&out.SourceName, &out.File, &out.QueryID, &out.QueryText, &out.PositiveID, &out.PositiveText, &out.NegativeID, &out.NegativeText} {
+		*s = in.text()
 	}
-	for _, s := range [...]*string{&r.SourceName, &r.File, &r.QueryID, &r.QueryText, &r.PositiveID, &r.PositiveText, &r.NegativeID, &r.NegativeText} {
-		n := number(1)
-		*s, data = string(data[:n]), data[n:]
-	}
-	r.Row = number(0)
-	for _, v := range [...]*[]float32{&r.QueryVector, &r.PositiveVector, &r.NegativeVector} {
-		n := number(4)
-		if n == 0 {
+	out.Row = int(in.uvarint())
+	for _, v := range [...]*[]float32{&out.QueryVector, &out.PositiveVector, &out.NegativeVector} {
+		raw := in.take(4 * in.length(4))
+		if len(raw) == 0 {
 			continue
 		}
-		*v = make([]float32, n)
+		*v = make([]float32, len(raw)/4)
 		for k := range *v {
-			(*v)[k] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*k:]))
+			(*v)[k] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*k:]))
 		}
-		data = data[4*n:]
 	}
-	if err == nil && len(data) > 0 {
-		err = bad
+	if in.bad || len(in.data) > 0 || out.Row < 0 {
+		return eci.Record{}, fmt.Errorf("eci/beam: record: %w: %d bytes are not a stored row", eci.ErrFormat, len(data))
 	}
-	if err != nil {
-		return eci.Record{}, err
-	}
-	return r, nil
+	return out, nil
 }
 
 func encodeGob[T any](x T) ([]byte, error) {
@@ -98,39 +83,5 @@ func decodeGob[T any](data []byte) (x T, err error) {
 
 // Beam knows a coder's functions by their names, which instances of a generic
 // function share.
-func encodeWeighed(w weighed) ([]byte, error)         { return encodeGob(w) }
-func decodeWeighed(data []byte) (weighed, error)      { return decodeGob[weighed](data) }
-func encodeAdmission(a admission) ([]byte, error)     { return encodeGob(a) }
-func decodeAdmission(data []byte) (admission, error)  { return decodeGob[admission](data) }
-func encodeSource(s SourceSummary) ([]byte, error)    { return encodeGob(s) }
-func decodeSource(data []byte) (SourceSummary, error) { return decodeGob[SourceSummary](data) }
-
-// storedSums is the form in which sums travel: the matrix in its binary form.
-type storedSums struct {
-	Totals eci.Totals
-	Matrix []byte
-}
-
-func encodeSums(s sums) ([]byte, error) {
-	out := storedSums{Totals: s.totals}
-	if s.matrix != nil {
-		var err error
-		if out.Matrix, err = s.matrix.MarshalBinary(); err != nil {
-			return nil, err
-		}
-	}
-	return encodeGob(out)
-}
-
-func decodeSums(data []byte) (sums, error) {
-	in, err := decodeGob[storedSums](data)
-	if err != nil {
-		return sums{}, err
-	}
-	s := sums{totals: in.Totals}
-	if in.Matrix != nil {
-		s.matrix = new(eci.Matrix)
-		err = s.matrix.UnmarshalBinary(in.Matrix)
-	}
-	return s, err
-}
+func encodeAdmission(a admission) ([]byte, error)    { return encodeGob(a) }
+func decodeAdmission(data []byte) (admission, error) { return decodeGob[admission](data) }

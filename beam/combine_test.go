@@ -5,39 +5,83 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"reflect"
 	"slices"
-	"strings"
 	"testing"
 
 	"example.com/eci"
 )
 
-// weighing runs weighFn as a runner does, and adds what it emits to sums by key.
-func weighing(t *testing.T, fn *weighFn, calibration []byte, rows []eci.Record, kill int) map[string]sums {
+// sent is what a bundle of weighFn sends.
+type sent struct {
+	few, tiles map[string][]part
+	sums       map[string][]totals
+	negatives  map[string][]byte
+	rows       map[string][]ranked
+	least      map[string]keys
+}
+
+// weighing runs weighFn as a runner does. Killed at a row, it ends there, and a runner
+// drops what it sent.
+func weighing(t *testing.T, fn *weighFn, calibration []byte, rows []eci.Record, kill int) sent {
 	t.Helper()
-	out := make(map[string]sums)
-	add := &sumFn{}
-	emit := func(key string, w weighed) {
-		s, err := add.AddInput(out[key], w)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[key] = s
-	}
+	out := sent{make(map[string][]part), make(map[string][]part), make(map[string][]totals), make(map[string][]byte), make(map[string][]ranked), make(map[string]keys)}
 	ctx := context.Background()
-	fn.StartBundle(ctx, calibration, emit)
+	few := func(key string, p part) { out.few[key] = append(out.few[key], through(t, p, encodePart, decodePart)) }
+	tiles := func(key string, p part) {
+		out.tiles[key] = append(out.tiles[key], through(t, p, encodePart, decodePart))
+	}
+	sums := func(key string, x totals) { out.sums[key] = append(out.sums[key], x) }
+	negatives := func(key string, data []byte) { out.negatives[key] = append(out.negatives[key], data...) }
+	sample := func(key string, r ranked) {
+		out.rows[key] = append(out.rows[key], through(t, r, func(r ranked) []byte { return encodeRanked(r) }, decodeRanked))
+	}
+	least := func(key string, k keys) {
+		out.least[key] = keys{append(out.least[key].least, through(t, k, encodeKeys, decodeKeys).least...)}
+	}
+	budget, err := encodeAdmission(admission{Budget: math.MaxInt})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := func(key string, p part) {
+		(formsFn{}).ProcessElement(key, p, few, tiles)
+	}
+	side := func() func(*piece) bool {
+		return iterate(append(split(pieceCalibration, "", calibration), split(pieceBudget, "", budget)...))
+	}
+	fn.StartBundle(ctx, side(), parts, sums, negatives, sample, least)
 	for i, r := range rows {
 		if i == kill {
-			return nil // what a bundle that fails has emitted is dropped
+			return sent{}
 		}
-		if err := fn.ProcessElement(ctx, r, calibration, emit); err != nil {
+		if err := fn.ProcessElement(ctx, r, side(), parts, sums, negatives, sample, least); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := fn.FinishBundle(ctx, calibration, emit); err != nil {
+	if err := fn.FinishBundle(ctx, side(), parts, sums, negatives, sample, least); err != nil {
 		t.Fatal(err)
 	}
 	return out
+}
+
+func iterate[T any](all []T) func(*T) bool {
+	return func(x *T) bool {
+		if len(all) == 0 {
+			return false
+		}
+		*x, all = all[0], all[1:]
+		return true
+	}
+}
+
+// through sends a value through its stored form.
+func through[T any](t *testing.T, x T, encode func(T) []byte, decode func([]byte) (T, error)) T {
+	t.Helper()
+	back, err := decode(encode(x))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return back
 }
 
 // calibrationOf is that of the demo, in JSON.
@@ -50,7 +94,56 @@ func calibrationOf(t *testing.T, c *collection) []byte {
 	return raw
 }
 
-// A combiner may see rows in any bundles, and accumulators after any journey:
+// assembling adds up what bundles sent, as the pipeline does, to a matrix of each
+// source.
+func assembling(t *testing.T, bundles []sent) map[string]*eci.Matrix {
+	t.Helper()
+	few, tiles, sums := make(map[string][]part), make(map[string][]part), make(map[string]totals)
+	for _, b := range bundles {
+		for key, p := range b.few {
+			few[key] = append(few[key], p...)
+		}
+		for key, p := range b.tiles {
+			tiles[key] = append(tiles[key], p...)
+		}
+		for source, all := range b.sums {
+			for _, x := range all {
+				sums[source] = totalsFn{}.MergeAccumulators(sums[source], x)
+			}
+		}
+	}
+	rest, whole := make(map[string][]part), make(map[string][]part)
+	for key, all := range few {
+		err := foldFn{}.ProcessElement(key, iterate(all), func(source string, p part) { rest[source] = append(rest[source], p) },
+			func(key string, p part) { tiles[key] = append(tiles[key], p) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for key, all := range tiles {
+		sum := tilesFn{}.CreateAccumulator()
+		for _, p := range all {
+			var err error
+			if sum, err = (tilesFn{}).MergeAccumulators(sum, p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := (untileFn{}).ProcessElement(key, sum, func(source string, p part) { whole[source] = append(whole[source], p) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := make(map[string]*eci.Matrix)
+	for source, x := range sums {
+		m, _, err := matrixOf(x, iterate(rest[source]), iterate(whole[source]))
+		if err != nil {
+			t.Fatal(source, err)
+		}
+		out[source] = m
+	}
+	return out
+}
+
+// Bundles may see rows in any division and order, and what they send may come in any:
 // scores are those of one machine.
 func TestSumsMergeInAnyBundles(t *testing.T) {
 	c := demo(t)
@@ -58,26 +151,14 @@ func TestSumsMergeInAnyBundles(t *testing.T) {
 	want := c.inProcess(t, settings)
 	calibration := calibrationOf(t, c)
 	for _, n := range []int{1, 3, 17} {
-		total := make(map[string]sums)
+		settings.WorkerBytes = map[int]int64{3: 1}[n] // of 3 bundles every batch is sent
+		var bundles []sent
 		for _, shard := range c.split(n, uint64(n)) {
-			part := weighing(t, &weighFn{Settings: settings}, calibration, shard, -1)
-			for key, s := range part {
-				total[key] = merged(t, total[key], s)
-			}
+			bundles = append(bundles, weighing(t, &weighFn{Settings: settings}, calibration, shard, -1))
 		}
+		matrices := assembling(t, bundles)
 		for _, source := range want.Ranked {
-			matrix, err := eci.NewMatrix(source.Matrix.Config())
-			if err != nil {
-				t.Fatal(err)
-			}
-			for key, s := range total {
-				if _, name, _ := strings.Cut(key, "/"); name == source.Source {
-					if err := matrix.Merge(s.matrix); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			got, err := matrix.LogDet()
+			got, err := matrices[source.Source].LogDet()
 			if err != nil || !(math.Abs(got-source.Value) <= tolerance*source.Value) {
 				t.Errorf("%d bundles: %s scores %v, in process %v (%v)", n, source.Source, got, source.Value, err)
 			}
@@ -85,70 +166,104 @@ func TestSumsMergeInAnyBundles(t *testing.T) {
 	}
 }
 
-// merged merges sums that have been through the coder.
-func merged(t *testing.T, a, b sums) sums {
-	t.Helper()
-	raw, err := encodeSums(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b, err = decodeSums(raw); err != nil {
-		t.Fatal(err)
-	}
-	if a, err = (&sumFn{}).MergeAccumulators(a, b); err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-// A worker that is killed in the middle of a bundle and given the bundle again, or
-// that is used again after a failure, emits what it would have emitted.
+// A worker that is killed in the middle of a bundle, once or several times, and given
+// the bundle again, or that is used again after a failure, sends what it would have
+// sent.
 func TestKilledBundleChangesNothing(t *testing.T) {
 	c := demo(t)
 	calibration := calibrationOf(t, c)
 	rows := c.split(1, 5)[0]
-	settings := Settings{Budget: eci.Unlimited}
+	settings := Settings{Budget: eci.Unlimited, Lookahead: true}
 	want := weighing(t, &weighFn{Settings: settings}, calibration, rows, -1)
-	for _, kill := range []int{0, 1, rowsPerBatch - 1, rowsPerBatch, rowsPerBatch + 1, len(rows) - 1} {
+	if len(want.few) == 0 || len(want.rows) == 0 || len(want.negatives) == 0 || len(want.least) == 0 {
+		t.Fatal("the bundle sends too little to tell anything")
+	}
+	for _, kills := range [][]int{{0}, {1}, {rowsPerBatch - 1}, {rowsPerBatch}, {rowsPerBatch + 1, 3, 700}, {len(rows) - 1}} {
 		fn := &weighFn{Settings: settings}
-		weighing(t, fn, calibration, rows, kill)
-		got := weighing(t, fn, calibration, rows, -1)
-		if len(got) != len(want) {
-			t.Fatalf("killed at row %d: %d keys, want %d", kill, len(got), len(want))
+		for _, kill := range kills {
+			weighing(t, fn, calibration, rows, kill)
 		}
-		for key := range want {
-			a, _ := encodeSums(got[key])
-			b, _ := encodeSums(want[key])
-			if !slices.Equal(a, b) {
-				t.Errorf("killed at row %d: the sums of %s differ", kill, key)
+		if got := weighing(t, fn, calibration, rows, -1); !reflect.DeepEqual(got, want) {
+			t.Errorf("killed at rows %v, the bundle sends something else", kills)
+		}
+	}
+}
+
+// The same holds for the survey.
+func TestKilledSurveyChangesNothing(t *testing.T) {
+	c := demo(t)
+	type all struct {
+		places, positives map[string][]byte
+		rows              map[string][]ranked
+		least             map[string]keys
+	}
+	survey := func(fn *surveyFn, kill int) all {
+		out := all{make(map[string][]byte), make(map[string][]byte), make(map[string][]ranked), make(map[string]keys)}
+		places := func(key string, data []byte) { out.places[key] = append(out.places[key], data...) }
+		positives := func(key string, data []byte) { out.positives[key] = append(out.positives[key], data...) }
+		rows := func(key string, r ranked) { out.rows[key] = append(out.rows[key], r) }
+		least := func(key string, k keys) { out.least[key] = keys{append(out.least[key].least, k.least...)} }
+		ctx := context.Background()
+		fn.StartBundle(ctx, places, positives, rows, least)
+		for i, r := range c.rows {
+			if i == kill {
+				return all{}
 			}
+			fn.ProcessElement(ctx, r, places, positives, rows, least)
 		}
+		fn.FinishBundle(ctx, places, positives, rows, least)
+		return out
+	}
+	settings := Settings{Lookahead: true}
+	want := survey(&surveyFn{Settings: settings}, -1)
+	fn := &surveyFn{Settings: settings}
+	for _, kill := range []int{0, 1, 1000} {
+		survey(fn, kill)
+	}
+	if got := survey(fn, -1); !reflect.DeepEqual(got, want) {
+		t.Error("a survey that was killed before sends something else")
 	}
 }
 
 // Samples do not depend on parts or order, whatever is equal in the rows.
 func TestSamplesMerge(t *testing.T) {
 	c := demo(t)
-	for _, one := range []bool{false, true} {
-		draw := func(shards [][]eci.Record) []byte {
-			all := newBounded(40, one)
+	for _, name := range []string{samplePairs, sampleOf + "s"} {
+		settings := Settings{Lookahead: true, Triples: 40, NoChecks: true}
+		draw := func(shards [][]eci.Record) (out []byte) {
+			var rows []ranked
+			fn := &keysFn{mostQueries}
+			least := fn.CreateAccumulator()
 			for _, shard := range shards {
-				part := newBounded(40, one)
+				b := newBounded(settings.size(name))
 				for _, r := range shard {
-					part.add(mixed(queryKey(&r), 3), rowKey(&r), &r)
+					b.add(mixed(queryKey(&r), 3), rowKey(&r), &r)
 				}
-				back, err := decodeBounded(encodeBounded(part))
-				if err != nil {
-					t.Fatal(err)
-				}
-				all.merge(back)
+				b.send(name, func(_ string, r ranked) { rows = append(rows, r) }, func(_ string, k keys) { least = fn.MergeAccumulators(least, k) })
 			}
-			return encodeBounded(all)
+			var limits []byte
+			sent := false
+			next := func(key *string, k *keys) bool {
+				*key, *k = name, least
+				sent = !sent
+				return sent
+			}
+			(&limitsFn{settings}).ProcessElement(nil, next, func(data []byte) { limits = data })
+			within := &withinFn{Settings: settings}
+			var in []ranked
+			for _, r := range rows {
+				within.ProcessElement(name, r, limits, func(_ string, r ranked) { in = append(in, r) })
+			}
+			(&drawFn{settings}).ProcessElement(t.Context(), name, iterate(in), func(_ string, r eci.Record) { out = append(out, encodeRecord(r)...) })
+			return out
 		}
 		want := draw(c.split(1, 1))
+		if len(want) == 0 {
+			t.Fatal("an empty sample")
+		}
 		for _, n := range []int{3, 17} {
 			if !slices.Equal(draw(c.split(n, uint64(n))), want) {
-				t.Errorf("%d parts give another sample (rows counted: %v)", n, one)
+				t.Errorf("%d parts give another sample of %s", n, name)
 			}
 		}
 	}

@@ -7,9 +7,9 @@
 // them vectors ([JoinVectors] or [EmbedRows], unless they carry them), sets bad ones
 // aside ([CheckRows]) and ranks them ([RankSources]):
 //
-//	rows    ->  CalibrateSources  ->  calibration, budget
-//	rows, calibration, budget  ->  ScoreSources  ->  sums of each source
-//	all of it  ->  RankSources  ->  a [Summary], a few megabytes
+//	rows    ->  CalibrateSources  ->  calibration, budget, labels
+//	rows, calibration, budget  ->  ScoreSources  ->  sums and samples of each source
+//	all of it  ->  RankSources, WriteSummary  ->  a [Summary], some megabytes
 //
 // [Summary.Rank] makes the library's [eci.Ranking] of the summary, with the same
 // table, notes and JSON.
@@ -29,7 +29,11 @@
 //
 // # What is left out
 //
-// A [eci.Race], targets, checkpoints and components of one's own are for one machine.
-// Mixtures need the matrices of all groups, which a summary keeps while they are
-// small ([Settings].MatrixBytes); it says so in a note when it does not.
+// Only samples tell single triples: checks and forecasts look at those of least hash,
+// as they do in [eci.Rank], and so do lint and reports here ([Summary.Samples]), which
+// look at all triples there. A target ([Summary.Rank]) is read on one machine, and
+// Target.LeaveOut is refused. Choosing rows ([eci.Choose]), an [eci.Race], checkpoints
+// and components of one's own are for one machine. Mixtures need the matrices of all
+// groups, which a summary keeps while they are small ([Settings].MatrixBytes); it says
+// so in a note when it does not.
 package ecibeam

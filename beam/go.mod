@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	example.com/eci v0.0.0
+	example.com/eci/cmd/eci v0.0.0
 	github.com/apache/beam/sdks/v2 v2.77.0
 )
 

@@ -27,11 +27,6 @@ func tripleHash(seed uint64, texts ...fingerprint) uint64 {
 	return h
 }
 
-// hashOf is the place of a row in the samples of its source.
-func hashOf(seed uint64, r *eci.Record) uint64 {
-	return tripleHash(seed, fingerprintOf(r.QueryText), fingerprintOf(r.PositiveText), fingerprintOf(r.NegativeText))
-}
-
 // queryKey tells queries apart: by id, or by text where there is none.
 func queryKey(r *eci.Record) uint64 {
 	return hash64.FNV1a(hash64.Offset, cmp.Or(r.QueryID, r.QueryText))

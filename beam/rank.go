@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/gob"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -12,16 +13,14 @@ import (
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/transforms/stats"
 
 	"example.com/eci"
 )
 
 func init() {
-	beam.RegisterDoFn(&summaryFn{})
+	beam.RegisterDoFn(&labelsFn{})
 	beam.RegisterDoFn(&reasonsFn{})
-	register.Iter1[[]byte]()
-	register.Iter1[admission]()
+	beam.RegisterDoFn(&skippedFn{})
 	register.Emitter1[string]()
 }
 
@@ -63,105 +62,206 @@ type SourceSummary struct {
 
 // MarshalBinary returns the stored form, which UnmarshalBinary reads.
 func (s *Summary) MarshalBinary() ([]byte, error) {
-	type plain Summary
-	var out bytes.Buffer
-	out.WriteString(summaryMagic)
-	err := gob.NewEncoder(&out).Encode((*plain)(s))
-	return out.Bytes(), err
+	pieces, err := s.pieces()
+	return storePieces(pieces), err
 }
 
-const summaryMagic = "ECIB1"
+func (s *Summary) pieces() ([]piece, error) {
+	var out []piece
+	add := func(kind pieceKind, source string, x any) error {
+		raw, err := encodeGob(x)
+		out = append(out, split(kind, source, raw)...)
+		return err
+	}
+	err := errors.Join(add(pieceSettings, "", s.Settings), add(pieceBudget, "", admission{Budget: s.Budget}))
+	out = append(out, split(pieceCalibration, "", s.Calibration)...)
+	for _, x := range s.Sources {
+		matrix, sample := x.Matrix, x.Sample
+		x.Matrix, x.Sample = nil, nil
+		err = errors.Join(err, add(pieceSource, x.Name, x))
+		if matrix != nil {
+			out = append(out, split(pieceMatrix, x.Name, matrix)...)
+		}
+		for _, r := range sample {
+			out = append(out, piece{pieceSample, x.Name, 0, 1, encodeRecord(r)})
+		}
+	}
+	for _, r := range s.Labels {
+		out = append(out, piece{pieceLabel, "", 0, 1, encodeRecord(r)})
+	}
+	for source, reasons := range s.Skipped {
+		c := make(counts)
+		for reason, n := range reasons {
+			c[reason] = int64(n)
+		}
+		out = append(out, piece{pieceSkipped, source, 0, 1, encodeCounts(c)})
+	}
+	return out, err
+}
 
 // UnmarshalBinary replaces s by what MarshalBinary stored; on an error, ErrFormat,
 // s is unchanged.
 func (s *Summary) UnmarshalBinary(data []byte) error {
-	type plain Summary
-	rest, ok := bytes.CutPrefix(data, []byte(summaryMagic))
-	if !ok {
-		return fmt.Errorf("eci/beam: summary: %w: it does not begin with %q", eci.ErrFormat, summaryMagic)
+	pieces, err := readPieces(data)
+	if err != nil {
+		return err
 	}
-	var in plain
-	if err := gob.NewDecoder(bytes.NewReader(rest)).Decode(&in); err != nil {
-		return fmt.Errorf("eci/beam: summary: %w: %w", eci.ErrFormat, err)
+	out, err := assembled(pieces)
+	if err != nil {
+		return fmt.Errorf("eci/beam: summary: %w", err)
 	}
-	*s = Summary(in)
+	*s = *out
 	return nil
 }
 
-// RankSources calibrates, scores and brings the results together: a PCollection of
-// one []byte, a [Summary] in its stored form. bad is a PCollection of the [DeadRow]s
-// that were set aside, to be counted in the ranking; without one, give
-// beam.PCollection{}.
-func RankSources(s beam.Scope, settings Settings, rows, bad beam.PCollection) beam.PCollection {
-	s = s.Scope("eci.RankSources")
-	c := CalibrateSources(s, settings, rows)
-	scores := ScoreSources(s, settings, rows, c)
-	if !bad.IsValid() {
-		bad = beam.CreateList(s, []DeadRow{})
-	}
-	skipped := stats.Count(s, beam.ParDo(s, &reasonsFn{}, bad))
-	skipped = beam.ParDo(s, widen, skipped)
-	return beam.ParDo(s, &summaryFn{settings}, beam.Impulse(s), beam.SideInput{Input: c.Calibration}, beam.SideInput{Input: c.budget},
-		beam.SideInput{Input: scores}, beam.SideInput{Input: c.pairs}, beam.SideInput{Input: c.queries}, beam.SideInput{Input: skipped})
+// heap holds pieces by what they are of.
+type heap struct {
+	whole map[valueOf][]piece
+	rows  map[valueOf][]eci.Record
 }
 
-func init() { register.Function2x2(widen) }
+type valueOf struct {
+	kind   pieceKind
+	source string
+}
 
-func widen(key string, n int) (string, int64) { return key, int64(n) }
-
-// reasonsFn names source and reason of a row that was set aside.
-type reasonsFn struct{}
-
-func (reasonsFn) ProcessElement(d DeadRow, emit func(string)) { emit(d.Reason + "/" + d.Source) }
-
-// summaryFn brings everything together.
-type summaryFn struct{ Settings Settings }
-
-func (fn *summaryFn) ProcessElement(_ []byte, calibration func(*[]byte) bool, budget func(*admission) bool, scores func(*SourceSummary) bool, pairs, queries func(*bounded) bool, skipped func(*string, *int64) bool, emit func([]byte)) error {
-	out := Summary{Settings: fn.Settings, Skipped: make(map[string]map[string]int)}
-	var a admission
-	calibration(&out.Calibration)
-	budget(&a)
-	out.Budget = a.Budget
-	for s := (SourceSummary{}); scores(&s); s = (SourceSummary{}) {
-		out.Sources = append(out.Sources, s)
-	}
-	slices.SortFunc(out.Sources, func(a, b SourceSummary) int { return cmp.Compare(a.Name, b.Name) })
-	var b bounded
-	if pairs(&b) {
-		out.Labels = append(out.Labels, b.rows()...)
-	}
-	if queries(&b) {
-		out.Labels = append(out.Labels, b.rows()...)
-	}
-	slices.SortFunc(out.Labels, func(a, b eci.Record) int { return compareRows(&a, &b) })
-	out.Labels = slices.CompactFunc(out.Labels, func(a, b eci.Record) bool { return compareRows(&a, &b) == 0 })
-	var key string
-	for n := int64(0); skipped(&key, &n); {
-		reason, source, _ := strings.Cut(key, "/")
-		if out.Skipped[source] == nil {
-			out.Skipped[source] = make(map[string]int)
+func sorted(pieces []piece) (*heap, error) {
+	h := &heap{make(map[valueOf][]piece), make(map[valueOf][]eci.Record)}
+	for _, p := range pieces {
+		at := valueOf{p.Kind, p.Source}
+		if p.Kind != pieceSample && p.Kind != pieceLabel {
+			h.whole[at] = append(h.whole[at], p)
+			continue
 		}
-		out.Skipped[source][reason] = int(n)
+		r, err := decodeRecord(p.Data)
+		if err != nil {
+			return nil, err
+		}
+		h.rows[at] = append(h.rows[at], r)
 	}
-	raw, err := out.MarshalBinary()
-	if err == nil {
-		emit(raw)
-	}
-	return err
+	return h, nil
 }
 
-// Rank makes the ranking of a summary. Checks and forecasts are taken here, from
-// the samples; with Settings.Lookahead, lookahead may hold a Pool and Relevant,
-// which are read on this machine; its Sem and what Settings has are not used. It
-// may be nil.
-func (s *Summary) Rank(ctx context.Context, lookahead *eci.Lookahead) (*eci.Ranking, error) {
-	sem, err := s.Settings.calibrated(s.Calibration)
+// read reads a value that must be there.
+func (h *heap) read(kind pieceKind, source string, into any) error {
+	raw, err := joined(h.whole[valueOf{kind, source}])
+	if err != nil {
+		return err
+	}
+	if err := gob.NewDecoder(bytes.NewReader(raw)).Decode(into); err != nil {
+		return fmt.Errorf("%w: %w", eci.ErrFormat, err)
+	}
+	return nil
+}
+
+// assembled puts a summary together of its pieces.
+func assembled(pieces []piece) (*Summary, error) {
+	h, err := sorted(pieces)
 	if err != nil {
 		return nil, err
 	}
-	if sem.Budget = s.Budget; s.Budget == math.MaxInt {
-		sem.Budget = eci.Unlimited
+	out := &Summary{Skipped: make(map[string]map[string]int)}
+	var a admission
+	if err = cmp.Or(h.read(pieceSettings, "", &out.Settings), h.read(pieceBudget, "", &a)); err != nil {
+		return nil, err
+	}
+	out.Budget = a.Budget
+	if out.Calibration, err = joined(h.whole[valueOf{pieceCalibration, ""}]); err != nil {
+		return nil, err
+	}
+	if out.Calibration == nil {
+		return nil, fmt.Errorf("%w: there is no calibration", eci.ErrFormat)
+	}
+	for at := range h.whole {
+		switch at.kind {
+		case pieceSource:
+			x := SourceSummary{}
+			if err := h.read(pieceSource, at.source, &x); err != nil {
+				return nil, err
+			}
+			if x.Matrix, err = joined(h.whole[valueOf{pieceMatrix, at.source}]); err != nil {
+				return nil, err
+			}
+			x.Sample = byPlace(h.rows[valueOf{pieceSample, at.source}])
+			out.Sources = append(out.Sources, x)
+		case pieceSkipped:
+			if out.Skipped[at.source], err = h.skipped(at); err != nil {
+				return nil, err
+			}
+		}
+	}
+	slices.SortFunc(out.Sources, func(a, b SourceSummary) int { return cmp.Compare(a.Name, b.Name) })
+	out.Labels = byPlace(h.rows[valueOf{pieceLabel, ""}])
+	return out, nil
+}
+
+// skipped are the counts of rows of a source that were set aside.
+func (h *heap) skipped(at valueOf) (map[string]int, error) {
+	reasons := make(map[string]int)
+	for _, p := range h.whole[at] {
+		c, err := decodeCounts(p.Data)
+		if err != nil {
+			return nil, err
+		}
+		for reason, n := range c {
+			reasons[reason] += int(n)
+		}
+	}
+	return reasons, nil
+}
+
+// byPlace sorts rows by where they were read, and leaves each once.
+func byPlace(rows []eci.Record) []eci.Record {
+	slices.SortFunc(rows, func(a, b eci.Record) int { return compareRows(&a, &b) })
+	return slices.CompactFunc(rows, func(a, b eci.Record) bool { return compareRows(&a, &b) == 0 })
+}
+
+// RankSources calibrates, scores and brings the results together: a PCollection of
+// the pieces of a [Summary], none larger than 2 MiB or a row, for [WriteSummary]. bad
+// is a PCollection of the [DeadRow]s that were set aside, to be counted in the
+// ranking; without one, give beam.PCollection{}.
+func RankSources(s beam.Scope, settings Settings, rows, bad beam.PCollection) beam.PCollection {
+	s = s.Scope("eci.RankSources")
+	c := CalibrateSources(s, settings, rows)
+	all := []beam.PCollection{
+		ScoreSources(s, settings, rows, c), c.calibration, c.budget, beam.ParDo(s, &labelsFn{}, c.labels),
+	}
+	if bad.IsValid() {
+		reasons := beam.CombinePerKey(s, &countsFn{}, beam.ParDo(s, &reasonsFn{}, bad))
+		all = append(all, beam.ParDo(s, &skippedFn{}, reasons))
+	}
+	return beam.Flatten(s, all...)
+}
+
+// labelsFn makes pieces of the labels.
+type labelsFn struct{}
+
+func (labelsFn) ProcessElement(_ string, r eci.Record, emit func(piece)) {
+	emit(piece{pieceLabel, "", 0, 1, encodeRecord(r)})
+}
+
+// reasonsFn counts a row that was set aside.
+type reasonsFn struct{}
+
+func (reasonsFn) ProcessElement(d DeadRow, emit func(string, counts)) {
+	emit(d.Source, counts{d.Reason: 1})
+}
+
+// skippedFn makes pieces of the counts of a source.
+type skippedFn struct{}
+
+func (skippedFn) ProcessElement(source string, c counts, emit func(piece)) {
+	emit(piece{pieceSkipped, source, 0, 1, encodeCounts(c)})
+}
+
+// Rank makes the ranking of a summary. Checks and forecasts are taken here, from
+// the samples; with Settings.Lookahead, lookahead may hold a Pool, Relevant and a
+// Target, which are read on this machine, and Sem.Vectors and Sem.Embedder for them;
+// what else it has, and what Settings has, is not used. It may be nil.
+func (s *Summary) Rank(ctx context.Context, lookahead *eci.Lookahead) (*eci.Ranking, error) {
+	sem, err := s.Sem()
+	if err != nil {
+		return nil, err
 	}
 	scorer := &summarized{summary: s, name: sem.Name()}
 	sources := s.samples()
@@ -169,7 +269,11 @@ func (s *Summary) Rank(ctx context.Context, lookahead *eci.Lookahead) (*eci.Rank
 	case s.Settings.Lookahead:
 		l := eci.Lookahead{Sem: *sem, Triples: s.Settings.Triples, Cutoff: s.Settings.Cutoff, Axes: s.Settings.Axes}
 		if lookahead != nil {
-			l.Pool, l.Relevant = lookahead.Pool, lookahead.Relevant
+			if lookahead.Target != nil && lookahead.Target.LeaveOut {
+				return nil, fmt.Errorf("eci/beam: %w: Target.LeaveOut: the pipeline has read the rows; leave those with a query of the target out before it", eci.ErrSettings)
+			}
+			l.Pool, l.Relevant, l.Target = lookahead.Pool, lookahead.Relevant, lookahead.Target
+			l.Sem.Vectors, l.Sem.Embedder = lookahead.Sem.Vectors, lookahead.Sem.Embedder
 		}
 		scorer.name = l.Name()
 		scorer.inner, err = l.Prepare(ctx, sources...)
@@ -182,6 +286,31 @@ func (s *Summary) Rank(ctx context.Context, lookahead *eci.Lookahead) (*eci.Rank
 		return nil, err
 	}
 	return eci.Rank(ctx, scorer, sources...)
+}
+
+// Sem is the scorer of the pipeline, with its calibration.
+func (s *Summary) Sem() (*eci.Sem, error) {
+	sem, err := s.Settings.calibrated(s.Calibration)
+	if err != nil {
+		return nil, err
+	}
+	if sem.Budget = s.Budget; s.Budget == math.MaxInt {
+		sem.Budget = eci.Unlimited
+	}
+	return sem, nil
+}
+
+// Samples are the triples of least hash that the pipeline kept of each source, with
+// their vectors, in the order in which they were read: for reports, linters and
+// whatever else looks at single triples. Sources without any are left out.
+func (s *Summary) Samples() []eci.Source {
+	var out []eci.Source
+	for i := range s.Sources {
+		if rows := labelRows(s.Sources[i].Sample); len(rows) > 0 {
+			out = append(out, eci.SourceOf(s.Sources[i].Name, rows))
+		}
+	}
+	return out
 }
 
 // samples are small sources that hold of each the triples of least hash, and the
@@ -288,6 +417,9 @@ func (s *summarized) Annotate(r *eci.Ranking) {
 		a.Annotate(r)
 	} else {
 		r.Calibration, r.Seed = s.calibration, s.summary.Settings.Seed
+	}
+	if r.Lookahead != nil && r.Lookahead.Target != "" {
+		r.Notes = append(r.Notes, "triples that have a query of the target were counted among those of least hash that were kept, not among all")
 	}
 	var large []string
 	for i := range s.summary.Sources {

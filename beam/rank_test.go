@@ -1,15 +1,20 @@
 package ecibeam
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem/local"
@@ -113,15 +118,9 @@ func (c *collection) split(n int, seed uint64) [][]eci.Record {
 // onPrism ranks shards by a pipeline.
 func onPrism(t *testing.T, settings Settings, rows [][]eci.Record) (*eci.Ranking, beam.PipelineResult) {
 	t.Helper()
-	shards[t.Name()] = rows
 	path := filepath.Join(t.TempDir(), "summary")
 	p, s := beam.NewPipelineWithRoot()
-	numbers := make([]int, len(rows))
-	for i := range numbers {
-		numbers[i] = i
-	}
-	all := beam.ParDo(s, &shardFn{t.Name()}, beam.Reshuffle(s, beam.CreateList(s, numbers)))
-	WriteSummary(s, path, RankSources(s, settings, all, beam.PCollection{}))
+	WriteSummary(s, path, RankSources(s, settings, given(t, s, rows...), beam.PCollection{}))
 	result, err := beam.Run(t.Context(), "prism", p)
 	if err != nil {
 		t.Fatal(err)
@@ -225,22 +224,127 @@ func TestPrismRanksAsOneMachine(t *testing.T) {
 		bundles  []int
 		long     bool
 	}{
-		{"demo", demo, Settings{Lookahead: true, Seed: 7}, []int{3}, false},
-		{"demo budget", demo, Settings{Budget: 50}, []int{1, 17}, true},
+		{"demo budget with checks", demo, Settings{Budget: 120, Seed: 7}, []int{1, 3, 17}, false},
+		{"demo", demo, Settings{NoChecks: true}, []int{3}, false},
+		{"demo forecast of few", demo, Settings{Lookahead: true, Budget: 100, Triples: 32, NoChecks: true}, []int{17}, false},
+		{"demo forecast", demo, Settings{Lookahead: true, Seed: 7}, []int{1, 3, 17}, true},
 		{"cranfield", cranfield, Settings{Lookahead: true}, []int{1, 3, 17}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.long && os.Getenv("ECI_BEAM_LONG") == "" {
-				t.Skip("takes minutes: set ECI_BEAM_LONG=1")
+				t.Skip("takes a minute: set ECI_BEAM_LONG=1")
 			}
 			c := test.open(t)
 			want := c.inProcess(t, test.settings)
 			for _, n := range test.bundles {
+				start := time.Now()
 				got, result := onPrism(t, test.settings, c.split(n, uint64(n)))
 				largest := compareRankings(t, got, want)
-				t.Logf("%d shards in %d bundles: largest relative difference %.1g", n, counter(result, "bundles_weighed"), largest)
+				t.Logf("%d shards in %d bundles: largest relative difference %.1g; %v", n, counter(result, "bundles_weighed"), largest, time.Since(start).Round(time.Millisecond))
 			}
 		})
+	}
+}
+
+// A ranking for a target takes scales that are given to the pipeline, and reads the
+// target on this machine.
+func TestRankForTarget(t *testing.T) {
+	c := demo(t)
+	target := func() *eci.Target {
+		const dir = "../testdata/demo/"
+		out, err := (&eci.Files{Corpus: dir + "corpus.jsonl", Queries: dir + "queries.jsonl", Qrels: dir + "qrels.tsv"}).Target("demo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Vectors = c.vectors
+		return out
+	}
+	settings := Settings{Budget: 200, NoChecks: true}
+	raw, err := json.Marshal(c.inProcess(t, settings).Calibration)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings.Calibration, settings.Lookahead, settings.Triples = raw, true, 64
+	sem, err := settings.calibrated(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sem.Vectors = c.vectors
+	want, err := eci.Rank(t.Context(), &eci.Lookahead{Sem: *sem, Triples: 64, Target: target()}, c.sources...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	summary := summarize(t, settings, c.split(3, 2))
+	got, err := summary.Rank(t.Context(), &eci.Lookahead{Target: target()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []*eci.Ranking{got, want} {
+		// Only the pipeline's summary cannot count all triples.
+		counted := func(note string) bool { return strings.Contains(note, "have a query of") }
+		if !slices.ContainsFunc(r.Notes, counted) {
+			t.Errorf("no note tells that the sources have queries of the target: %q", r.Notes)
+		}
+		r.Notes, r.Lookahead.Notes = slices.DeleteFunc(r.Notes, counted), slices.DeleteFunc(r.Lookahead.Notes, counted)
+	}
+	compareRankings(t, got, want)
+	_, err = summary.Rank(t.Context(), &eci.Lookahead{Target: &eci.Target{LeaveOut: true}})
+	if !errors.Is(err, eci.ErrSettings) {
+		t.Errorf("LeaveOut: %v", err)
+	}
+}
+
+// summarize runs a pipeline over shards and reads its summary.
+func summarize(t *testing.T, settings Settings, rows [][]eci.Record) *Summary {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "summary")
+	if err := run(t, func(s beam.Scope) {
+		WriteSummary(s, path, RankSources(s, settings, given(t, s, rows...), beam.PCollection{}))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	summary, err := ReadSummary(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return summary
+}
+
+// A summary that was stored is the same, and one that is damaged is refused.
+func TestSummaryIsStored(t *testing.T) {
+	v := []float32{1, 2}
+	row := eci.Record{SourceName: "a", File: "f", Row: 2, QueryText: "q", PositiveText: "p", NegativeText: "n", QueryVector: v, PositiveVector: v, NegativeVector: v}
+	label := row
+	label.NegativeVector = nil
+	s := &Summary{
+		Settings: Settings{Seed: 3, Lookahead: true}, Calibration: []byte("{}"), Budget: 9, Labels: []eci.Record{label},
+		Sources: []SourceSummary{{Name: "a", Value: 1.5, Without: []float64{1, 2}, GroupTriples: []int{3, 0}, Sample: []eci.Record{row}, Matrix: bytes.Repeat([]byte("matrix"), elementBytes/4)}, {Name: "b/c"}},
+		Skipped: map[string]map[string]int{"a": {"malformed": 2}},
+	}
+	raw, err := s.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Summary
+	if err := back.UnmarshalBinary(raw); err != nil || !reflect.DeepEqual(&back, s) {
+		t.Errorf("%+v (%v), want %+v", back, err, s)
+	}
+	for _, n := range []int{0, 3, len(raw) / 2, len(raw) - 1} {
+		if err := back.UnmarshalBinary(raw[:n]); !errors.Is(err, eci.ErrFormat) {
+			t.Errorf("cut to %d of %d bytes: %v", n, len(raw), err)
+		}
+	}
+	pieces, err := s.pieces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range pieces {
+		if p.Kind == pieceSample || p.Kind == pieceLabel || p.Kind == pieceSkipped || p.Kind == pieceSource {
+			continue
+		}
+		if err := back.UnmarshalBinary(storePieces(slices.Delete(slices.Clone(pieces), i, i+1))); !errors.Is(err, eci.ErrFormat) {
+			t.Errorf("without a piece of kind %d: %v", p.Kind, err)
+		}
 	}
 }
 

@@ -25,7 +25,7 @@ import (
 
 func init() {
 	beam.RegisterDoFn(&readFn{})
-	beam.RegisterDoFn(&checkFn{})
+	register.DoFn4x1[context.Context, eci.Record, func(eci.Record), func(DeadRow), error](&checkFn{})
 	beam.RegisterDoFn(&parquetFn{})
 	register.Emitter1[DeadRow]()
 	beam.RegisterType(reflect.TypeFor[DeadRow]())
@@ -186,11 +186,11 @@ func (parquetFn) ProcessElement(p ParquetRow, emit func(eci.Record)) {
 	})
 }
 
-// CheckRows sets aside rows with an empty text, without a vector, or with one that
-// has another dimension, is zero or not finite, as far as skip allows: others fail
-// the pipeline, with source, file and row. dimension is that of the encoder; 0
-// compares the three vectors of each row only. All rows must pass it before they
-// are ranked.
+// CheckRows sets aside rows with an empty text, without a vector, or with one that is
+// zero or not finite, as far as skip allows: others fail the pipeline, with source,
+// file and row. So does a vector of another dimension, which is of another encoder,
+// and no policy covers. dimension is that of the encoder; 0 compares the three
+// vectors of each row only. All rows must pass it before they are ranked.
 func CheckRows(s beam.Scope, rows beam.PCollection, dimension int, skip eci.Skip) (good, bad beam.PCollection) {
 	return beam.ParDo2(s.Scope("eci.CheckRows"), &checkFn{Dimension: dimension, Skip: skip}, rows)
 }

@@ -1,13 +1,13 @@
 package ecibeam
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/gob"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
@@ -17,149 +17,190 @@ import (
 )
 
 func init() {
-	beam.RegisterDoFn(&admitFn{})
-	beam.RegisterDoFn(&tiesFn{})
-	beam.RegisterDoFn(&weighFn{})
-	beam.RegisterDoFn(&bySourceFn{})
-	beam.RegisterDoFn(&negativesFn{})
+	register.DoFn8x1[context.Context, eci.Record, func(*piece) bool, func(string, part), func(string, totals),
+		func(string, []byte), func(string, ranked), func(string, keys), error](&weighFn{})
+	beam.RegisterDoFn(&formsFn{})
+	beam.RegisterDoFn(&foldFn{})
+	beam.RegisterDoFn(&untileFn{})
 	beam.RegisterDoFn(&countNegativesFn{})
-	beam.RegisterDoFn(&ungroupFn{})
+	beam.RegisterDoFn(&sampleRowsFn{})
+	beam.RegisterDoFn(&limitsFn{})
+	beam.RegisterDoFn(&withinFn{})
+	beam.RegisterDoFn(&drawFn{})
 	beam.RegisterDoFn(&assembleFn{})
-	register.Combiner3[sums, weighed, sums](&sumFn{})
-	register.Combiner3[bounded, eci.Record, bounded](&sampleFn{})
-	register.Function2x1(either)
-	register.Emitter1[SourceSummary]()
-	register.Emitter2[string, eci.Record]()
-	register.Emitter2[string, weighed]()
-	register.Emitter2[string, sums]()
-	register.Iter1[eci.Record]()
-	register.Iter1[sums]()
-	register.Iter1[SourceSummary]()
+	register.Combiner1[part](&tilesFn{})
+	register.Combiner1[totals](&totalsFn{})
+	register.Emitter2[string, part]()
+	register.Emitter2[string, totals]()
+	register.Emitter2[string, int64]()
+	register.Iter1[part]()
+	register.Iter1[totals]()
+	register.Iter1[int64]()
+	register.Iter1[admission]()
 }
 
 // ScoreSources scores the rows that are in the budget, as [eci.Sem.Score] does, and
-// returns a PCollection of one [SourceSummary] for each source.
+// returns a PCollection of the pieces of one [SourceSummary] for each source.
 //
-// Triples are weighed where they are read, and added to the [eci.Matrix] of their
-// source and group by a combiner that is lifted before the shuffle: each bundle
-// sends one matrix, of 4 d^2 bytes, for every source and group that it met, whatever
-// the number of its triples. Beside these travel 14 bytes for each distinct
-// negative and up to 1,024 triples of each source.
+// Triples are weighed where they are read, and added to the sums of their source and
+// group. A bundle sends, for every source and group that it met, the rows sqrt(w) r
+// while these are fewer numbers than the triangle of their sum, or else the triangle
+// in tiles of 2 MiB, 4 d^2 bytes, whatever the number of its triples; tiles are
+// combined. Beside these travel 14 bytes for each distinct negative and up to 1,024
+// triples of each source and bundle.
 func ScoreSources(s beam.Scope, settings Settings, rows beam.PCollection, c Calibrated) beam.PCollection {
 	s = s.Scope("eci.ScoreSources")
 	must(settings.check())
-	budget := beam.SideInput{Input: c.budget}
-	below, ties := beam.ParDo2(s, &admitFn{Seed: settings.Seed}, rows, budget)
-	admitted := beam.Flatten(s, below, beam.ParDo(s, &tiesFn{}, beam.GroupByKey(s, ties), budget))
-
-	weighed := beam.ParDo(s, &weighFn{Settings: settings}, admitted, beam.SideInput{Input: c.Calibration})
-	groups := beam.CombinePerKey(s, &sumFn{}, weighed)
-	distinct := beam.CombinePerKey(s, either, beam.ParDo(s, &negativesFn{}, admitted))
-	unique := stats.SumPerKey(s, beam.ParDo(s, &countNegativesFn{}, distinct))
-	samples := beam.CombinePerKey(s, &sampleFn{Seed: settings.Seed, Most: settings.sampled()}, beam.ParDo(s, &bySourceFn{}, admitted))
-	parts := beam.CoGroupByKey(s, beam.ParDo(s, &ungroupFn{}, groups), unique, samples)
-	return beam.ParDo(s, &assembleFn{settings}, parts)
+	settings.Calibration = nil
+	frozen := beam.SideInput{Input: beam.Flatten(s, c.calibration, c.budget)}
+	parts, sums, negatives, sampled, least := beam.ParDo5(s, &weighFn{Settings: settings}, rows, frozen)
+	few, tiles := beam.ParDo2(s, &formsFn{}, parts)
+	few, folded := beam.ParDo2(s, &foldFn{}, beam.GroupByKey(s, few))
+	tiles = beam.ParDo(s, &untileFn{}, beam.CombinePerKey(s, &tilesFn{}, beam.Flatten(s, tiles, folded)))
+	unique := stats.SumPerKey(s, beam.ParDo(s, &countNegativesFn{}, beam.GroupByKey(s, negatives)))
+	samples := beam.ParDo(s, &sampleRowsFn{}, leastRows(s, settings, sampled, least))
+	together := beam.CoGroupByKey(s, beam.CombinePerKey(s, &totalsFn{}, sums), few, tiles, unique)
+	return beam.Flatten(s, samples, beam.ParDo(s, &assembleFn{settings}, together))
 }
 
-// admitFn lets in the rows in the budget. Those of the very hash where it ends are
-// few, and are chosen among together.
-type admitFn struct{ Seed uint64 }
-
-func (fn *admitFn) ProcessElement(r eci.Record, a admission, below func(eci.Record), ties func(string, eci.Record)) {
-	c, ok := a.Cuts[r.SourceName]
-	if !ok {
-		below(r)
-		return
-	}
-	switch h := hashOf(fn.Seed, &r); {
-	case h < c.Limit:
-		below(r)
-	case h == c.Limit:
-		ties(r.SourceName, r)
-	}
-}
-
-// tiesFn takes the first of rows of equal hash.
-type tiesFn struct{}
-
-func (tiesFn) ProcessElement(source string, rows func(*eci.Record) bool, a admission, emit func(eci.Record)) {
-	var all []eci.Record
-	var r eci.Record
-	for rows(&r) {
-		all = append(all, r)
-	}
-	slices.SortFunc(all, func(a, b eci.Record) int { return compareRows(&a, &b) })
-	for _, r := range all[:min(len(all), a.Cuts[source].Ties)] {
-		emit(r)
-	}
-}
-
-// weighed is a triple on its way into the sums of its group.
-type weighed struct {
-	Config   eci.MatrixConfig
-	Group    int
-	Totals   eci.Totals // of this triple
-	Residual []float64  // sqrt(w) r
-}
-
-// weighFn weighs rows in batches within a bundle. It holds nothing from one bundle
-// to the next but the calibration, so that a bundle that is tried again gives what
-// it gave before.
+// weighFn weighs the rows in the budget in batches within a bundle, and adds them up.
+// It holds nothing from one bundle to the next but the calibration, so that a bundle
+// that is tried again gives what it gave before.
 type weighFn struct {
 	Settings Settings
 
 	weigher *eci.Weigher
+	budget  admission
 	pending []*eci.Record
+	sums    bundleSums
+	samples map[string]*bounded
+	// negatives holds the distinct ones of a source and shard that were not sent, packed;
+	// seen those that the bundle remembers.
+	negatives map[string][]byte
+	seen      map[seenNegative]bool
+}
+
+type seenNegative struct {
+	source string
+	text   fingerprint
 }
 
 // rowsPerBatch is what a worker holds of a bundle: about 9 kB a row at d = 768.
 const rowsPerBatch = 256
 
-func (fn *weighFn) StartBundle(ctx context.Context, _ []byte, _ func(string, weighed)) {
-	fn.pending = fn.pending[:0] // of a bundle that failed
+func (fn *weighFn) StartBundle(ctx context.Context, _ func(*piece) bool, _ func(string, part), _ func(string, totals), _ func(string, []byte), _ func(string, ranked), _ func(string, keys)) {
 	bundles.Inc(ctx, 1)
+	// A bundle that failed may have left something.
+	fn.pending = fn.pending[:0]
+	fn.sums.reset(fn.sums.config)
+	fn.samples, fn.negatives, fn.seen = make(map[string]*bounded), make(map[string][]byte), make(map[seenNegative]bool)
 }
 
-func (fn *weighFn) ProcessElement(ctx context.Context, r eci.Record, calibration []byte, emit func(string, weighed)) error {
-	fn.pending = append(fn.pending, &r)
-	if len(fn.pending) < rowsPerBatch {
+func (fn *weighFn) ProcessElement(ctx context.Context, r eci.Record, frozen func(*piece) bool, parts func(string, part), sums func(string, totals), negatives func(string, []byte), sample func(string, ranked), least func(string, keys)) error {
+	if err := fn.prepare(frozen); err != nil {
+		return err
+	}
+	n := fingerprintOf(r.NegativeText)
+	hash := tripleHash(fn.Settings.Seed, fingerprintOf(r.QueryText), fingerprintOf(r.PositiveText), n)
+	if !fn.budget.admits(hash, &r) {
 		return nil
 	}
-	return fn.flush(ctx, calibration, emit)
+	b := fn.samples[r.SourceName]
+	if b == nil {
+		b = newBounded(fn.Settings.size(sampleOf + r.SourceName))
+		fn.samples[r.SourceName] = b
+	}
+	if b.admits(hash) {
+		b.add(hash, rowKey(&r), &r)
+	}
+	fn.negative(r.SourceName, n, negatives)
+	if fn.pending = append(fn.pending, &r); len(fn.pending) < rowsPerBatch {
+		return nil
+	}
+	if err := fn.weigh(ctx); err != nil {
+		return err
+	}
+	if fn.sums.bytes > fn.Settings.workerBytes() {
+		fn.sums.send(parts, sums)
+	}
+	return nil
 }
 
-func (fn *weighFn) FinishBundle(ctx context.Context, calibration []byte, emit func(string, weighed)) error {
+// prepare reads calibration and budget, once.
+func (fn *weighFn) prepare(frozen func(*piece) bool) error {
+	if fn.weigher != nil {
+		return nil
+	}
+	byKind := make(map[pieceKind][]piece)
+	for p := (piece{}); frozen(&p); p = (piece{}) {
+		byKind[p.Kind] = append(byKind[p.Kind], p)
+	}
+	raw, err := joined(byKind[pieceBudget])
+	if err != nil {
+		return err
+	}
+	if fn.budget, err = decodeAdmission(raw); err != nil {
+		return err
+	}
+	if raw, err = joined(byKind[pieceCalibration]); err != nil {
+		return err
+	}
+	sem, err := fn.Settings.calibrated(raw)
+	if err != nil {
+		return err
+	}
+	if fn.weigher, err = sem.NewWeigher(); err == nil {
+		fn.sums.reset(fn.weigher.Config())
+	}
+	return err
+}
+
+// negative names a negative that the bundle has not met, to count it once.
+func (fn *weighFn) negative(source string, text fingerprint, emit func(string, []byte)) {
+	at := seenNegative{source, text}
+	if fn.seen[at] {
+		return
+	}
+	if len(fn.seen) == mostSeen {
+		clear(fn.seen)
+	}
+	fn.seen[at] = true
+	shard := string(text[:1]) + source
+	if fn.negatives[shard] = append(fn.negatives[shard], text[:]...); len(fn.negatives[shard]) >= packBytes {
+		emit(shard, fn.negatives[shard])
+		fn.negatives[shard] = nil
+	}
+}
+
+func (fn *weighFn) FinishBundle(ctx context.Context, frozen func(*piece) bool, parts func(string, part), sums func(string, totals), negatives func(string, []byte), sample func(string, ranked), least func(string, keys)) error {
+	if err := fn.weigh(ctx); err != nil {
+		return err
+	}
+	fn.sums.send(parts, sums)
+	for shard, packed := range fn.negatives {
+		if len(packed) > 0 {
+			negatives(shard, packed)
+		}
+	}
+	for source, b := range fn.samples {
+		b.send(sampleOf+source, sample, least)
+	}
+	fn.samples, fn.negatives, fn.seen = nil, nil, nil
+	return nil
+}
+
+// weigh weighs what is pending and adds it to the sums of the bundle.
+func (fn *weighFn) weigh(ctx context.Context) error {
 	if len(fn.pending) == 0 {
 		return nil
 	}
-	return fn.flush(ctx, calibration, emit)
-}
-
-func (fn *weighFn) flush(ctx context.Context, calibration []byte, emit func(string, weighed)) error {
-	if fn.weigher == nil {
-		sem, err := fn.Settings.calibrated(calibration)
-		if err != nil {
-			return err
-		}
-		if fn.weigher, err = sem.NewWeigher(); err != nil {
-			return err
-		}
-	}
 	slices.SortStableFunc(fn.pending, func(a, b *eci.Record) int { return cmp.Compare(a.SourceName, b.SourceName) })
-	config := fn.weigher.Config()
 	for rest := fn.pending; len(rest) > 0; {
 		name, n := rest[0].SourceName, 1
 		for n < len(rest) && rest[n].SourceName == name {
 			n++
 		}
-		err := fn.weigher.Weigh(ctx, name, rest[:n], func(w *eci.Weighted) error {
-			out := weighed{Config: config, Residual: make([]float64, config.Dimension)}
-			w.AddTo(&out.Totals, out.Residual)
-			out.Group = w.Group
-			emit(strconv.Itoa(w.Group)+"/"+name, out)
-			return nil
-		})
-		if err != nil {
+		if err := fn.weigher.Weigh(ctx, name, rest[:n], func(w *eci.Weighted) error { return fn.sums.add(name, w) }); err != nil {
 			return err
 		}
 		weighedN.Inc(ctx, int64(n))
@@ -180,133 +221,78 @@ func (s Settings) calibrated(raw []byte) (*eci.Sem, error) {
 	return sem, json.Unmarshal(raw, sem.Calibration)
 }
 
-// sums are those of one group of one source.
-type sums struct {
-	totals eci.Totals
-	matrix *eci.Matrix // nil before the first triple
-}
-
-// sumFn adds triples to the sums of their group.
-type sumFn struct{}
-
-func (fn *sumFn) CreateAccumulator() sums { return sums{} }
-
-func (fn *sumFn) AddInput(s sums, w weighed) (sums, error) {
-	if s.matrix == nil {
-		var err error
-		if s.matrix, err = eci.NewMatrix(w.Config); err != nil {
-			return s, err
-		}
-	}
-	s.totals.Add(&w.Totals)
-	return s, s.matrix.Add(w.Group, 1, w.Residual)
-}
-
-func (fn *sumFn) MergeAccumulators(a, b sums) (sums, error) {
-	switch {
-	case b.matrix == nil:
-		return a, nil
-	case a.matrix == nil:
-		return b, nil
-	}
-	a.totals.Add(&b.totals)
-	return a, a.matrix.Merge(b.matrix)
-}
-
-func (fn *sumFn) ExtractOutput(s sums) sums { return s }
-
-// negativesFn names the negatives of a source, to count them once.
-type negativesFn struct{}
-
-func (negativesFn) ProcessElement(r eci.Record, emit func(string, int64)) {
-	f := fingerprintOf(r.NegativeText)
-	emit(string(f[:])+r.SourceName, 1)
-}
-
-// either is one of two equal values.
-func either(a, b int64) int64 { return max(a, b) }
-
+// countNegativesFn counts the distinct negatives of a source in one of 256 shards.
 type countNegativesFn struct{}
 
-func (countNegativesFn) ProcessElement(key string, _ int64, emit func(string, int64)) {
-	emit(key[len(fingerprint{}):], 1)
-}
-
-type bySourceFn struct{}
-
-func (bySourceFn) ProcessElement(r eci.Record, emit func(string, eci.Record)) { emit(r.SourceName, r) }
-
-// sampleFn keeps the triples of a source of least hash.
-type sampleFn struct {
-	Seed uint64
-	Most int
-}
-
-func (fn *sampleFn) CreateAccumulator() bounded { return newBounded(fn.Most, true) }
-
-func (fn *sampleFn) AddInput(b bounded, r eci.Record) bounded {
-	if fn.Most > 0 {
-		b.add(hashOf(fn.Seed, &r), rowKey(&r), &r)
+func (countNegativesFn) ProcessElement(key string, packed func(*[]byte) bool, emit func(string, int64)) {
+	seen := make(map[fingerprint]struct{})
+	for data := ([]byte)(nil); packed(&data); data = nil {
+		for f := range slices.Chunk(data, len(fingerprint{})) {
+			seen[fingerprint(f)] = struct{}{}
+		}
 	}
-	return b
+	emit(key[1:], int64(len(seen)))
 }
 
-func (fn *sampleFn) MergeAccumulators(a, b bounded) bounded { a.merge(b); return a }
-func (fn *sampleFn) ExtractOutput(b bounded) bounded        { return b }
+// formsFn tells rows from tiles.
+type formsFn struct{}
 
-// ungroupFn brings the groups of a source together.
-type ungroupFn struct{}
+func (formsFn) ProcessElement(key string, p part, rows, tiles func(string, part)) {
+	if p.Tile < 0 {
+		rows(key, p)
+		return
+	}
+	tiles(key, p)
+}
 
-func (ungroupFn) ProcessElement(key string, s sums, emit func(string, sums)) {
-	_, source, _ := strings.Cut(key, "/")
-	emit(source, s)
+// sampleRowsFn makes pieces of the samples of sources.
+type sampleRowsFn struct{}
+
+func (sampleRowsFn) ProcessElement(name string, r eci.Record, emit func(piece)) {
+	if source, ok := sourceOf(name); ok {
+		emit(piece{pieceSample, source, 0, 1, encodeRecord(r)})
+	}
 }
 
 // assembleFn takes the score of a source and its replicates.
 type assembleFn struct{ Settings Settings }
 
-func (fn *assembleFn) ProcessElement(_ context.Context, source string, groups func(*sums) bool, unique func(*int64) bool, samples func(*bounded) bool, emit func(SourceSummary)) error {
-	out := SourceSummary{Name: source}
-	var matrix *eci.Matrix
-	var byGroup []eci.Totals
-	for s := (sums{}); groups(&s); {
-		if matrix == nil {
-			matrix = s.matrix.Clone()
-			byGroup = make([]eci.Totals, matrix.Config().Groups)
-		} else if err := matrix.Merge(s.matrix); err != nil {
-			return err
-		}
-		byGroup[slices.IndexFunc(s.matrix.GroupTriples(), func(n int) bool { return n > 0 })] = s.totals
-	}
-	if matrix == nil {
+func (fn *assembleFn) ProcessElement(_ context.Context, source string, sums func(*totals) bool, few, tiles func(*part) bool, unique func(*int64) bool, emit func(piece)) error {
+	var t totals
+	if !sums(&t) {
 		return &eci.RowError{Source: source, Err: fmt.Errorf("%w to score", eci.ErrEmptySource)}
 	}
-	for g := range byGroup { // in the order of the groups, whatever they arrived in
-		if byGroup[g].Triples > 0 {
-			out.Totals.Add(&byGroup[g])
+	out := SourceSummary{Name: source, Config: t.Config}
+	for g := range t.ByGroup { // in the order of the groups, whatever they arrived in
+		out.GroupTriples = append(out.GroupTriples, t.ByGroup[g].Triples)
+		if t.ByGroup[g].Triples > 0 {
+			out.Totals.Add(&t.ByGroup[g])
 		}
 	}
 	var n int64
 	unique(&n)
 	out.Totals.UniqueNegatives = int(n)
-	out.Config, out.GroupTriples = matrix.Config(), matrix.GroupTriples()
-	var err error
-	if out.Value, out.Without, err = matrix.LogDets(); err != nil {
+	matrix, raw, err := matrixOf(t, few, tiles)
+	if err == nil {
+		out.Value, out.Without, err = matrix.LogDets()
+	}
+	if err == nil {
+		out.EffectiveDimension, err = matrix.EffectiveDimension()
+	}
+	if err != nil {
 		return &eci.RowError{Source: source, Err: err}
 	}
-	if out.EffectiveDimension, err = matrix.EffectiveDimension(); err != nil {
-		return &eci.RowError{Source: source, Err: err}
-	}
-	if out.Matrix, err = matrix.MarshalBinary(); err != nil {
+	var stored bytes.Buffer
+	if err := gob.NewEncoder(&stored).Encode(out); err != nil {
 		return err
 	}
-	if int64(len(out.Matrix)) > cmp.Or(fn.Settings.MatrixBytes, 64<<20) {
-		out.Matrix = nil
+	for _, p := range split(pieceSource, source, stored.Bytes()) {
+		emit(p)
 	}
-	var sample bounded
-	if samples(&sample) {
-		out.Sample = sample.rows()
+	if int64(len(raw)) <= cmp.Or(fn.Settings.MatrixBytes, 64<<20) {
+		for _, p := range split(pieceMatrix, source, raw) {
+			emit(p)
+		}
 	}
-	emit(out)
 	return nil
 }

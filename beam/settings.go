@@ -30,6 +30,10 @@ type Settings struct {
 	// eci.SemanticLocality, ResidualFloor is the floor of eci.LexicalResidual.
 	Consistency, Locality, ResidualFloor float64
 
+	// Calibration is the JSON of an [eci.Calibration] that is used as it is, as
+	// eci.Sem.Calibration; nil takes one.
+	Calibration []byte
+
 	// Lookahead ranks by the forecasts of eci.Lookahead, with its Triples, Cutoff and
 	// Axes; without it sources are ranked by S. Triples is at most 65,536 here, because
 	// they come together on one worker.
@@ -39,7 +43,13 @@ type Settings struct {
 	// MatrixBytes is the most that the matrix of a source may take in a [Summary]: 0
 	// means 64 MiB. Larger ones are left out, and mixtures with them.
 	MatrixBytes int64
+	// WorkerBytes is about the most that the sums of one bundle may take: 0 means 2
+	// GiB. Beyond it a bundle sends what it has and begins anew. A source takes at most
+	// about 8 d^2 bytes in each of its groups.
+	WorkerBytes int64
 }
+
+func (s Settings) workerBytes() int64 { return cmp.Or(s.WorkerBytes, 2<<30) }
 
 const (
 	mostWalked = 1 << 16
@@ -72,7 +82,12 @@ func (s Settings) check() error {
 	}
 	// With no calibration, all other settings are looked at first.
 	sem.Calibration = &eci.Calibration{MarginScale: 1, SimilarityScale: 1, Dimension: 1, Lexicon: eci.NewLexicon(sem.Tokenizer)}
-	_, err = sem.NewWeigher()
+	if _, err = sem.NewWeigher(); err != nil || s.Calibration == nil {
+		return err
+	}
+	if sem, err = s.calibrated(s.Calibration); err == nil {
+		_, err = sem.NewWeigher()
+	}
 	return err
 }
 

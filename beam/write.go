@@ -14,16 +14,22 @@ func init() {
 	beam.RegisterDoFn(&lineFn{})
 }
 
-// WriteSummary writes the one element of a PCollection that [RankSources] returned
-// to a path of any file system that Beam knows.
-func WriteSummary(s beam.Scope, path string, summary beam.PCollection) {
+// WriteSummary writes what [RankSources] returned to a path of any file system that
+// Beam knows. The file is there once all of it is: a worker that is stopped in the
+// middle leaves one that [ReadSummary] refuses.
+func WriteSummary(s beam.Scope, path string, pieces beam.PCollection) {
 	filesystem.ValidateScheme(path)
-	beam.ParDo0(s.Scope("eci.WriteSummary"), &writeFn{path}, summary)
+	s = s.Scope("eci.WriteSummary")
+	beam.ParDo0(s, &writeFn{path}, beam.GroupByKey(s, beam.AddFixedKey(s, pieces)))
 }
 
 type writeFn struct{ Path string }
 
-func (fn *writeFn) ProcessElement(ctx context.Context, data []byte) (err error) {
+func (fn *writeFn) ProcessElement(ctx context.Context, _ int, next func(*piece) bool) (err error) {
+	var pieces []piece
+	for p := (piece{}); next(&p); p = (piece{}) {
+		pieces = append(pieces, p)
+	}
 	system, err := filesystem.New(ctx, fn.Path)
 	if err != nil {
 		return err
@@ -33,7 +39,7 @@ func (fn *writeFn) ProcessElement(ctx context.Context, data []byte) (err error) 
 	if err != nil {
 		return err
 	}
-	if _, err = file.Write(data); err != nil {
+	if _, err = file.Write(storePieces(pieces)); err != nil {
 		file.Close()
 		return err
 	}

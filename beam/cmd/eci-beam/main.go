@@ -1,25 +1,34 @@
 // Command eci-beam ranks sources of hard negatives by a pipeline on Apache Beam.
 //
-//	eci-beam -rows 'bm25-*.jsonl.gz' -rows 'dense-*.jsonl.gz' -json ranking.json
+//	eci-beam -rows 'bm25-*.jsonl.gz' -rows 'dense-*.jsonl.gz' -html report.html
 //
 // It runs on Prism, on this machine, unless Beam's flag --runner says otherwise;
-// Beam's other flags are those of its runners. Rows must carry their vectors.
+// Beam's other flags are those of its runners. Rows must carry their vectors. What
+// eci rank prints and writes is printed and written, of the same form: the table with
+// the verdict, JSON and the report. Checks and forecasts, and in the report lint,
+// distributions, suspects and sweeps, look at the triples of least hash that the
+// pipeline kept of each source; a note says how many of how many.
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/textio"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/x/beamx"
 
 	"example.com/eci"
 	ecibeam "example.com/eci/beam"
+	"example.com/eci/cmd/eci/report"
 )
 
 // globs are the values of a flag that may be given several times.
@@ -28,75 +37,253 @@ type globs []string
 func (g *globs) String() string         { return strings.Join(*g, ", ") }
 func (g *globs) Set(value string) error { *g = append(*g, value); return nil }
 
-var (
-	rows      globs
-	summary   = flag.String("summary", "", "file for the summary, on a file system that workers and this machine share (needed)")
-	jsonPath  = flag.String("json", "", "file for the ranking in JSON")
-	dead      = flag.String("dead", "", "file for bad rows, which are then left out; without it they fail the run")
-	budget    = flag.Int("budget", 0, "triples scored of every source; 0 is the count of the smallest, -1 all")
-	seed      = flag.Uint64("seed", 0, "seed of the samples")
-	groups    = flag.Int("groups", 0, "jackknife groups of queries; 0 means 32")
-	dimension = flag.Int("dimension", 0, "length of the vectors; 0 compares those of each row only")
-	forecast  = flag.Bool("lookahead", true, "rank by forecasts; false ranks by S")
-)
+// options are the flags.
+type options struct {
+	rows                      globs
+	summary, json, html, dead string
+	settings                  ecibeam.Settings
+	dimension                 int
+	calibration               string
+	pool, poolVectors, qrels  string
+	target, targetVectors     string
+	again, noLint             bool
+}
+
+func (o *options) register(flags *flag.FlagSet) {
+	flags.Var(&o.rows, "rows", "pattern of files of rows; may be given several times")
+	flags.StringVar(&o.summary, "summary", "", "file for the summary, on a file system that workers and this machine share; on Prism it may be left out")
+	flags.BoolVar(&o.again, "again", false, "read the summary of an earlier run instead of running the pipeline")
+	flags.StringVar(&o.json, "json", "", "file for the ranking in JSON")
+	flags.StringVar(&o.html, "html", "", "file for the report, one HTML page")
+	flags.StringVar(&o.dead, "dead", "", "file for bad rows, which are then left out; without it they fail the run")
+	flags.IntVar(&o.settings.Budget, "budget", 0, "triples scored of every source; 0 is the count of the smallest, -1 all")
+	flags.Uint64Var(&o.settings.Seed, "seed", 0, "seed of the samples")
+	flags.IntVar(&o.settings.Groups, "groups", 0, "jackknife groups of queries; 0 means 32")
+	flags.IntVar(&o.dimension, "dimension", 0, "length of the vectors; 0 compares those of each row only")
+	flags.BoolVar(&o.settings.Lookahead, "lookahead", true, "rank by forecasts; false ranks by S")
+	flags.IntVar(&o.settings.Triples, "triples", 0, "triples of each source that forecasts walk on; 0 means 512")
+	flags.StringVar(&o.calibration, "calibration", "", "JSON file of a calibration to use; without it one is taken")
+	flags.StringVar(&o.pool, "pool", "", "corpus that queries are searched in, on this machine; without it the labeled positives are")
+	flags.StringVar(&o.poolVectors, "pool-vectors", "", "folder or file of the vectors of the pool")
+	flags.StringVar(&o.qrels, "qrels", "", "relevance judgments beyond the labels")
+	flags.StringVar(&o.target, "target", "", "folder of another task in BEIR's layout, that the sources are to help; give -calibration too")
+	flags.StringVar(&o.targetVectors, "target-vectors", "", "folder or file of the vectors of the target")
+	flags.BoolVar(&o.noLint, "no-lint", false, "do not look for errors in the rows")
+}
 
 func main() {
-	flag.Var(&rows, "rows", "pattern of files of rows; may be given several times")
+	var o options
+	o.register(flag.CommandLine)
 	flag.Parse()
 	beam.Init()
-	if err := run(context.Background()); err != nil {
+	if err := o.run(context.Background(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "eci-beam:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
+func (o *options) run(ctx context.Context, out io.Writer) error {
 	switch {
-	case len(rows) == 0:
+	case len(o.rows) == 0 && !o.again:
 		return fmt.Errorf("no rows; give -rows a pattern of files")
-	case *summary == "":
+	case o.summary == "" && (o.again || !local()):
 		return fmt.Errorf("give -summary a file to which a worker can write and from which this machine can read")
+	case o.pool != "" && o.poolVectors == "":
+		return fmt.Errorf("-pool %s: give -pool-vectors the vectors of its documents", o.pool)
+	case o.target != "" && o.targetVectors == "":
+		return fmt.Errorf("-target %s: give -target-vectors the vectors of its queries and documents", o.target)
+	case o.target != "" && o.pool+o.qrels != "":
+		return fmt.Errorf("-pool and -qrels are for the sources' own queries, not for a -target, which has its own")
 	}
-	settings := ecibeam.Settings{Budget: *budget, Seed: *seed, Groups: *groups, Lookahead: *forecast}
+	if o.calibration != "" {
+		var err error
+		if o.settings.Calibration, err = os.ReadFile(o.calibration); err != nil {
+			return err
+		}
+	}
+	if o.summary == "" {
+		dir, err := os.MkdirTemp("", "eci-beam")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		o.summary = filepath.Join(dir, "summary")
+	}
+	if !o.again {
+		if err := o.pipeline(ctx); err != nil {
+			return err
+		}
+	}
+	return o.report(ctx, out)
+}
+
+// local tells whether workers are on this machine and have its files.
+func local() bool { return *runners.Runner == "" || *runners.Runner == "prism" }
+
+// pipeline runs the pipeline.
+func (o *options) pipeline(ctx context.Context) error {
 	skip := eci.Skip(0)
-	if *dead != "" {
+	if o.dead != "" {
 		skip = eci.SkipMalformed | eci.SkipEmptyText | eci.SkipMissingVector | eci.SkipBadVector
 	}
 	p, s := beam.NewPipelineWithRoot()
 	var good, bad []beam.PCollection
-	for _, pattern := range rows {
+	for _, pattern := range o.rows {
 		read, broken := ecibeam.ReadFiles(s, pattern, skip)
 		good, bad = append(good, read), append(bad, broken)
 	}
-	checked, broken := ecibeam.CheckRows(s, beam.Flatten(s, good...), *dimension, skip)
+	checked, broken := ecibeam.CheckRows(s, beam.Flatten(s, good...), o.dimension, skip)
 	all := beam.Flatten(s, append(bad, broken)...)
-	if *dead != "" {
-		textio.Write(s, *dead, ecibeam.Lines(s, all))
+	if o.dead != "" {
+		textio.Write(s, o.dead, ecibeam.Lines(s, all))
 	}
-	ecibeam.WriteSummary(s, *summary, ecibeam.RankSources(s, settings, checked, all))
-	if err := beamx.Run(ctx, p); err != nil {
-		return err
-	}
-	return report(ctx)
+	ecibeam.WriteSummary(s, o.summary, ecibeam.RankSources(s, o.settings, checked, all))
+	return beamx.Run(ctx, p)
 }
 
-// report prints the table and writes the JSON.
-func report(ctx context.Context) error {
-	s, err := ecibeam.ReadSummary(ctx, *summary)
+// report prints the table and writes JSON and HTML.
+func (o *options) report(ctx context.Context, out io.Writer) error {
+	s, err := ecibeam.ReadSummary(ctx, o.summary)
 	if err != nil {
 		return err
 	}
-	ranking, err := s.Rank(ctx, nil)
+	ahead, err := o.lookahead()
 	if err != nil {
 		return err
 	}
-	fmt.Print(ranking)
-	if *jsonPath == "" {
+	ranking, err := s.Rank(ctx, ahead)
+	if err != nil {
+		return err
+	}
+	samples := s.Samples()
+	linter := eci.Linter{Examples: 1, Relevant: ahead.Relevant}
+	if len(samples) > 0 && !o.noLint {
+		found, err := linter.Lint(ctx, samples...)
+		if err != nil {
+			return err
+		}
+		ranking.Notes = append(ranking.Notes, lintNotes(found)...)
+	}
+	ranking.Notes = append(ranking.Notes, partial(s)...)
+	fmt.Fprint(out, ranking)
+	if o.json != "" {
+		raw, err := json.MarshalIndent(ranking, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(o.json, append(raw, '\n'), 0o666); err != nil {
+			return err
+		}
+	}
+	if o.html == "" {
 		return nil
 	}
-	raw, err := json.MarshalIndent(ranking, "", "  ")
-	if err != nil {
+	linter.Examples = 0
+	data := report.Data{Ranking: ranking}
+	if len(samples) > 0 {
+		sem, err := s.Sem()
+		if err != nil {
+			return err
+		}
+		if data, err = report.Collect(ctx, sem, ranking, &linter, samples...); err != nil {
+			return err
+		}
+	}
+	data.Settings = described(s, ranking)
+	var page bytes.Buffer
+	if err := report.Write(&page, data); err != nil {
 		return err
 	}
-	return os.WriteFile(*jsonPath, append(raw, '\n'), 0o666)
+	return os.WriteFile(o.html, page.Bytes(), 0o666)
+}
+
+// lookahead reads what forecasts search in.
+func (o *options) lookahead() (*eci.Lookahead, error) {
+	l := new(eci.Lookahead)
+	files := eci.Files{Qrels: o.qrels}
+	if o.qrels != "" {
+		var err error
+		if l.Relevant, err = files.Relevant(); err != nil {
+			return nil, err
+		}
+	}
+	if o.pool != "" {
+		vectors, err := eci.OpenVectors(o.poolVectors)
+		if err != nil {
+			return nil, err
+		}
+		l.Pool, l.Sem.Vectors = files.Documents(o.pool), vectors
+	}
+	if o.target != "" {
+		vectors, err := eci.OpenVectors(o.targetVectors)
+		if err != nil {
+			return nil, err
+		}
+		if l.Target, err = (&eci.Files{BEIR: o.target}).Target(o.target); err != nil {
+			return nil, err
+		}
+		l.Target.Vectors = vectors
+	}
+	return l, nil
+}
+
+// lintNotes are the errors that a linter found, as in eci rank. What keeps a row from
+// being read or weighed is counted among the rows that were left out.
+func lintNotes(found *eci.LintReport) []string {
+	where := make(map[eci.LintKind][]string)
+	var kinds []eci.LintKind
+	for _, x := range found.Findings {
+		if x.Severity != eci.SeverityError {
+			continue
+		}
+		if where[x.Kind] == nil {
+			kinds = append(kinds, x.Kind)
+		}
+		where[x.Kind] = append(where[x.Kind], fmt.Sprintf("%.1f%% of %s", 100*x.Share, x.Source))
+	}
+	var notes []string
+	for _, kind := range kinds {
+		notes = append(notes, fmt.Sprintf("lint: %s: %s; eci lint shows the rows", kind, strings.Join(where[kind], ", ")))
+	}
+	return notes
+}
+
+// partial says which sources were looked at in part, where scores are of all triples.
+func partial(s *ecibeam.Summary) []string {
+	var parts, none []string
+	for _, x := range s.Sources {
+		switch kept := len(x.Sample); {
+		case kept == 0:
+			none = append(none, x.Name)
+		case kept < x.Totals.Triples:
+			parts = append(parts, fmt.Sprintf("%d of %d of %s", kept, x.Totals.Triples, x.Name))
+		}
+	}
+	var notes []string
+	if parts != nil {
+		notes = append(notes, fmt.Sprintf("checks, forecasts, lint and the report's distributions, suspects and sweeps look at the triples of least hash, %s; scores are of all", strings.Join(parts, ", ")))
+	}
+	if none != nil {
+		notes = append(notes, fmt.Sprintf("no triples of %s were kept for lint, distributions, suspects and sweeps", strings.Join(none, ", ")))
+	}
+	return notes
+}
+
+// described is the list of settings in the report.
+func described(s *ecibeam.Summary, r *eci.Ranking) []report.Setting {
+	out := []report.Setting{
+		{Name: "score", Value: r.Scorer},
+		{Name: "triples of each source", Value: fmt.Sprint(r.Budget)},
+		{Name: "seed of the sample", Value: fmt.Sprint(r.Seed)},
+		{Name: "groups of queries", Value: fmt.Sprint(len(s.Sources[0].GroupTriples))},
+		{Name: "ε²", Value: fmt.Sprint(s.Sources[0].Config.Epsilon2)},
+	}
+	if c := r.Calibration; c != nil {
+		out = append(out,
+			report.Setting{Name: "calibrated on", Value: fmt.Sprintf("%d labeled pairs", c.Pairs)},
+			report.Setting{Name: "spread of margins σₘ", Value: fmt.Sprintf("%.4f", c.MarginScale)},
+			report.Setting{Name: "similarities μ ± σ", Value: fmt.Sprintf("%.4f ± %.4f", c.SimilarityMidpoint, c.SimilarityScale)},
+			report.Setting{Name: "documents behind the word weights", Value: fmt.Sprint(c.Lexicon.Documents())})
+	}
+	return append(out, report.Setting{Name: "ranked by", Value: "eci-beam"})
 }

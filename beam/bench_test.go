@@ -1,0 +1,181 @@
+package ecibeam
+
+import (
+	"fmt"
+	"iter"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+
+	"example.com/eci"
+)
+
+func init() { beam.RegisterDoFn(&syntheticFn{}) }
+
+// synthetic are made rows: sources of equal size, in shards.
+type synthetic struct{ Rows, Dimension int }
+
+const (
+	syntheticSources = 4
+	syntheticShards  = 64
+)
+
+// shard yields the rows of a source in one shard. Ten rows have a query and a positive
+// in common, and vectors of a text are always the same.
+func (s synthetic) shard(source, shard int) iter.Seq[eci.Record] {
+	return func(yield func(eci.Record) bool) {
+		per := s.Rows / syntheticSources
+		var words [2000]string
+		for i := range words {
+			words[i] = "word" + strconv.Itoa(i*i)
+		}
+		text := func(kind string, n, length int) string {
+			var b strings.Builder
+			b.WriteString(kind + strconv.Itoa(n))
+			random := rand.New(rand.NewPCG(uint64(n), uint64(length)))
+			for range length {
+				b.WriteString(" ")
+				b.WriteString(words[int(math.Pow(random.Float64(), 2)*float64(len(words)))])
+			}
+			return b.String()
+		}
+		vector := func(n int, kind uint64) []float32 {
+			random := rand.New(rand.NewPCG(uint64(n), kind))
+			v := make([]float32, s.Dimension)
+			for k := range v {
+				v[k] = float32(random.Float64()-0.5) + 0.3
+			}
+			return v
+		}
+		for i := shard; i < per; i += syntheticShards {
+			q, n := i/10, i*syntheticSources+source
+			r := eci.Record{
+				SourceName: fmt.Sprint("source", source), File: fmt.Sprintf("shard%02d", shard), Row: i + 1,
+				QueryID: strconv.Itoa(q), PositiveID: strconv.Itoa(q), NegativeID: strconv.Itoa(n),
+				QueryText: text("q", q, 8), PositiveText: text("p", q, 40), NegativeText: text("n", n, 40),
+				QueryVector: vector(q, 1), PositiveVector: vector(q, 2), NegativeVector: vector(n, 3),
+			}
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// syntheticFn emits a shard of each source.
+type syntheticFn struct{ Of synthetic }
+
+func (fn *syntheticFn) ProcessElement(shard int, emit func(eci.Record)) {
+	for source := range syntheticSources {
+		for r := range fn.Of.shard(source, shard) {
+			emit(r)
+		}
+	}
+}
+
+// sources are the same rows for one machine.
+func (s synthetic) sources() (out []eci.Source) {
+	for source := range syntheticSources {
+		out = append(out, eci.Source{Name: fmt.Sprint("source", source), Triples: func(yield func(eci.Triple, error) bool) {
+			for shard := range syntheticShards {
+				for r := range s.shard(source, shard) {
+					if !yield(&r, nil) {
+						return
+					}
+				}
+			}
+		}})
+	}
+	return out
+}
+
+// processor is the processor time of this process: what others do on the machine does
+// not count.
+func processor() time.Duration {
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// BenchmarkPrism ranks synthetic triples by a pipeline on Prism and in process, where
+// the rows are made as they are read, and tells the processor time of both and what
+// the pipeline takes beyond the other. ECI_BEAM_TRIPLES lists other sizes, ECI_BEAM_DIMENSION gives another dimension than 64.
+func BenchmarkPrism(b *testing.B) {
+	sizes := os.Getenv("ECI_BEAM_TRIPLES")
+	if sizes == "" {
+		sizes = "10000 100000"
+	}
+	for _, size := range strings.Fields(sizes) {
+		n, err := strconv.Atoi(size)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(size, func(b *testing.B) {
+			rows := synthetic{n, 64}
+			if d := os.Getenv("ECI_BEAM_DIMENSION"); d != "" {
+				if rows.Dimension, err = strconv.Atoi(d); err != nil {
+					b.Fatal(err)
+				}
+			}
+			settings := Settings{NoChecks: true}
+			path := filepath.Join(b.TempDir(), "summary")
+			for b.Loop() {
+				start := processor()
+				wall := time.Now()
+				p, s := beam.NewPipelineWithRoot()
+				numbers := make([]int, syntheticShards)
+				for i := range numbers {
+					numbers[i] = i
+				}
+				all := beam.ParDo(s, &syntheticFn{rows}, beam.Reshuffle(s, beam.CreateList(s, numbers)))
+				WriteSummary(s, path, RankSources(s, settings, all, beam.PCollection{}))
+				if _, err := beam.Run(b.Context(), "prism", p); err != nil {
+					b.Fatal(err)
+				}
+				summary, err := ReadSummary(b.Context(), path)
+				if err != nil {
+					b.Fatal(err)
+				}
+				got, err := summary.Rank(b.Context(), nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				pipeline, elapsed := processor()-start, time.Since(wall)
+
+				runtime.GC()
+				start, wall = processor(), time.Now()
+				sem, err := settings.sem()
+				if err != nil {
+					b.Fatal(err)
+				}
+				want, err := eci.Rank(b.Context(), sem, rows.sources()...)
+				if err != nil {
+					b.Fatal(err)
+				}
+				alone, aloneElapsed := processor()-start, time.Since(wall)
+				for i := range want.Ranked {
+					if x, y := got.Ranked[i], want.Ranked[i]; x.Source != y.Source || !(math.Abs(x.Value-y.Value) <= tolerance*y.Value) {
+						b.Errorf("%s scores %v, in process %s %v", x.Source, x.Value, y.Source, y.Value)
+					}
+				}
+				b.ReportMetric(pipeline.Seconds(), "cpu-s")
+				b.ReportMetric(elapsed.Seconds(), "wall-s")
+				b.ReportMetric(alone.Seconds(), "alone-cpu-s")
+				b.ReportMetric(aloneElapsed.Seconds(), "alone-wall-s")
+				b.ReportMetric(100*(1-alone.Seconds()/pipeline.Seconds()), "%beam")
+				b.ReportMetric(pipeline.Seconds()/float64(n)*1e6, "cpu-µs/triple")
+			}
+		})
+	}
+}
