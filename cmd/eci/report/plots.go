@@ -162,5 +162,8 @@ func curves(lines []curve, x, y string, logarithmic bool, low, high float64, f f
 	if low < high {
 		p.Y.Min, p.Y.Max = low, high
 	}
+	if logarithmic && p.X.Min == p.X.Max { // or the plot widens the axis by 1 to either side, to 0
+		p.X.Min, p.X.Max = p.X.Min/2, 2*p.X.Max
+	}
 	return render(p, 250, f)
 }

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -517,3 +518,25 @@ func TestWriteErrors(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// TestOneDirection: a matrix of one eigenvalue is drawn as a point. In two dimensions
+// a residual has one direction, across the query.
+func TestOneDirection(t *testing.T) {
+	var sources []eci.Source
+	for s, name := range []string{"a", "b"} {
+		var rows []*eci.Record
+		for i := range 8 {
+			angle := 0.1 * float64(i+3*s)
+			rows = append(rows, &eci.Record{
+				QueryText: fmt.Sprint("query ", i), PositiveText: fmt.Sprint("positive ", i), NegativeText: fmt.Sprint("negative ", i, name),
+				QueryVector:    []float32{1, 0},
+				PositiveVector: []float32{1, float32(0.1 + 0.05*float64(i))},
+				NegativeVector: []float32{float32(math.Cos(angle)), float32(math.Sin(angle))},
+			})
+		}
+		sources = append(sources, eci.SourceOf(name, rows))
+	}
+	if page := render(t, scored(t, &eci.Sem{}, sources)); !bytes.Contains(page, []byte("plot-spectrum")) {
+		t.Error("no spectrum")
+	}
+}

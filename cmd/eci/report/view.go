@@ -311,7 +311,7 @@ func (v *view) spectrum(d Data) error {
 			xy = append(xy, plotter.XY{X: float64(k + 1), Y: l})
 		}
 		low = min(low, xy[len(xy)-1].Y)
-		lines = append(lines, curve{XY: xy, Rank: i})
+		lines = append(lines, curve{XY: xy, Rank: i, Points: len(xy) == 1})
 		words = append(words, fmt.Sprintf("%s largest %.2g, effective dimension %.1f", Clean(s.Source), values[0], s.EffectiveDimension))
 		v.Spread = append(v.Spread, spreadRow{Clean(s.Source), fmt.Sprintf("%.3f", s.Trace), fmt.Sprintf("%.1f", s.Bound), fmt.Sprintf("%.2f", s.Diversity), fmt.Sprintf("%.1f", s.EffectiveDimension), fmt.Sprintf("%.1f", s.Totals.EffectiveTriples())})
 	}
