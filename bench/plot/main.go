@@ -1,6 +1,6 @@
-// Command plot draws the growth that bench/compare measured: the time of a ranking
-// against the number of triples, of dimensions and of sources, with the limit of the
-// machine.
+// Command plot draws the growth that bench/compare measured: the processor time of a
+// ranking against the number of triples, of dimensions and of sources, with the limit
+// of the machine.
 //
 //	go run ./bench/compare -parts growth -out bench/growth.json
 //	go run ./bench/plot bench/growth.json bench/growth
@@ -27,7 +27,6 @@ import (
 
 // growth is what bench/compare writes.
 type growth struct {
-	Cores  int     `json:"cores"`
 	Groups int     `json:"groups"`
 	Peak   float64 `json:"peak_gflops"`
 	Memory float64 `json:"memory_gb_s"`
@@ -45,13 +44,13 @@ type point struct {
 	Bytes     int64  `json:"bytes"`
 	Sides     []struct {
 		Name string  `json:"name"`
-		Wall float64 `json:"seconds"`
+		CPU  float64 `json:"processor_seconds"`
 	} `json:"sides"`
 }
 
-// limit is the time that the arithmetic of a ranking without checks takes on all cores
-// at their peak, with every file parsed once and every vector read and every residual
-// written once, in seconds.
+// limit is the processor time that the arithmetic of a ranking without checks takes at
+// the peak of a core, with every file parsed once, every vector read once and every
+// residual written once, in seconds.
 func (g *growth) limit(p *point) float64 {
 	n, d, sources := float64(p.Triples), float64(p.Dimension), float64(p.Sources)
 	update := n * d * d                                // float32
@@ -59,8 +58,7 @@ func (g *growth) limit(p *point) float64 {
 	if n < d {                                         // from the rows' own products
 		update, logDets = n*n*d*2, float64(g.Groups+1)*n*n*n/3*2
 	}
-	core := sources*(update+logDets)/(g.Peak*1e9) + float64(p.Bytes)/(g.Parse*1e6)
-	return core/float64(g.Cores) + sources*n*4*4*d/(g.Memory*1e9)
+	return sources*(update+logDets)/(g.Peak*1e9) + float64(p.Bytes)/(g.Parse*1e6) + sources*n*4*4*d/(g.Memory*1e9)
 }
 
 // x is the place of a point on its axis.
@@ -80,7 +78,7 @@ var colors = []color.Color{color.RGBA{0xd5, 0x5e, 0x00, 0xff}, color.RGBA{0x00, 
 // panel draws the points along one axis.
 func (g *growth) panel(against, title, label string) (*plot.Plot, error) {
 	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, label, "seconds"
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, label, "processor seconds"
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	p.Y.Tick.Marker = plot.LogTicks{Prec: -1}
 	p.Add(plotter.NewGrid())
@@ -99,10 +97,10 @@ func (g *growth) panel(against, title, label string) (*plot.Plot, error) {
 			if k == len(sides) {
 				sides, names = append(sides, nil), append(names, side.Name)
 			}
-			if !(side.Wall > 0) {
-				return nil, fmt.Errorf("plot: %s took %v seconds against the number of %s", side.Name, side.Wall, against)
+			if !(side.CPU > 0) {
+				return nil, fmt.Errorf("plot: %s took %v seconds against the number of %s", side.Name, side.CPU, against)
 			}
-			sides[k] = append(sides[k], plotter.XY{X: at.x(), Y: side.Wall})
+			sides[k] = append(sides[k], plotter.XY{X: at.x(), Y: side.CPU})
 		}
 	}
 	if len(limit) < 2 {
