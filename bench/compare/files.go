@@ -152,7 +152,7 @@ func (c *comparison) million() error {
 	}
 	defer os.RemoveAll(dir)
 	var rows [][]string
-	for _, limit := range []string{"", "GOMEMLIMIT=300MiB"} {
+	for _, limit := range []string{"", "GOGC=50", "GOMEMLIMIT=300MiB"} {
 		w, err := c.fresh("go", limit)
 		if err != nil {
 			return err
