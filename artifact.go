@@ -10,6 +10,7 @@ import (
 	"example.com/eci/internal/discriminant"
 	"example.com/eci/internal/dots"
 	"example.com/eci/internal/gram"
+	"example.com/eci/internal/quote"
 	"example.com/eci/internal/stat"
 )
 
@@ -110,7 +111,7 @@ func (r *run) artifact(rows []*checked) (*Artifact, error) {
 		rec := &e.c.row.rec
 		a.Rows = append(a.Rows, ArtifactRow{
 			File: rec.File, Row: rec.Row, QueryID: rec.QueryID, NegativeID: rec.NegativeID,
-			Negative: excerpt(rec.NegativeText), Margin: e.margin,
+			Negative: quote.Excerpt(rec.NegativeText), Margin: e.margin,
 		})
 	}
 	return a, nil

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"example.com/eci/internal/cosine"
 	"example.com/eci/internal/disk"
 	"example.com/eci/internal/vecstore"
 )
@@ -286,7 +287,7 @@ func (c *DiskCache) accept(v []float32, how string) error {
 	if len(v) == 0 {
 		return fmt.Errorf("eci: %w: %w: it is empty", ErrEmbedder, ErrDimension)
 	}
-	if _, err := inverseNorm(v); err != nil {
+	if _, err := cosine.InverseNorm(v); err != nil {
 		return fmt.Errorf("eci: %w: %w", ErrEmbedder, err)
 	}
 	if c.dimension == 0 {

@@ -4,10 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"math"
 	"strings"
-
-	"example.com/eci/internal/dots"
 )
 
 // Embedder turns texts into vectors with the frozen target encoder. The method
@@ -92,28 +89,3 @@ func (e bareError) Error() string {
 }
 
 func (e bareError) Unwrap() error { return e.error }
-
-// excerpt shortens a text for an error message.
-func excerpt(text string) string {
-	const most = 60
-	for i := range text {
-		if i >= most {
-			return text[:i] + "..."
-		}
-	}
-	return text
-}
-
-// inverseNorm returns 1/|x|, or ErrNotFinite or ErrZeroVector. The squares of
-// finite float32 values neither overflow nor vanish in float64, so the test on
-// the sum tells for all components.
-func inverseNorm(x []float32) (float64, error) {
-	square := dots.Inner(x, x)
-	switch {
-	case math.IsNaN(square) || math.IsInf(square, 0):
-		return 0, ErrNotFinite
-	case square == 0:
-		return 0, ErrZeroVector
-	}
-	return 1 / math.Sqrt(square), nil
-}

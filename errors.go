@@ -89,7 +89,7 @@ type TextError struct {
 // Error names the text by its beginning, its length and its SHA-256, and the
 // cause.
 func (e *TextError) Error() string {
-	return fmt.Sprintf("eci: %v: text %d, %q, of %d bytes (SHA-256 %s): %v", ErrEmbedder, e.Index+1, excerpt(e.Text), len(e.Text), quote.Digest(e.Text), bareError{e.Err})
+	return fmt.Sprintf("eci: %v: text %d, %q, of %d bytes (SHA-256 %s): %v", ErrEmbedder, e.Index+1, quote.Excerpt(e.Text), len(e.Text), quote.Digest(e.Text), bareError{e.Err})
 }
 
 // Unwrap returns ErrEmbedder and the cause.

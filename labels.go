@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"example.com/eci/internal/cosine"
 	"example.com/eci/internal/least"
 	"example.com/eci/internal/sketch"
 	"example.com/eci/internal/syrk"
@@ -176,7 +177,7 @@ func (r *run) unitVectors(ctx context.Context, texts []located, lenient bool) ([
 		if v == nil {
 			continue
 		}
-		inverse, err := inverseNorm(v.data)
+		inverse, err := cosine.InverseNorm(v.data)
 		switch {
 		case err == nil:
 			// Vectors of a batch's arena live as long as it: these are kept longer.

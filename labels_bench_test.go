@@ -1,6 +1,10 @@
 package eci
 
-import "testing"
+import (
+	"testing"
+
+	"example.com/eci/internal/cosine"
+)
 
 // BenchmarkScales takes the scales over as many pairs as there may be.
 func BenchmarkScales(b *testing.B) {
@@ -10,7 +14,7 @@ func BenchmarkScales(b *testing.B) {
 		for k := range data {
 			data[k] = float32((i*31+k*17)%101) - 50
 		}
-		inverse, _ := inverseNorm(data)
+		inverse, _ := cosine.InverseNorm(data)
 		queries[i], positives[i], keys[i] = unitVector{data, inverse}, unitVector{data, inverse}, uint64(i)
 	}
 	for b.Loop() {

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"example.com/eci/internal/cosine"
 )
 
 // TestScalesAgainstDefinition computes every similarity and every deviation by
@@ -26,7 +28,7 @@ func TestScalesAgainstDefinition(t *testing.T) {
 			for k := range v.data {
 				v.data[k] = float32(random.NormFloat64() + 0.5)
 			}
-			v.inverse, _ = inverseNorm(v.data)
+			v.inverse, _ = cosine.InverseNorm(v.data)
 			return v
 		}
 		for i := range queries {

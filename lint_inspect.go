@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"example.com/eci/internal/cosine"
 	"example.com/eci/internal/stat"
 	"example.com/eci/internal/textcheck"
 )
@@ -132,7 +133,7 @@ func (s *lintInspection) padding(rec *Record) error {
 			return err
 		}
 		if ok {
-			if near := cosine(vectors[0], vectors[2]); near < s.sample.shuffled {
+			if near := cosine.Of(vectors[0], vectors[2]); near < s.sample.shuffled {
 				s.found.add(LintPadding, rec, rec.NegativeText, fmt.Sprintf("cosine %.2f, shuffled %.2f", near, s.sample.shuffled))
 			}
 			return nil
@@ -154,7 +155,7 @@ func (s *lintInspection) sampled() {
 		for k, at := range rec.sides() {
 			if key := keyOf(at.text); k > 0 && !seen[key] {
 				seen[key] = true
-				inverse, err := inverseNorm(at.vector)
+				inverse, err := cosine.InverseNorm(at.vector)
 				if err == nil {
 					passages = append(passages, lintPassage{rec, at.text, at.vector, inverse})
 				}
@@ -186,7 +187,7 @@ func (s *lintInspection) notNearer() {
 			}
 			compared++
 			rec := &rows[i].rec
-			if !(cosine(rec.QueryVector, rec.PositiveVector) > cosine(rec.QueryVector, other.rec.PositiveVector)) {
+			if !(cosine.Of(rec.QueryVector, rec.PositiveVector) > cosine.Of(rec.QueryVector, other.rec.PositiveVector)) {
 				not = append(not, lintPassage{rec: rec, text: rec.PositiveText})
 			}
 			break

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"example.com/eci/internal/quote"
 )
 
 // LintReport is what a [Linter] finds.
@@ -175,7 +177,7 @@ func (l *lintFindings) add(kind LintKind, rec *Record, text, note string) {
 		l.marked[l.triple] = true
 	}
 	if len(f.Examples) < l.examples {
-		f.Examples = append(f.Examples, FindingRow{File: rec.File, Row: rec.Row, Excerpt: strings.ToValidUTF8(excerpt(text), "\uFFFD"), Note: strings.ToValidUTF8(note, "\uFFFD")})
+		f.Examples = append(f.Examples, FindingRow{File: rec.File, Row: rec.Row, Excerpt: strings.ToValidUTF8(quote.Excerpt(text), "\uFFFD"), Note: strings.ToValidUTF8(note, "\uFFFD")})
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"math"
 	"slices"
 
-	"example.com/eci/internal/dots"
+	"example.com/eci/internal/cosine"
 )
 
 // lintSampled is a triple kept for the rules that look at a whole source.
@@ -46,7 +46,7 @@ func (s *lintSample) conclude() {
 	for i := range s.rows {
 		for j := range s.rows {
 			if s.rows[i].query != s.rows[j].query {
-				sum += cosine(s.rows[i].rec.QueryVector, s.rows[j].rec.NegativeVector)
+				sum += cosine.Of(s.rows[i].rec.QueryVector, s.rows[j].rec.NegativeVector)
 				pairs++
 			}
 		}
@@ -54,20 +54,6 @@ func (s *lintSample) conclude() {
 	if pairs > 0 {
 		s.shuffled, s.ok = sum/float64(pairs), true
 	}
-}
-
-// cosine returns the cosine of two vectors of equal length, or 0 when one has no
-// direction.
-func cosine(a, b []float32) float64 {
-	x, err := inverseNorm(a)
-	if err != nil {
-		return 0
-	}
-	y, err := inverseNorm(b)
-	if err != nil {
-		return 0
-	}
-	return dots.Inner(a, b) * x * y
 }
 
 // lintVectors finds the vectors of rows.
@@ -114,7 +100,7 @@ func (v *lintVectors) lookUp(rec *Record, say func(kind LintKind, k int, note st
 		if v.dimension == 0 {
 			v.dimension = len(data)
 		}
-		_, bad := inverseNorm(data)
+		_, bad := cosine.InverseNorm(data)
 		switch {
 		case len(data) == 0 || len(data) != v.dimension:
 			say(LintVectorDimension, k, fmt.Sprintf("%d components, the first vector has %d", len(data), v.dimension))
@@ -145,7 +131,7 @@ func (s *lintSurvey) vectors(rec *Record) error {
 		if v == nil {
 			continue
 		}
-		inverse, _ := inverseNorm(v)
+		inverse, _ := cosine.InverseNorm(v)
 		if norm := 1 / inverse; math.Abs(norm-1) > 1e-3 {
 			s.found.addOnce(LintNotUnit, rec, sides[k].text, fmt.Sprintf("the %s's norm is %.4g", sideNames[k], norm))
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"example.com/eci/internal/quote"
 )
 
 // TB is the part of testing.TB that a [MinerTest] needs, so that this package
@@ -296,7 +298,7 @@ func (w *worstRows) offer(value float64, rec *Record, why string) {
 	if rec.File != "" {
 		place = rec.File + ", " + place
 	}
-	w.rows = slices.Insert(w.rows, at, worstRow{value, fmt.Sprintf("  %s: %s\n    query %q\n    negative %q\n", place, why, excerpt(rec.QueryText), excerpt(rec.NegativeText))})
+	w.rows = slices.Insert(w.rows, at, worstRow{value, fmt.Sprintf("  %s: %s\n    query %q\n    negative %q\n", place, why, quote.Excerpt(rec.QueryText), quote.Excerpt(rec.NegativeText))})
 	w.rows = w.rows[:min(len(w.rows), w.most)]
 }
 

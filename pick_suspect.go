@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 
+	"example.com/eci/internal/cosine"
 	"example.com/eci/internal/dots"
 )
 
@@ -112,11 +113,11 @@ func (r *run) suspect(w *Weighted) *Suspect {
 // lies on the line of the query nothing is left of it, and the value is 0.
 func partialCosine(w *Weighted) float64 {
 	p, n := w.Record.PositiveVector, w.Record.NegativeVector
-	ip, err := inverseNorm(p)
+	ip, err := cosine.InverseNorm(p)
 	if err != nil {
 		return 0
 	}
-	in, err := inverseNorm(n)
+	in, err := cosine.InverseNorm(n)
 	if err != nil {
 		return 0
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"example.com/eci/internal/cosine"
 )
 
 // MarginSweep shows what a filter that keeps triples with margin >= t does to a
@@ -134,7 +136,7 @@ func (b *sweepBin) add(s *Sem, w *Weighted, scratch []float64) ([]float64, error
 	var inverse [3]float64
 	for k, v := range [...][]float32{q, p, n} {
 		var err error
-		inverse[k], err = inverseNorm(v)
+		inverse[k], err = cosine.InverseNorm(v)
 		if err != nil {
 			return scratch, err
 		}

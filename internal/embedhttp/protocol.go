@@ -1,4 +1,4 @@
-package eci
+package embedhttp
 
 import (
 	"bytes"
@@ -6,30 +6,30 @@ import (
 	"fmt"
 	"strconv"
 
+	"example.com/eci/internal/fault"
 	"example.com/eci/internal/jsonrow"
+	"example.com/eci/internal/quote"
 )
 
 // Protocol is the language of an embedding server.
-// It is a value, which goroutines may share.
 type Protocol int
 
+// The protocols, in the order of the root package.
 const (
-	// OpenAI is POST /v1/embeddings of OpenAI, vLLM, llama.cpp, LM Studio and
-	// many others.
 	OpenAI Protocol = iota
-	// Ollama is POST /api/embed.
 	Ollama
-	// TextEmbeddingsInference is POST /embed of Hugging Face's server.
 	TextEmbeddingsInference
 )
 
 // String returns the protocol's name.
 func (p Protocol) String() string {
-	if p < 0 || int(p) >= len(wires) {
+	if !p.known() {
 		return "protocol " + strconv.Itoa(int(p))
 	}
-	return p.wire().name
+	return wires[p].name
 }
+
+func (p Protocol) known() bool { return p >= 0 && int(p) < len(wires) }
 
 // wire is how a protocol looks on the wire.
 type wire struct {
@@ -40,7 +40,7 @@ type wire struct {
 
 	texts     int // in a request by default
 	truncates bool
-	request   func(s *Server, texts []string) any
+	request   func(c *Config, texts []string) any
 	list      string // the field of an answer with the list of vectors; "": it is the answer
 	indexed   bool   // its elements are objects with index and embedding
 }
@@ -49,47 +49,48 @@ var wires = [...]wire{
 	OpenAI: {
 		name: "OpenAI", path: "/v1/embeddings", keyVariable: "OPENAI_API_KEY", keyOwner: "api.openai.com", texts: 64,
 		list: "data", indexed: true,
-		request: func(s *Server, texts []string) any {
+		request: func(c *Config, texts []string) any {
 			return struct {
 				Model      string   `json:"model"`
 				Input      []string `json:"input"`
 				Dimensions int      `json:"dimensions,omitempty"`
-			}{s.Model, texts, s.Dimensions}
+			}{c.Model, texts, c.Dimensions}
 		},
 	},
 	Ollama: {
 		name: "Ollama", path: "/api/embed", texts: 64, truncates: true, list: "embeddings",
-		request: func(s *Server, texts []string) any {
+		request: func(c *Config, texts []string) any {
 			return struct {
 				Model      string   `json:"model"`
 				Input      []string `json:"input"`
 				Truncate   bool     `json:"truncate"` // left out, it would mean true
 				Dimensions int      `json:"dimensions,omitempty"`
-			}{s.Model, texts, s.Truncate, s.Dimensions}
+			}{c.Model, texts, c.Truncate, c.Dimensions}
 		},
 	},
 	TextEmbeddingsInference: {
 		name: "Text Embeddings Inference", path: "/embed", texts: 32, truncates: true,
-		request: func(s *Server, texts []string) any {
+		request: func(c *Config, texts []string) any {
 			return struct {
 				Inputs     []string `json:"inputs"`
 				Truncate   bool     `json:"truncate"`
 				Dimensions int      `json:"dimensions,omitempty"`
-			}{texts, s.Truncate, s.Dimensions}
+			}{texts, c.Truncate, c.Dimensions}
 		},
 	},
 }
 
 func (p Protocol) wire() *wire {
-	if p < 0 || int(p) >= len(wires) {
+	if !p.known() {
 		p = OpenAI // refused elsewhere
 	}
 	return &wires[p]
 }
 
 // decode reads an answer: want vectors in the order of their texts. Beside the
-// vectors it takes a few bytes of memory, whatever the answer holds.
-func (w *wire) decode(body []byte, want int) ([][]float32, error) {
+// vectors, of at most most components each, it takes a few bytes of memory,
+// whatever the answer holds.
+func (w *wire) decode(body []byte, want, most int) ([][]float32, error) {
 	list, err := w.find(body)
 	if err != nil {
 		return nil, err
@@ -116,19 +117,19 @@ func (w *wire) decode(body []byte, want int) ([][]float32, error) {
 			}
 			switch {
 			case without > 0 && without < k:
-				return fmt.Errorf("%w: some vectors have an index, others none", ErrEmbedderCount)
+				return fmt.Errorf("%w: some vectors have an index, others none", fault.EmbedderCount)
 			case at < 0 || at >= want:
-				return fmt.Errorf("%w: index %.20s for %d texts", ErrEmbedderCount, index, want)
+				return fmt.Errorf("%w: index %.20s for %d texts", fault.EmbedderCount, index, want)
 			case vectors[at] != nil:
-				return fmt.Errorf("%w: two have index %d", ErrEmbedderCount, at)
+				return fmt.Errorf("%w: two have index %d", fault.EmbedderCount, at)
 			}
 			raw = vector
 		}
-		vectors[at], err = vectorOfNumbers(raw)
+		vectors[at], err = numbers(raw, most)
 		return err
 	})
 	if err == nil && count != want {
-		err = fmt.Errorf("%w: %d for %d texts", ErrEmbedderCount, count, want)
+		err = fmt.Errorf("%w: %d for %d texts", fault.EmbedderCount, count, want)
 	}
 	if err != nil {
 		return nil, err
@@ -148,7 +149,7 @@ func (w *wire) find(body []byte) ([]byte, error) {
 		// Not JSON, but what some servers write all the same. "nan" begins like null.
 		for _, word := range []string{"NaN", "Infinity", "nan", "inf"} {
 			if bytes.HasPrefix(body[end:], []byte(word)) || word == "nan" && end > 0 && bytes.HasPrefix(body[end-1:], []byte(word)) {
-				return nil, fmt.Errorf("%w: %s", ErrNotFinite, word)
+				return nil, fmt.Errorf("%w: %s", fault.NotFinite, word)
 			}
 		}
 		return nil, fmt.Errorf("it is not JSON: %w", err)
@@ -194,17 +195,17 @@ func (*wire) indexedVector(object []byte) (index, vector []byte, err error) {
 	return index, vector, err
 }
 
-// vectorOfNumbers parses a validated JSON list of numbers, each rounded to
+// numbers parses a validated JSON list of numbers, each rounded to
 // float32 once. It refuses null, which encoding/json would leave 0 and is what
 // some servers write for NaN.
-func vectorOfNumbers(list []byte) ([]float32, error) {
+func numbers(list []byte, most int) ([]float32, error) {
 	no := errors.New("where a vector should be there is no array of numbers")
 	if list[0] != '[' {
 		return nil, no
 	}
 	components := bytes.Count(list, []byte{','}) + 1
-	if components > maxDimension {
-		return nil, fmt.Errorf("%w: %d components, more than %d", ErrDimension, components, maxDimension)
+	if components > most {
+		return nil, fmt.Errorf("%w: %d components, more than %d", fault.Dimension, components, most)
 	}
 	vector := make([]float32, 0, components)
 	err := jsonrow.EachElement(list, func(k int, number []byte) error {
@@ -215,7 +216,7 @@ func vectorOfNumbers(list []byte) ([]float32, error) {
 		x, err := strconv.ParseFloat(string(number), 32)
 		switch {
 		case string(number) == "null", string(number) == `"NaN"`, errors.Is(err, strconv.ErrRange):
-			return fmt.Errorf("%w: component %d is %s", ErrNotFinite, k, excerpt(string(number)))
+			return fmt.Errorf("%w: component %d is %s", fault.NotFinite, k, quote.Excerpt(string(number)))
 		case err != nil:
 			return fmt.Errorf("%w: component %d", no, k) // not its text: it may hold a part of the key
 		}

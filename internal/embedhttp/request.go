@@ -1,4 +1,4 @@
-package eci
+package embedhttp
 
 import (
 	"bytes"
@@ -15,36 +15,26 @@ import (
 	"strings"
 	"time"
 
+	"example.com/eci/internal/cosine"
+	"example.com/eci/internal/fault"
 	"example.com/eci/internal/refusal"
 	"example.com/eci/internal/secret"
 )
 
-// ServerError is a request of a [Server] that failed. It wraps ErrEmbedder and
-// Err.
-// Goroutines may share one that none of them changes.
-type ServerError struct {
-	// URL is the endpoint without user and query.
-	URL string
-	// Status is the HTTP status of the last answer, 0 where none came.
-	Status int
-	// Body is the beginning of the last answer, without the API key.
-	Body string
-	// Attempts is how often the request was sent.
-	Attempts int
-	// Err is the cause; nil where Status is.
-	Err error
-	// Try is what may help.
-	Try string
-
-	again   bool          // sending it again may help
-	wait    time.Duration // for so long, if the server said so
-	ofTexts bool          // other texts, or fewer, may fare better
+// Failure is a request that failed. It wraps its cause.
+type Failure struct {
+	URL      string // without user and query
+	Status   int    // of the last answer, 0 where none came
+	Body     string // the beginning of the last answer, without the key
+	Attempts int    // how often the request was sent
+	Err      error  // the cause; nil where Status is
+	Try      string // what may help
 }
 
 // Error names URL, status, cause, the answer's beginning and what to try.
-func (e *ServerError) Error() string {
+func (e *Failure) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "eci: %v: %s: ", ErrEmbedder, e.URL)
+	b.WriteString(e.URL + ": ")
 	switch {
 	case e.Status == 0:
 		b.WriteString("no answer")
@@ -66,35 +56,99 @@ func (e *ServerError) Error() string {
 	return b.String()
 }
 
-// Unwrap returns ErrEmbedder and the cause.
-func (e *ServerError) Unwrap() []error {
-	if e.Err == nil {
-		return []error{ErrEmbedder}
+// Unwrap returns the cause.
+func (e *Failure) Unwrap() error { return e.Err }
+
+// TextFailure is the failure of a text that the server cannot embed, though it
+// embeds others.
+type TextFailure struct {
+	Index int    // of the call's texts
+	Text  string // without a prefix
+	*Failure
+}
+
+// failure is one with what to do about it.
+type failure struct {
+	Failure
+	again   bool          // sending it again may help
+	wait    time.Duration // for so long, if the server said so
+	ofTexts bool          // other texts, or fewer, may fare better
+}
+
+// longestWait is the longest that a server may ask to wait without ending the call.
+const longestWait = 5 * time.Minute
+
+// ask sends one request, again and again while that may help.
+func (c *Call) ask(ctx context.Context, texts []string, half bool) ([][]float32, error) {
+	body, err := c.request(texts)
+	if err != nil {
+		return nil, err
 	}
-	return []error{ErrEmbedder, e.Err}
+	const firstWait, mostWait = time.Second / 2, 30 * time.Second
+	for attempt := 1; ; attempt++ {
+		vectors, failure := c.try(ctx, body, len(texts))
+		if failure == nil {
+			return vectors, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		failure.Attempts = attempt
+		again := failure.again
+		if failure.ofTexts && (half || len(texts) > 1 && attempt > 2 && c.answered()) {
+			again = false // smaller requests will tell more
+		}
+		if !again || attempt > c.Retries || failure.wait > longestWait {
+			return nil, failure
+		}
+		wait := failure.wait
+		if wait == 0 {
+			wait = min(firstWait<<min(attempt-1, 16), mostWait)
+			wait = time.Duration(float64(wait) * (1 + c.Clock.Random()) / 2)
+		}
+		if err := c.Clock.Sleep(ctx, wait); err != nil {
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// turn waits until the rate allows another request.
+func (c *Call) turn(ctx context.Context) error {
+	if c.Rate == 0 {
+		return ctx.Err()
+	}
+	c.mutex.Lock()
+	now := c.Clock.Now()
+	wait := max(c.next.Sub(now), 0)
+	c.next = now.Add(wait + time.Duration(float64(time.Second)/c.Rate))
+	c.mutex.Unlock()
+	if wait == 0 {
+		return ctx.Err()
+	}
+	return c.Clock.Sleep(ctx, wait)
 }
 
 // request is the body for texts, with their prefix.
-func (c *call) request(texts []string) ([]byte, error) {
+func (c *Call) request(texts []string) ([]byte, error) {
 	prefixed := make([]string, len(texts))
 	for i, text := range texts {
-		prefixed[i] = c.prefix + text
+		prefixed[i] = c.Prefix + text
 	}
-	return json.Marshal(c.Protocol.wire().request(c.Server, prefixed))
+	return json.Marshal(c.Protocol.wire().request(&c.Config, prefixed))
 }
 
 // try sends a request once.
-func (c *call) try(ctx context.Context, body []byte, want int) ([][]float32, *ServerError) {
+func (c *Call) try(ctx context.Context, body []byte, want int) ([][]float32, *failure) {
 	select {
 	case c.underway <- struct{}{}:
 		defer func() { <-c.underway }()
 	case <-ctx.Done():
-		return nil, &ServerError{}
+		return nil, &failure{}
 	}
 	if c.turn(ctx) != nil {
-		return nil, &ServerError{}
+		return nil, &failure{}
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
 	if err != nil {
@@ -105,7 +159,7 @@ func (c *call) try(ctx context.Context, body []byte, want int) ([][]float32, *Se
 	if key := c.key.Text(); key != "" {
 		request.Header.Set("Authorization", "Bearer "+key)
 	}
-	answer, err := c.client.Do(request)
+	answer, err := c.Client.Do(request)
 	if err != nil {
 		return nil, c.lost(ctx, 0, err)
 	}
@@ -126,7 +180,7 @@ func (c *call) try(ctx context.Context, body []byte, want int) ([][]float32, *Se
 	var vectors [][]float32
 	if int64(len(content)) > most {
 		err = fmt.Errorf("an answer of more than %d bytes for %d texts", most, want)
-	} else if vectors, err = c.Protocol.wire().decode(content, want); err == nil {
+	} else if vectors, err = c.Protocol.wire().decode(content, want, c.MostComponents); err == nil {
 		err = c.accept(vectors)
 	}
 	if err != nil {
@@ -137,7 +191,7 @@ func (c *call) try(ctx context.Context, body []byte, want int) ([][]float32, *Se
 
 // mostBytes bounds the answer with the vectors of want texts, before any of it
 // is in memory: by their dimension where it is known, and by 1 MiB a text before.
-func (c *call) mostBytes(want int) int64 {
+func (c *Call) mostBytes(want int) int64 {
 	c.mutex.Lock()
 	components := int64(max(c.Dimensions, c.dimension))
 	c.mutex.Unlock()
@@ -149,17 +203,17 @@ func (c *call) mostBytes(want int) int64 {
 }
 
 // lost explains a request that no whole answer came to.
-func (c *call) lost(ctx context.Context, status int, err error) *ServerError {
+func (c *Call) lost(ctx context.Context, status int, err error) *failure {
 	var outer *url.Error
 	if errors.As(err, &outer) {
 		err = outer.Err // its text repeats the URL, query and all
 	}
-	e := &ServerError{URL: c.shown, Status: status, Err: c.key.Clean(err), again: true}
+	e := &failure{Failure: Failure{URL: c.shown, Status: status, Err: c.key.Clean(err)}, again: true}
 	var dial *net.OpError
 	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		e.Err = fmt.Errorf("nothing within Server.Timeout, %v: %w", c.timeout, context.DeadlineExceeded)
+		e.Err = fmt.Errorf("nothing within Server.Timeout, %v: %w", c.Timeout, context.DeadlineExceeded)
 		e.Try = "raise Timeout, lower BatchTexts or Concurrency, or see whether the server hangs"
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &certificate):
 		e.Try = "check whether Server.URL should begin with http:// or https://, and the server's certificate"
@@ -177,9 +231,9 @@ func (c *call) lost(ctx context.Context, status int, err error) *ServerError {
 }
 
 // refused explains an answer that is not 200.
-func (c *call) refused(answer *http.Response, body []byte) *ServerError {
-	e := &ServerError{URL: c.shown, Status: answer.StatusCode, Body: c.key.Excerpt(body)}
-	e.wait = retryAfter(answer.Header.Get("Retry-After"), c.clock.now())
+func (c *Call) refused(answer *http.Response, body []byte) *failure {
+	e := &failure{Failure: Failure{URL: c.shown, Status: answer.StatusCode, Body: c.key.Excerpt(body)}}
+	e.wait = retryAfter(answer.Header.Get("Retry-After"), c.Clock.Now())
 	switch status := answer.StatusCode; {
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		switch {
@@ -228,21 +282,21 @@ func (c *call) refused(answer *http.Response, body []byte) *ServerError {
 }
 
 // useless explains an answer without the vectors asked for.
-func (c *call) useless(answer *http.Response, body []byte, err error) *ServerError {
-	e := &ServerError{URL: c.shown, Status: answer.StatusCode, Err: c.key.Clean(err)}
+func (c *Call) useless(answer *http.Response, body []byte, err error) *failure {
+	e := &failure{Failure: Failure{URL: c.shown, Status: answer.StatusCode, Err: c.key.Clean(err)}}
 	html := bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) || strings.Contains(answer.Header.Get("Content-Type"), "html")
 	switch {
 	case html:
 		e.Err = errors.New("the answer is a web page, not JSON")
 		e.Try = "check host and path of Server.URL: a proxy or a web interface answers there"
-	case errors.Is(err, ErrNotFinite), errors.Is(err, ErrZeroVector):
+	case errors.Is(err, fault.NotFinite), errors.Is(err, fault.ZeroVector):
 		e.ofTexts = true
 		e.Try = "see the server's log: encoders in half precision overflow on some texts"
 		return e
-	case errors.Is(err, ErrDimension):
+	case errors.Is(err, fault.Dimension):
 		e.Try = "see whether the server changed its model, and check Server.Dimensions"
 		return e
-	case errors.Is(err, ErrEmbedderCount):
+	case errors.Is(err, fault.EmbedderCount):
 		e.Try = fmt.Sprintf("check Server.Protocol (%v), or lower BatchTexts", c.Protocol)
 	default:
 		e.Try = fmt.Sprintf("check Server.Protocol (%v) and the path of Server.URL", c.Protocol)
@@ -261,4 +315,35 @@ func retryAfter(header string, now time.Time) time.Duration {
 		return max(at.Sub(now), 0)
 	}
 	return 0
+}
+
+// accept checks the vectors of an answer against those before it.
+func (c *Call) accept(vectors [][]float32) error {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	for i, v := range vectors {
+		if len(v) == 0 {
+			return fmt.Errorf("%w: vector %d is empty", fault.Dimension, i+1)
+		}
+		if _, err := cosine.InverseNorm(v); err != nil {
+			return fmt.Errorf("%w: vector %d", err, i+1)
+		}
+		if c.Dimensions > 0 && len(v) != c.Dimensions {
+			return fmt.Errorf("%w: %d components, Server.Dimensions asks for %d", fault.Dimension, len(v), c.Dimensions)
+		}
+		if c.dimension == 0 {
+			c.dimension = len(v)
+		}
+		if len(v) != c.dimension {
+			return fmt.Errorf("%w: %d components, vectors before had %d", fault.Dimension, len(v), c.dimension)
+		}
+	}
+	return nil
+}
+
+// answered says whether the server has ever returned a vector.
+func (c *Call) answered() bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.dimension > 0
 }
