@@ -8,6 +8,7 @@ import (
 	"example.com/eci/internal/cores"
 	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/dots"
+	"example.com/eci/internal/lexicon"
 )
 
 // batch is a run of consecutive triples with what is needed to weigh them. Its
@@ -26,9 +27,9 @@ type batch struct {
 type batchRow struct {
 	rec         Record
 	group       int
-	vectors     [3]*vector   // query, positive, negative
-	inverse     [3]float64   // 1/norm of each
-	features    [3]*features // the same
+	vectors     [3]*vector           // query, positive, negative
+	inverse     [3]float64           // 1/norm of each
+	features    [3]*lexicon.Features // the same
 	evidence    Evidence
 	factors     []float64
 	weight      float64
@@ -80,7 +81,7 @@ func (p *pendingTexts) reset() {
 type wordsOfBatch struct {
 	index    map[string]int
 	texts    []string
-	features []*features
+	features []*lexicon.Features
 }
 
 // triplesPerBatch bounds the memory of a batch; it does not change the result.
@@ -341,7 +342,7 @@ func (r *run) weighRows(b *batch) error {
 			e := &row.evidence
 			e.Calibration = r.calibration
 			q, p, n := row.features[0], row.features[1], row.features[2]
-			e.Coverage, e.Overlap = coverage(q, n), overlap(p, n)
+			e.Coverage, e.Overlap = lexicon.Coverage(q, n), lexicon.Overlap(p, n)
 			row.factors, row.weight = row.factors[:0], 1
 			for _, c := range r.Components {
 				f := c.Weight(e)
@@ -388,10 +389,10 @@ func (r *run) lexical(b *batch) {
 	if len(w.texts) == 0 {
 		return
 	}
-	w.features = append(w.features[:0], make([]*features, len(w.texts))...)
+	w.features = append(w.features[:0], make([]*lexicon.Features, len(w.texts))...)
 	parallel(len(w.texts), func(lo, hi int) {
-		scratch := featureScratches.Get().(*featureScratch)
-		defer featureScratches.Put(scratch)
+		scratch := lexicon.Borrow()
+		defer scratch.Return()
 		for i := lo; i < hi; i++ {
 			w.features[i] = r.lexicon.features(w.texts[i], scratch)
 		}
@@ -405,7 +406,7 @@ func (r *run) lexical(b *batch) {
 		}
 	}
 	for i, text := range w.texts {
-		r.features.Put(text, w.features[i], w.features[i].bytes())
+		r.features.Put(text, w.features[i], w.features[i].Bytes())
 	}
 }
 

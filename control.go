@@ -11,6 +11,7 @@ import (
 	"example.com/eci/internal/cores"
 	"example.com/eci/internal/gram"
 	"example.com/eci/internal/least"
+	"example.com/eci/internal/lexicon"
 	"example.com/eci/internal/syrk"
 )
 
@@ -114,7 +115,7 @@ func (s *checkSample) sorted() []*checked {
 type document struct {
 	id, text    string
 	vector      *vector
-	features    *features
+	features    *lexicon.Features
 	fingerprint fingerprint
 }
 
@@ -154,8 +155,8 @@ func (r *run) documents(ctx context.Context) ([]document, error) {
 	}
 	documents = documents[:kept]
 	parallel(len(documents), func(lo, hi int) {
-		scratch := featureScratches.Get().(*featureScratch)
-		defer featureScratches.Put(scratch)
+		scratch := lexicon.Borrow()
+		defer scratch.Return()
 		for i := lo; i < hi; i++ {
 			documents[i].features = r.lexicon.features(documents[i].text, scratch)
 		}

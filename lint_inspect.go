@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"example.com/eci/internal/cosine"
+	"example.com/eci/internal/lexicon"
 	"example.com/eci/internal/stat"
 	"example.com/eci/internal/textcheck"
 )
@@ -118,12 +119,12 @@ func (s *lintInspection) padding(rec *Record) error {
 	if s.index.lexicon.Documents() < 20 {
 		return nil
 	}
-	scratch := featureScratches.Get().(*featureScratch)
-	defer featureScratches.Put(scratch)
+	scratch := lexicon.Borrow()
+	defer scratch.Return()
 	negative := s.index.lexicon.features(rec.NegativeText, scratch)
-	least := idf(s.index.lexicon.Documents(), uint32(s.settings.common*float64(s.index.lexicon.Documents())))
+	least := s.index.lexicon.counts.IDFOf(uint32(s.settings.common * float64(s.index.lexicon.Documents())))
 	for _, text := range [...]string{rec.QueryText, rec.PositiveText} {
-		if sharesRare(s.index.lexicon.features(text, scratch), negative, least) {
+		if lexicon.ShareRare(s.index.lexicon.features(text, scratch), negative, least) {
 			return nil
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"example.com/eci/internal/cosine"
 	"example.com/eci/internal/dots"
+	"example.com/eci/internal/lexicon"
 )
 
 // Suspect is a triple whose negative may answer the query, with the evidence.
@@ -95,12 +96,12 @@ func (s *Sem) WithoutSuspects(ctx context.Context, source Source, threshold floa
 func (r *run) suspect(w *Weighted) *Suspect {
 	c := TargetConsistency{}.Weight(&w.Evidence)
 	out := &Suspect{Weighted: *w, Ranked: min(1, 2*(1-c)), Semantic: max(0, partialCosine(w))}
-	scratch := featureScratches.Get().(*featureScratch)
-	defer featureScratches.Put(scratch)
+	scratch := lexicon.Borrow()
+	defer scratch.Return()
 	query := r.lexicon.features(w.Record.QueryText, scratch)
-	positive := r.lexicon.features(w.Record.PositiveText, scratch).without(query)
-	negative := r.lexicon.features(w.Record.NegativeText, scratch).without(query)
-	out.Lexical = overlap(positive, negative)
+	positive := r.lexicon.features(w.Record.PositiveText, scratch).Without(query)
+	negative := r.lexicon.features(w.Record.NegativeText, scratch).Without(query)
+	out.Lexical = lexicon.Overlap(positive, negative)
 	if w.Record.PositiveText == w.Record.NegativeText {
 		out.Semantic, out.Lexical = 1, 1 // also where nothing is left without the query
 	}

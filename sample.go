@@ -70,9 +70,9 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 		}
 		seen[f] = struct{}{}
 		counted.Add(text)
-		if counted.bytes() > r.MemoryBytes {
+		if counted.counts.Bytes() > r.MemoryBytes {
 			return fmt.Errorf("%w: the lexicon has %d distinct tokens, which take %s, Sem.MemoryBytes allows %s; give a Sem.Lexicon counted over fewer documents, another Tokenizer, or raise it",
-				ErrMemory, len(counted.read().counts), gigabytes(counted.bytes()), gigabytes(r.MemoryBytes))
+				ErrMemory, counted.counts.Tokens(), gigabytes(counted.counts.Bytes()), gigabytes(r.MemoryBytes))
 		}
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"example.com/eci/internal/disk"
 	"example.com/eci/internal/gram"
+	"example.com/eci/internal/lexicon"
 	"example.com/eci/internal/sketch"
 	"example.com/eci/internal/textcache"
 )
@@ -332,7 +333,7 @@ type run struct {
 	samples       map[string]*sample
 	band          band // of queries, when a race reads a part
 	vectors       *vectorSource
-	features      *textcache.Cache[*features]
+	features      *textcache.Cache[*lexicon.Features]
 	labels        *labels
 	walked        int             // triples of a source kept for forecasts; 0 without
 	forecaster    *forecaster     // nil without
@@ -361,7 +362,7 @@ func newRun(s *Sem, measure *Measure) (*run, error) {
 		}
 	}
 	r.vectors = newVectorSource(&r.Sem)
-	r.features = textcache.New[*features](32 << 20)
+	r.features = textcache.New[*lexicon.Features](32 << 20)
 	r.labels = newLabels(r.Seed)
 	r.NoChecks = r.NoChecks || measure != nil
 	return r, nil

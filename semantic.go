@@ -1,6 +1,9 @@
 package eci
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // Evidence is what a [Component] sees of one triple.
 // A Component may read it during the call only.
@@ -48,7 +51,7 @@ type TargetConsistency struct {
 func (TargetConsistency) Name() string { return "consistency" }
 
 // Settings names the temperature.
-func (c TargetConsistency) Settings() string { return "T=" + formatFloat(orOne(c.Temperature)) }
+func (c TargetConsistency) Settings() string { return "T=" + fmt.Sprint(orOne(c.Temperature)) }
 
 // Validate refuses a temperature that is negative or not finite.
 func (c TargetConsistency) Validate() error { return checkTemperature(c.Temperature) }
@@ -71,7 +74,7 @@ type SemanticLocality struct {
 func (SemanticLocality) Name() string { return "locality" }
 
 // Settings names the temperature.
-func (c SemanticLocality) Settings() string { return "T=" + formatFloat(orOne(c.Temperature)) }
+func (c SemanticLocality) Settings() string { return "T=" + fmt.Sprint(orOne(c.Temperature)) }
 
 // Validate refuses a temperature that is negative or not finite.
 func (c SemanticLocality) Validate() error { return checkTemperature(c.Temperature) }

@@ -149,7 +149,7 @@ func (s *Study) variations(base Sem, ranking *Ranking) []variation {
 	factors := []float64{0.25, 0.5, 2, 4}
 	for i, c := range base.Components {
 		for _, f := range factors {
-			times := "x" + formatFloat(f)
+			times := "x" + fmt.Sprint(f)
 			switch c := c.(type) {
 			case TargetConsistency:
 				add("consistency temperature", times, func(s *Sem) { s.Components[i] = TargetConsistency{f * orOne(c.Temperature)} })
@@ -159,7 +159,7 @@ func (s *Study) variations(base Sem, ranking *Ranking) []variation {
 		}
 	}
 	for _, f := range factors {
-		add("eps^2", "x"+formatFloat(f), func(s *Sem) {
+		add("eps^2", "x"+fmt.Sprint(f), func(s *Sem) {
 			if s.Epsilon2 == 0 {
 				s.Epsilon2 = defaultEpsilon2
 			}

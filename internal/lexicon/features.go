@@ -1,4 +1,4 @@
-package eci
+package lexicon
 
 import (
 	"slices"
@@ -8,10 +8,10 @@ import (
 	"example.com/eci/internal/sorted"
 )
 
-// features is the set of distinct tokens of one text: ids of known tokens in
+// Features is the set of distinct tokens of one text: ids of known tokens in
 // ascending order with weights, the unknown tokens as sorted strings, and the
 // total mass. All unknown tokens weigh the same.
-type features struct {
+type Features struct {
 	ids     []uint32
 	weights []float64 // by id: those of the lexicon
 	unknown []string
@@ -19,8 +19,8 @@ type features struct {
 	mass    float64
 }
 
-// featureScratch is working memory for one goroutine, of any lexicon.
-type featureScratch struct {
+// Scratch is working memory for one goroutine, of any lexicon.
+type Scratch struct {
 	tokens []string
 	seen   []uint32 // by id: the last text it was seen in
 	text   uint32
@@ -29,7 +29,7 @@ type featureScratch struct {
 
 // sort puts ids, of which the largest is given, in ascending order: byte by byte
 // from the lowest, which beats comparing from a few dozen on.
-func (s *featureScratch) sort(ids []uint32, largest uint32) {
+func (s *Scratch) sort(ids []uint32, largest uint32) {
 	if len(ids) < 32 {
 		slices.Sort(ids)
 		return
@@ -56,24 +56,36 @@ func (s *featureScratch) sort(ids []uint32, largest uint32) {
 	copy(ids, from)
 }
 
-var featureScratches = sync.Pool{New: func() any { return new(featureScratch) }}
+var scratches = sync.Pool{New: func() any { return new(Scratch) }}
 
-// bytes is the memory that a cached value takes, roughly.
-func (f *features) bytes() int64 {
+// Borrow returns working memory, which Return gives back.
+func Borrow() *Scratch { return scratches.Get().(*Scratch) }
+
+// Return gives back what Borrow returned.
+func (s *Scratch) Return() { scratches.Put(s) }
+
+// Bytes is the memory that a cached value takes, roughly.
+func (f *Features) Bytes() int64 {
 	return int64(4*len(f.ids) + 32*len(f.unknown) + 96)
 }
 
-func (l *Lexicon) features(text string, s *featureScratch) *features {
-	table := l.read()
-	w := table.freeze()
-	s.tokens = l.Tokenizer().AppendTokens(s.tokens[:0], text)
+// Tokenizer splits texts.
+type Tokenizer interface {
+	AppendTokens(dst []string, text string) []string
+}
+
+// Features returns the features of a text.
+func (c *Counts) Features(tokenizer Tokenizer, text string, s *Scratch) *Features {
+	c = c.read()
+	w := c.freeze()
+	s.tokens = tokenizer.AppendTokens(s.tokens[:0], text)
 	if s.text++; len(s.seen) < len(w.idf) || s.text == 0 {
 		s.seen, s.text = make([]uint32, len(w.idf)), 1
 	}
-	f := &features{rare: w.rare, ids: make([]uint32, 0, len(s.tokens)), weights: w.idf}
+	f := &Features{rare: w.rare, ids: make([]uint32, 0, len(s.tokens)), weights: w.idf}
 	largest := uint32(0)
 	for _, t := range s.tokens {
-		if id, ok := table.find(w, t); !ok {
+		if id, ok := c.find(w, t); !ok {
 			f.unknown = append(f.unknown, strings.Clone(t))
 		} else if s.seen[id] != s.text {
 			s.seen[id] = s.text
@@ -92,7 +104,7 @@ func (l *Lexicon) features(text string, s *featureScratch) *features {
 }
 
 // shared is the IDF mass of the tokens that a and b have in common.
-func shared(a, b *features) float64 {
+func shared(a, b *Features) float64 {
 	var mass float64
 	sorted.Common(a.ids, b.ids, func(id uint32) bool {
 		mass += a.weights[id]
@@ -106,10 +118,10 @@ func shared(a, b *features) float64 {
 	return mass + a.rare*float64(common)
 }
 
-// without returns the features of f that are not in g. Both come from one
+// Without returns the features of f that are not in g. Both come from one
 // lexicon.
-func (f *features) without(g *features) *features {
-	out := &features{rare: f.rare, weights: f.weights, ids: sorted.Minus(f.ids, g.ids), unknown: sorted.Minus(f.unknown, g.unknown)}
+func (f *Features) Without(g *Features) *Features {
+	out := &Features{rare: f.rare, weights: f.weights, ids: sorted.Minus(f.ids, g.ids), unknown: sorted.Minus(f.unknown, g.unknown)}
 	for _, id := range out.ids {
 		out.mass += f.weights[id]
 	}
@@ -117,9 +129,9 @@ func (f *features) without(g *features) *features {
 	return out
 }
 
-// sharesRare reports whether a and b have a known token of weight at least least
+// ShareRare reports whether a and b have a known token of weight at least least
 // in common.
-func sharesRare(a, b *features, least float64) (found bool) {
+func ShareRare(a, b *Features, least float64) (found bool) {
 	sorted.Common(a.ids, b.ids, func(id uint32) bool {
 		found = a.weights[id] >= least
 		return !found
@@ -127,14 +139,18 @@ func sharesRare(a, b *features, least float64) (found bool) {
 	return found
 }
 
-func coverage(q, n *features) float64 {
+// Coverage returns the mass of the tokens of q that n has, over that of all of q's,
+// in [0, 1]; 0 if q has none. Both come from one lexicon.
+func Coverage(q, n *Features) float64 {
 	if q.mass == 0 {
 		return 0
 	}
 	return min(1, shared(q, n)/q.mass)
 }
 
-func overlap(p, n *features) float64 {
+// Overlap returns the mass of the tokens that p and n share, over that of all of
+// them, in [0, 1]; 0 if neither has any. Both come from one lexicon.
+func Overlap(p, n *Features) float64 {
 	both := shared(p, n)
 	either := p.mass + n.mass - both
 	if either <= 0 {
