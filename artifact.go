@@ -181,7 +181,7 @@ func (r *run) heldOutDual(rows []*checked, folds [][]*checked) (values [][2][]fl
 			c.unit(passages[(class*n+i)*d:][:d], 1+class)
 		}
 	}
-	products, stride := gram.Dual(passages, 2*n, d, parallel)
+	products, stride := gram.Dual(passages, 2*n, d, cores.All)
 	pairs := discriminant.Pairs{N: n, Products: products, Stride: stride}
 	values, spreads = make([][2][]float64, artifactFolds), make([]float64, artifactFolds)
 	cores.Split(r.cores, artifactFolds, func(lo, hi int) {

@@ -295,7 +295,7 @@ func (b *batch) accept(source *vectorSource, data []float32) (*vector, error) {
 // similarities fills inverse norms, cosines and margin of every row, or the error
 // of a vector that has no direction, in one pass over the three vectors.
 func (b *batch) similarities() {
-	parallel(len(b.rows), func(lo, hi int) {
+	cores.All(len(b.rows), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			row := &b.rows[i]
 			q, p, n := row.vectors[0].data, row.vectors[1].data, row.vectors[2].data
@@ -336,7 +336,7 @@ func (r *run) weigh(source Source, b *batch) error {
 // weighRows takes the factors of rows with similarities and features. It returns
 // the first error of a row.
 func (r *run) weighRows(b *batch) error {
-	parallel(len(b.rows), func(lo, hi int) {
+	cores.All(len(b.rows), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			row := &b.rows[i]
 			e := &row.evidence
@@ -390,7 +390,7 @@ func (r *run) lexical(b *batch) {
 		return
 	}
 	w.features = append(w.features[:0], make([]*lexicon.Features, len(w.texts))...)
-	parallel(len(w.texts), func(lo, hi int) {
+	cores.All(len(w.texts), func(lo, hi int) {
 		scratch := lexicon.Borrow()
 		defer scratch.Return()
 		for i := lo; i < hi; i++ {
@@ -448,8 +448,3 @@ func loss(margin, temperature, residualNorm float64) (value, gradient float64) {
 
 // clamp keeps a value that rounding may have pushed out of [lo, hi].
 func clamp(x, lo, hi float64) float64 { return math.Max(lo, math.Min(hi, x)) }
-
-// parallel splits 0..n-1 into one contiguous range a core and calls work on each
-// range concurrently. Work on different indices must be independent, so that the
-// result does not depend on the number of cores.
-func parallel(n int, work func(lo, hi int)) { cores.Split(0, n, work) }

@@ -138,26 +138,6 @@ func (c *Calibration) Hash(components []Component) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)[:16]), nil
 }
 
-// spread accumulates mean and population variance by Welford's recurrence, in
-// the order of the calls.
-type spread struct {
-	n, mean, square float64
-}
-
-func (s *spread) add(x float64) {
-	s.n++
-	delta := x - s.mean
-	s.mean += delta / s.n
-	s.square += delta * (x - s.mean)
-}
-
-func (s *spread) deviation() float64 {
-	if s.n == 0 {
-		return 0
-	}
-	return math.Sqrt(s.square / s.n)
-}
-
 // checkComponents refuses names that are empty or used twice, and settings that
 // make no sense.
 func checkComponents(components []Component) error {

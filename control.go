@@ -147,14 +147,14 @@ func (r *run) documents(ctx context.Context) ([]document, error) {
 	}
 	kept := 0
 	for i, v := range vectors {
-		if v.data != nil {
+		if v.Data != nil {
 			documents[kept] = documents[i]
-			documents[kept].vector = &vector{v.data}
+			documents[kept].vector = &vector{v.Data}
 			kept++
 		}
 	}
 	documents = documents[:kept]
-	parallel(len(documents), func(lo, hi int) {
+	cores.All(len(documents), func(lo, hi int) {
 		scratch := lexicon.Borrow()
 		defer scratch.Return()
 		for i := lo; i < hi; i++ {
@@ -353,7 +353,7 @@ func (r *run) valueOf(rows []batchRow) (combination, error) {
 func (r *run) dualValue(residuals []float64, triples, ends []int) (combination, error) {
 	d := r.dimension
 	n := len(residuals) / d
-	product, ld := gram.Dual(residuals, n, d, parallel)
+	product, ld := gram.Dual(residuals, n, d, cores.All)
 	f := &information{d: d, scale: float64(d) / r.Epsilon2, inverse: make([]float64, n*n)}
 	gram.Without(f.inverse, product, n, ld, 0, 0, f.scale/float64(n))
 	var err error

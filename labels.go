@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"example.com/eci/internal/cosine"
 	"example.com/eci/internal/least"
 	"example.com/eci/internal/sketch"
-	"example.com/eci/internal/syrk"
 )
 
 // labels are what the labeled pairs of all sources tell: neutral ground, on
@@ -145,7 +143,7 @@ const leaveOut = true
 
 // unitVectors finds the vectors of texts, in their order: their own, those of the
 // tables, or the embedder's.
-func (r *run) unitVectors(ctx context.Context, texts []located, lenient bool) ([]unitVector, error) {
+func (r *run) unitVectors(ctx context.Context, texts []located, lenient bool) ([]cosine.Unit, error) {
 	b := newBatch()
 	found, reading := make([]*vector, len(texts)), make([]int, len(texts))
 	for i := range reading {
@@ -171,7 +169,7 @@ func (r *run) unitVectors(ctx context.Context, texts []located, lenient bool) ([
 		}
 		return nil, err
 	}
-	vectors := make([]unitVector, len(texts))
+	vectors := make([]cosine.Unit, len(texts))
 	for _, i := range reading {
 		v := found[i]
 		if v == nil {
@@ -181,7 +179,7 @@ func (r *run) unitVectors(ctx context.Context, texts []located, lenient bool) ([
 		switch {
 		case err == nil:
 			// Vectors of a batch's arena live as long as it: these are kept longer.
-			vectors[i] = unitVector{slices.Clone(v.data), inverse}
+			vectors[i] = cosine.Unit{Data: slices.Clone(v.data), Inverse: inverse}
 		case !lenient:
 			return nil, texts[i].wrap(err)
 		}
@@ -245,15 +243,15 @@ func (r *run) calibrate(ctx context.Context) error {
 		return err
 	}
 	seen := sketch.Sample{Size: 32}
-	queries, positives := make([]unitVector, len(keys)), make([]unitVector, len(keys))
+	queries, positives := make([]cosine.Unit, len(keys)), make([]cosine.Unit, len(keys))
 	for i := range keys {
 		queries[i], positives[i] = vectors[2*i], vectors[2*i+1]
 	}
 	for i, text := range texts {
-		seen.Offer(text.role == queryRole, text.text, vectors[i].data)
+		seen.Offer(text.role == queryRole, text.text, vectors[i].Data)
 	}
-	scales := scalesOf(queries, positives, keys)
-	cal.MarginScale, cal.SimilarityMidpoint, cal.SimilarityScale = scales.margin, scales.midpoint, scales.spread
+	scales := cosine.ScalesOf(queries, positives, keys)
+	cal.MarginScale, cal.SimilarityMidpoint, cal.SimilarityScale = scales.Margin, scales.Midpoint, scales.Spread
 	cal.Encoder.Vectors = seen.Marks()
 	cal.Pairs, cal.Dimension = len(keys), r.dimension
 	if err := cal.Validate(); err != nil {
@@ -272,113 +270,4 @@ func (l *labels) digest() (digest uint64) {
 		digest = mix64(digest ^ tripleHash(l.seed, q, d, fingerprint{}))
 	}
 	return digest
-}
-
-// scales are what a calibration takes from labeled pairs.
-type scales struct {
-	margin, midpoint, spread float64 // sigma_m, mu, sigma
-}
-
-// unitVector is a vector with 1/|x|.
-type unitVector struct {
-	data    []float32
-	inverse float64
-}
-
-// scalesOf takes sigma_m, mu and sigma over labeled pairs i of queries[i] and
-// positives[i], and over every two pairs of different queries, told apart by
-// their keys:
-//
-//	s+_i = q_i.p_i, s0_ij = q_i.p_j
-//	sigma_m = SD of s+_i - s0_ij over all such i, j
-//	mu      = (mean s+ + mean s0) / 2
-//	sigma   = sqrt((var s+ + var s0) / 2)
-//
-// Deviations are population standard deviations. They are taken about the mean of
-// s0, in two passes over one block of rows at a time, and do not depend on the
-// number of cores. Without two different queries there is no s0, and all scales
-// are 0.
-func scalesOf(queries, positives []unitVector, keys []uint64) scales {
-	n := len(queries)
-	if n == 0 {
-		return scales{}
-	}
-	var own, strange, margins spread
-	for i, block := 0, (similarityBlock{}); i < n; i += similarityRows {
-		rows := min(similarityRows, n-i)
-		block.fill(queries[i:i+rows], positives)
-		for r := range rows {
-			line := block.values[r*block.stride:][:n]
-			positive := line[i+r]
-			own.add(positive)
-			for j, s := range line {
-				if keys[j] != keys[i+r] {
-					strange.add(s)
-					margins.add(positive - s)
-				}
-			}
-		}
-	}
-	if strange.n == 0 {
-		return scales{}
-	}
-	return scales{
-		margin:   margins.deviation(),
-		midpoint: (own.mean + strange.mean) / 2,
-		spread:   math.Sqrt((own.square/own.n + strange.square/strange.n) / 2),
-	}
-}
-
-// similarityRows is the number of queries whose similarities are taken at once,
-// documentRows that of the documents that are packed together.
-const (
-	similarityRows = 64
-	documentRows   = 4 * syrk.RightBlock
-)
-
-// similarityBlock holds the cosines of a block of queries and all documents.
-type similarityBlock struct {
-	queries   syrk.Left64
-	documents []syrk.Right64
-	rows      []float64
-	values    []float64 // stride of them a query
-	stride    int
-}
-
-// fill sets values[r*stride+j] to the cosine of queries[r] and documents[j]. The
-// documents are packed at the first call only: they must be the same at every call.
-func (b *similarityBlock) fill(queries, documents []unitVector) {
-	n, d := len(documents), len(queries[0].data)
-	if b.documents == nil {
-		b.documents = make([]syrk.Right64, (n+documentRows-1)/documentRows)
-		parallel(len(b.documents), func(lo, hi int) {
-			var rows []float64
-			for i := lo; i < hi; i++ {
-				block := documents[i*documentRows : min(n, (i+1)*documentRows)]
-				rows = appendUnit(rows[:0], block)
-				b.documents[i].Pack(rows, len(block), d, d)
-			}
-		})
-		b.stride = len(b.documents) * documentRows
-		b.values = make([]float64, similarityRows*b.stride)
-	}
-	b.rows = appendUnit(b.rows[:0], queries)
-	b.queries.Pack(b.rows, len(queries), d, d)
-	clear(b.values)
-	parallel(len(b.documents), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			first := i * documentRows
-			syrk.Multiply64(b.values[first:], b.stride, &b.queries, 0, len(queries), &b.documents[i], 0, min(documentRows, n-first), 0)
-		}
-	})
-}
-
-// appendUnit appends the vectors at unit length, in float64, row by row.
-func appendUnit(dst []float64, vectors []unitVector) []float64 {
-	for _, v := range vectors {
-		for _, x := range v.data {
-			dst = append(dst, float64(x)*v.inverse)
-		}
-	}
-	return dst
 }

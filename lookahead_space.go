@@ -63,13 +63,13 @@ func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*l
 	}
 	pool := make([][]float32, len(texts))
 	for i, v := range vectors {
-		pool[i] = v.data
-		f.documents = append(f.documents, &document{id: texts[i].id, text: texts[i].text, vector: &vector{v.data}, fingerprint: texts[i].fingerprint()})
+		pool[i] = v.Data
+		f.documents = append(f.documents, &document{id: texts[i].id, text: texts[i].text, vector: &vector{v.Data}, fingerprint: texts[i].fingerprint()})
 	}
 	looked := make([]lookahead.Query, len(queries))
 	for i, q := range queries {
 		f.relevant[q.key] = p.relevantTo(q)
-		looked[i] = lookahead.Query{Vector: of[i].data, Group: q.group, Relevant: f.relevant[q.key]}
+		looked[i] = lookahead.Query{Vector: of[i].Data, Group: q.group, Relevant: f.relevant[q.key]}
 	}
 	// stepQueries is the number of queries that give the variance of the steps; their
 	// own variation cancels in it.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"example.com/eci/internal/cores"
 	"example.com/eci/internal/dots"
 	"example.com/eci/internal/stat"
 )
@@ -161,7 +162,7 @@ func (f *information) slope(b []float64) float64 {
 // empty, or has all triples, changes nothing.
 func (f *information) linearized(m *Matrix) []float64 {
 	slopes, triples := make([]float64, len(m.groups)), m.GroupTriples()
-	parallel(len(m.groups), func(lo, hi int) {
+	cores.All(len(m.groups), func(lo, hi int) {
 		scratch := scratches.Get().(*scratch)
 		defer scratches.Put(scratch)
 		for j := lo; j < hi; j++ {

@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/stat/combin"
 
+	"example.com/eci/internal/cores"
 	"example.com/eci/internal/gram"
 	"example.com/eci/internal/stat"
 )
@@ -127,7 +128,7 @@ func (p *parts) at(weights []float64) (stat.Point[*information], error) {
 		return point, err
 	}
 	point.Value, point.State = f.logDet, f
-	parallel(len(weights), func(lo, hi int) {
+	cores.All(len(weights), func(lo, hi int) {
 		for s := lo; s < hi; s++ {
 			point.Gradient[s] = f.slope(p.means[s])
 		}
@@ -252,7 +253,7 @@ func (o *optimum) hessian(active []int) (h, second []float64) {
 		blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, half, w, 0, blas64.General{Rows: d, Cols: d, Stride: d, Data: p.inverse})
 		turned[i] = p
 	}
-	parallel(n*groups, func(lo, hi int) { // a group that holds rows is summed once
+	cores.All(n*groups, func(lo, hi int) { // a group that holds rows is summed once
 		working := scratches.Get().(*scratch)
 		defer scratches.Put(working)
 		for at := lo; at < hi; at++ {
@@ -289,7 +290,7 @@ const mixtureTurns = 8
 // sequence falls.
 func (p *parts) inProportion(weights []float64) (float64, error) {
 	values, errs := make([]float64, mixtureTurns), make([]error, mixtureTurns)
-	parallel(mixtureTurns, func(lo, hi int) {
+	cores.All(mixtureTurns, func(lo, hi int) {
 		d := p.config.Dimension
 		scratch, working := make([]float64, d*d), scratches.Get().(*scratch)
 		defer scratches.Put(working)

@@ -8,6 +8,7 @@ import (
 
 	"gonum.org/v1/gonum/stat/combin"
 
+	"example.com/eci/internal/cores"
 	"example.com/eci/internal/gram"
 )
 
@@ -123,7 +124,7 @@ func (r *Ranking) parts() (*parts, error) {
 	}
 	p.config = p.matrices[0].config
 	p.means = make([][]float64, len(p.matrices))
-	parallel(len(p.matrices), func(lo, hi int) {
+	cores.All(len(p.matrices), func(lo, hi int) {
 		for s := lo; s < hi; s++ {
 			p.means[s] = meanOf(p.matrices[s])
 		}
@@ -165,7 +166,7 @@ func (p *parts) mix(dst, weights []float64) {
 func (p *parts) evaluate(members [][]int) ([]combination, error) {
 	d := p.config.Dimension
 	out, errs := make([]combination, len(members)), make([]error, len(members))
-	parallel(len(members), func(lo, hi int) {
+	cores.All(len(members), func(lo, hi int) {
 		scratch := make([]float64, d*d)
 		for i := lo; i < hi; i++ {
 			weights := make([]float64, len(p.matrices))
@@ -225,7 +226,7 @@ func (p *parts) classes(k int) *classes {
 			c.sums[s][class] = make([]float64, d*d)
 		}
 	}
-	parallel(len(p.matrices)*k, func(lo, hi int) {
+	cores.All(len(p.matrices)*k, func(lo, hi int) {
 		scratch := scratches.Get().(*scratch)
 		defer scratches.Put(scratch)
 		for at := lo; at < hi; at++ {
@@ -246,7 +247,7 @@ func (p *parts) classes(k int) *classes {
 func (p *parts) inTurn(members [][]int, k int) ([]float64, error) {
 	of := p.classes(k) // shared by all subsets
 	out, errs := make([]float64, len(members)), make([]error, len(members))
-	parallel(len(members), func(lo, hi int) {
+	cores.All(len(members), func(lo, hi int) {
 		scratch := make([]float64, p.config.Dimension*p.config.Dimension)
 		for i := lo; i < hi; i++ {
 			out[i], errs[i] = p.turns(of, members[i], scratch)

@@ -11,6 +11,7 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/lapack/lapack64"
 
+	"example.com/eci/internal/cores"
 	"example.com/eci/internal/dots"
 )
 
@@ -75,7 +76,7 @@ func (s *Sem) leverage(ctx context.Context, matrix *Matrix, source Source, yield
 			return err
 		}
 		leverages := make([]float64, len(b.rows))
-		parallel((len(b.rows)+leverageRows-1)/leverageRows, func(lo, hi int) {
+		cores.All((len(b.rows)+leverageRows-1)/leverageRows, func(lo, hi int) {
 			for c := lo; c < hi; c++ {
 				from, to := c*leverageRows, min((c+1)*leverageRows, len(b.rows))
 				block := rows[from*d : to*d]

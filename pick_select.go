@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math"
 
+	"example.com/eci/internal/cores"
 	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/design"
 )
@@ -128,7 +129,7 @@ func (r *run) greedy(ctx context.Context, selection Selection, source Source, yi
 		}
 	}
 	proceed := func() error { return ctxerr.Of(ctx) }
-	return source.wrap(nil, c.Greedy(count, parallel, proceed, func(i int, gain, total float64) error {
+	return source.wrap(nil, c.Greedy(count, cores.All, proceed, func(i int, gain, total float64) error {
 		s := c.selected[i]
 		s.Gain, s.Total = gain, total
 		if !yield(&s, nil) {
@@ -185,7 +186,7 @@ func (r *run) stream(ctx context.Context, selection Selection, source Source, yi
 		for i := range b.rows {
 			b.rows[i].information(rows[i], scratch, scale)
 		}
-		sieve.Offer(rows[:len(b.rows)], parallel, func(i int, gain, total float64) Selected {
+		sieve.Offer(rows[:len(b.rows)], cores.All, func(i int, gain, total float64) Selected {
 			s := b.rows[i].selected()
 			s.Gain, s.Total = gain, total
 			return s

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"example.com/eci/internal/cores"
 	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/lookahead"
 	"example.com/eci/internal/stat"
@@ -206,7 +207,7 @@ func (a *accumulator) add(b *batch) error {
 			a.checks.offer(row, row.hash)
 		}
 	}
-	parallel(r.Groups, func(lo, hi int) {
+	cores.All(r.Groups, func(lo, hi int) {
 		scratch := make([]float64, r.dimension)
 		for g := lo; g < hi; g++ {
 			for _, i := range a.rows[g] {
