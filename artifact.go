@@ -10,6 +10,7 @@ import (
 	"example.com/eci/internal/discriminant"
 	"example.com/eci/internal/dots"
 	"example.com/eci/internal/gram"
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/quote"
 	"example.com/eci/internal/stat"
 )
@@ -66,7 +67,7 @@ func (r *run) artifact(rows []*checked) (*Artifact, error) {
 	}
 	folds := make([][]*checked, artifactFolds)
 	for _, c := range rows {
-		f := mix64(c.query) % artifactFolds
+		f := hash64.Mix(c.query) % artifactFolds
 		folds[f] = append(folds[f], c)
 	}
 	held := r.heldOut

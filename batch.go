@@ -8,6 +8,7 @@ import (
 	"example.com/eci/internal/cores"
 	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/dots"
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/lexicon"
 )
 
@@ -352,9 +353,9 @@ func (r *run) weighRows(b *batch) error {
 				row.factors = append(row.factors, f)
 				row.weight *= f
 			}
-			row.fingerprint = fingerprintOf(row.rec.NegativeText)
+			row.fingerprint = hash64.FingerprintOf(row.rec.NegativeText)
 			if r.sampled() > 0 {
-				row.hash = tripleHash(r.Seed, fingerprintOf(row.rec.QueryText), fingerprintOf(row.rec.PositiveText), row.fingerprint)
+				row.hash = hash64.Triple(r.Seed, hash64.FingerprintOf(row.rec.QueryText), hash64.FingerprintOf(row.rec.PositiveText), row.fingerprint)
 			}
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/eci/internal/gram"
+	"example.com/eci/internal/hash64"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -302,7 +303,7 @@ func TestDualForm(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range test.n {
-			fillRow(m.row(int(mix64(uint64(i))%uint64(test.groups))), float64(i+1))
+			fillRow(m.row(int(hash64.Mix(uint64(i))%uint64(test.groups))), float64(i+1))
 		}
 		if got := m.dual() != nil; got != test.dual {
 			t.Errorf("%+v: dual form %v", test, got)

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/lookahead"
 	"example.com/eci/internal/sketch"
 )
@@ -113,7 +114,7 @@ func (r *run) tableDigest(s *sample) (digest uint64, err error) {
 			if err != nil && !errors.Is(err, ErrMissingVector) {
 				return 0, err
 			}
-			digest = mix64(digest ^ uint64(len(v))<<32 ^ uint64(sketch.Sums(v)))
+			digest = hash64.Mix(digest ^ uint64(len(v))<<32 ^ uint64(sketch.Sums(v)))
 		}
 	}
 	return digest, nil

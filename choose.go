@@ -12,6 +12,7 @@ import (
 
 	"example.com/eci/internal/adapter"
 	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/least"
 	"example.com/eci/internal/lookahead"
 	"example.com/eci/internal/stat"
@@ -190,7 +191,7 @@ type choiceSample struct {
 
 // pairKey identifies the query and the positive of a triple.
 func (r *Record) pairKey() uint64 {
-	return tripleHash(0, fingerprintOf(r.QueryText), fingerprintOf(r.PositiveText), fingerprint{})
+	return hash64.Triple(0, hash64.FingerprintOf(r.QueryText), hash64.FingerprintOf(r.PositiveText), fingerprint{})
 }
 
 // sampleForChoice reads the texts of a source and finds the vectors of the samples
@@ -212,7 +213,7 @@ func (r *run) sampleForChoice(ctx context.Context, source Source, c *Choose) (*c
 			return nil
 		}
 		key := rec.pairKey()
-		if p := pairs.Offer(mix64(key^r.Seed), func() pairRows { return pairRows{key: key} }); p != nil && len(p.rows) < trialPair {
+		if p := pairs.Offer(hash64.Mix(key^r.Seed), func() pairRows { return pairRows{key: key} }); p != nil && len(p.rows) < trialPair {
 			p.rows = append(p.rows, rec.kept())
 		}
 		return nil
@@ -265,7 +266,7 @@ func (r *run) walkable(source Source, b *batch) *lookahead.Source {
 	rows := make([]*checked, len(b.rows))
 	for i := range b.rows {
 		row := &b.rows[i]
-		row.fingerprint = fingerprintOf(row.rec.NegativeText)
+		row.fingerprint = hash64.FingerprintOf(row.rec.NegativeText)
 		rows[i] = &checked{row: *row, query: row.rec.queryKey()}
 	}
 	return r.forecaster.sourceOf(source.Name, rows, nil)

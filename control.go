@@ -10,6 +10,7 @@ import (
 
 	"example.com/eci/internal/cores"
 	"example.com/eci/internal/gram"
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/least"
 	"example.com/eci/internal/lexicon"
 	"example.com/eci/internal/syrk"
@@ -128,7 +129,7 @@ func (r *run) documents(ctx context.Context) ([]document, error) {
 	}
 	byText := make(map[fingerprint]located)
 	for _, p := range r.labels.pairs.Sorted() {
-		f := fingerprintOf(p.positive.text)
+		f := hash64.FingerprintOf(p.positive.text)
 		if _, ok := byText[f]; !ok {
 			_, byText[f] = p.texts()
 		}
@@ -202,7 +203,7 @@ func negativesOf(rows []*checked) (queries []uint64, first map[uint64][]*checked
 			first[c.query] = append(first[c.query], c)
 		}
 	}
-	slices.SortFunc(queries, func(a, b uint64) int { return cmp.Compare(mix64(a), mix64(b)) })
+	slices.SortFunc(queries, func(a, b uint64) int { return cmp.Compare(hash64.Mix(a), hash64.Mix(b)) })
 	return queries, first
 }
 
@@ -243,8 +244,8 @@ func random(rows []*checked, documents []document) []*document {
 		return out
 	}
 	for i, c := range rows {
-		positive := fingerprintOf(c.row.rec.PositiveText)
-		at := mix64(c.query ^ mix64(c.row.fingerprint.word()))
+		positive := hash64.FingerprintOf(c.row.rec.PositiveText)
+		at := hash64.Mix(c.query ^ hash64.Mix(c.row.fingerprint.Word()))
 		for try := range uint64(3) {
 			d := &documents[(at+try)%uint64(len(documents))]
 			if d.fingerprint != positive && d.fingerprint != c.row.fingerprint {

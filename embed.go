@@ -10,6 +10,7 @@ import (
 
 	"example.com/eci/internal/cosine"
 	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/quote"
 	"example.com/eci/internal/textcache"
 )
@@ -286,7 +287,7 @@ type trial struct {
 
 // add takes in a text that the embedder will be asked for.
 func (t *trial) add(at side) {
-	key := textKey{at.role, fingerprintOf(at.text)}
+	key := textKey{at.role, hash64.FingerprintOf(at.text)}
 	if t.seen[key] || !t.embedded(at) {
 		return
 	}
@@ -324,7 +325,7 @@ func (t *trial) flush(ctx context.Context, least int) error {
 			if failed++; !errors.As(err, &bad) || failed == sent && sent > 1 { // all of them: the encoder is broken
 				return err
 			}
-			t.bad[textKey{role(k), fingerprintOf(bad.Text)}] = true
+			t.bad[textKey{role(k), hash64.FingerprintOf(bad.Text)}] = true
 			texts = slices.Delete(texts, bad.Index, bad.Index+1)
 		}
 	}
@@ -359,7 +360,7 @@ func (t *trial) refuse(triple Triple, row int) error {
 	var rec Record
 	rec.fill(triple, row, nil)
 	for k, at := range rec.sides() {
-		if t.bad[textKey{at.role, fingerprintOf(at.text)}] && t.embedded(at) {
+		if t.bad[textKey{at.role, hash64.FingerprintOf(at.text)}] && t.embedded(at) {
 			return &RowError{File: rec.File, Row: rec.Row, Err: fmt.Errorf("%s: %w: the encoder cannot embed %q", sideNames[k], ErrNotFinite, quote.Excerpt(at.text))}
 		}
 	}

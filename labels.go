@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"example.com/eci/internal/cosine"
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/least"
 	"example.com/eci/internal/sketch"
 )
@@ -46,7 +47,7 @@ func newLabels(seed uint64) *labels {
 func (l *labels) offer(source string, rec *Record, query, positive fingerprint) {
 	l.offered++
 	l.offerQuery(source, rec, positive)
-	l.pairs.Offer(tripleHash(l.seed, query, positive, fingerprint{}), func() labeledPair {
+	l.pairs.Offer(hash64.Triple(l.seed, query, positive, fingerprint{}), func() labeledPair {
 		sides := rec.texts()
 		for k := range sides {
 			sides[k].vector = slices.Clone(sides[k].vector)
@@ -79,7 +80,7 @@ func (l *labels) offerQuery(source string, rec *Record, positive fingerprint) {
 	}
 	key := rec.queryKey()
 	at := origin{source, rec.File, rec.Row, l.offered}
-	q := l.queries.Offer(mix64(key^mix64(l.seed)), func() labeledQuery {
+	q := l.queries.Offer(hash64.Mix(key^hash64.Mix(l.seed)), func() labeledQuery {
 		side := rec.texts()[0]
 		side.vector = slices.Clone(side.vector)
 		return labeledQuery{key: key, group: int(key % foldGroups), query: side, at: at, seen: make(map[fingerprint]bool)}
@@ -108,7 +109,7 @@ func (b band) holdsKey(key uint64) bool {
 		return true
 	}
 	// The top bit is dropped, so that high can lie above all hashes.
-	h := mix64(key^mix64(b.seed)) >> 1
+	h := hash64.Mix(key^hash64.Mix(b.seed)) >> 1
 	return h >= b.low && h < b.high
 }
 
@@ -132,9 +133,9 @@ func (l located) wrap(err error) error {
 // fingerprint identifies the text of a document, or its id where it has no text.
 func (l located) fingerprint() fingerprint {
 	if l.text == "" {
-		return fingerprintOf("id\x00" + l.id)
+		return hash64.FingerprintOf("id\x00" + l.id)
 	}
-	return fingerprintOf(l.text)
+	return hash64.FingerprintOf(l.text)
 }
 
 // leaveOut has [run.unitVectors] leave out texts without a good vector: theirs
@@ -266,8 +267,8 @@ func (r *run) calibrate(ctx context.Context) error {
 // digest tells labeled pairs apart.
 func (l *labels) digest() (digest uint64) {
 	for _, p := range l.pairs.Sorted() {
-		q, d := fingerprintOf(p.query.text), fingerprintOf(p.positive.text)
-		digest = mix64(digest ^ tripleHash(l.seed, q, d, fingerprint{}))
+		q, d := hash64.FingerprintOf(p.query.text), hash64.FingerprintOf(p.positive.text)
+		digest = hash64.Mix(digest ^ hash64.Triple(l.seed, q, d, fingerprint{}))
 	}
 	return digest
 }

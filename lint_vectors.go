@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"example.com/eci/internal/cosine"
+	"example.com/eci/internal/hash64"
 )
 
 // lintSampled is a triple kept for the rules that look at a whole source.
@@ -147,12 +148,12 @@ func (s *lintSurvey) vectors(rec *Record) error {
 func (s *lintSurvey) constant(rec *Record, text string, v []float32) {
 	hash := uint64(len(v))
 	for _, x := range v {
-		hash = mix64(hash ^ uint64(math.Float32bits(x)))
+		hash = hash64.Mix(hash ^ uint64(math.Float32bits(x)))
 	}
-	tokens := uint64(fnvOffset)
+	tokens := uint64(hash64.Offset)
 	s.tokens = s.settings.tokenizer.AppendTokens(s.tokens[:0], text)
 	for _, token := range s.tokens {
-		tokens = fnv1a(fnv1a(tokens, token), " ")
+		tokens = hash64.FNV1a(hash64.FNV1a(tokens, token), " ")
 	}
 	first, seen := s.index.vectors.first[hash]
 	switch {

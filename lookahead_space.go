@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/lookahead"
 	"example.com/eci/internal/sketch"
 )
@@ -159,14 +160,14 @@ func (f *forecaster) corpusHint() string {
 
 // digestOf tells pools and queries apart.
 func (f *forecaster) digestOf(texts []located, queries []lookahead.Query) uint64 {
-	digest := f.aim.key() ^ mix64(uint64(f.settings.Triples)^mix64(uint64(f.settings.Cutoff)^mix64(uint64(f.settings.Axes))))
+	digest := f.aim.key() ^ hash64.Mix(uint64(f.settings.Triples)^hash64.Mix(uint64(f.settings.Cutoff)^hash64.Mix(uint64(f.settings.Axes))))
 	for i, text := range texts {
-		digest = mix64(fnv1a(digest, text.identity()) ^ uint64(sketch.Sums(f.documents[i].vector.data)))
+		digest = hash64.Mix(hash64.FNV1a(digest, text.identity()) ^ uint64(sketch.Sums(f.documents[i].vector.data)))
 	}
 	for _, q := range queries {
-		digest = mix64(digest ^ uint64(sketch.Sums(q.Vector)))
+		digest = hash64.Mix(digest ^ uint64(sketch.Sums(q.Vector)))
 		for _, place := range q.Relevant {
-			digest = mix64(digest ^ uint64(place))
+			digest = hash64.Mix(digest ^ uint64(place))
 		}
 	}
 	return digest
@@ -247,8 +248,8 @@ func (f *forecaster) sourceOf(name string, rows []*checked, substitutes []*docum
 			negative, v = d.fingerprint, d.vector.data
 		}
 		source.Triples = append(source.Triples, lookahead.Triple{
-			Query:    place(queryRole, fingerprintOf(rec.QueryText), c.row.vectors[0].data),
-			Positive: place(documentRole, fingerprintOf(rec.PositiveText), c.row.vectors[1].data),
+			Query:    place(queryRole, hash64.FingerprintOf(rec.QueryText), c.row.vectors[0].data),
+			Positive: place(documentRole, hash64.FingerprintOf(rec.PositiveText), c.row.vectors[1].data),
 			Negative: place(documentRole, negative, v),
 			Group:    f.group(c),
 		})
@@ -271,7 +272,7 @@ func (f *forecaster) inPool(rows []*checked) (n int) {
 		known[d.fingerprint] = true
 	}
 	for _, c := range rows {
-		if known[fingerprintOf(c.row.rec.PositiveText)] || known[c.row.fingerprint] {
+		if known[hash64.FingerprintOf(c.row.rec.PositiveText)] || known[c.row.fingerprint] {
 			n++
 		}
 	}
@@ -288,7 +289,7 @@ func (f *forecaster) drawn(rows []*checked) []*document {
 	seen := make(map[fingerprint]bool)
 	for _, c := range rows {
 		rec := &c.row.rec
-		if p := fingerprintOf(rec.PositiveText); !seen[p] {
+		if p := hash64.FingerprintOf(rec.PositiveText); !seen[p] {
 			seen[p] = true
 			out = append(out, &document{id: rec.PositiveID, text: rec.PositiveText, vector: c.row.vectors[1], fingerprint: p})
 		}
@@ -302,8 +303,8 @@ func (f *forecaster) random(rows []*checked) []*document {
 	documents := f.drawn(rows)
 	out := make([]*document, len(rows))
 	for i, c := range rows {
-		positive := fingerprintOf(c.row.rec.PositiveText)
-		at := mix64(c.query ^ mix64(c.row.fingerprint.word()))
+		positive := hash64.FingerprintOf(c.row.rec.PositiveText)
+		at := hash64.Mix(c.query ^ hash64.Mix(c.row.fingerprint.Word()))
 		for try := range uint64(8) {
 			place := int((at + try) % uint64(len(documents)))
 			d := documents[place]

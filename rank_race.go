@@ -9,6 +9,7 @@ import (
 
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/stat"
 )
 
@@ -378,7 +379,7 @@ func (r *raced) distinct(ctx context.Context, source Source, seen map[textKey]st
 	return source.each(ctx, r.reading(), nil, func(rec *Record) error {
 		if admit(rec) && r.band.holds(rec) {
 			for _, at := range rec.sides() {
-				seen[textKey{at.role, fingerprintOf(at.text)}] = struct{}{}
+				seen[textKey{at.role, hash64.FingerprintOf(at.text)}] = struct{}{}
 			}
 		}
 		return nil

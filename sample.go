@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"example.com/eci/internal/fault"
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/least"
 	"example.com/eci/internal/sorted"
 )
@@ -81,11 +82,11 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 		s := &sample{histogram: make([]uint32, 1<<histogramBits), survey: r.reading(), probe: least.New[Record](probeTriples)}
 		r.samples[source.Name] = s
 		err := source.each(ctx, s.survey, nil, func(rec *Record) error {
-			q, p := fingerprintOf(rec.QueryText), fingerprintOf(rec.PositiveText)
+			q, p := hash64.FingerprintOf(rec.QueryText), hash64.FingerprintOf(rec.PositiveText)
 			if err := count(rec.PositiveText, p); err != nil {
 				return err
 			}
-			h := tripleHash(r.Seed, q, p, fingerprintOf(rec.NegativeText))
+			h := hash64.Triple(r.Seed, q, p, hash64.FingerprintOf(rec.NegativeText))
 			if r.aim == nil {
 				r.labels.offer(source.Name, rec, q, p)
 			} else if r.aim.meets(rec) {
@@ -96,9 +97,9 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 			}
 			s.histogram[h>>(64-histogramBits)]++
 			for _, id := range [...]string{rec.QueryID, rec.PositiveID, rec.NegativeID} {
-				h = mix64(fnv1a(h, id))
+				h = hash64.Mix(hash64.FNV1a(h, id))
 			}
-			s.digest = mix64(s.digest ^ h)
+			s.digest = hash64.Mix(s.digest ^ h)
 			s.available++
 			if s.available%8192 == 0 {
 				r.progress("survey", source, s.available)

@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/eci/internal/embedhttp"
+	"example.com/eci/internal/hash64"
 )
 
 // fakeClock stands still, sleeps at once and writes down for how long.
@@ -53,7 +54,7 @@ func newFakeClock() *fakeClock { return &fakeClock{time: time.Date(2026, 1, 2, 3
 // vectorOf is the encoder behind all fake servers: three components that depend
 // on the whole text.
 func vectorOf(text string) []float32 {
-	h := fnv1a(fnvOffset, text)
+	h := hash64.FNV1a(hash64.Offset, text)
 	return []float32{float32(h%1000) / 7, float32(h>>20%1000) / 3, 1 + float32(h>>40%1000)}
 }
 

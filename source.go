@@ -9,6 +9,7 @@ import (
 
 	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/design"
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/quote"
 )
 
@@ -119,7 +120,7 @@ func (s Source) each(ctx context.Context, pass *reading, arena *[]float32, fn fu
 			return err
 		}
 		pass.skipped[reason]++
-		pass.digest = mix64(fnv1a(pass.digest, err.Error()))
+		pass.digest = hash64.Mix(hash64.FNV1a(pass.digest, err.Error()))
 		return nil
 	})
 }
@@ -268,7 +269,7 @@ func (s Source) Windows(windows ...Window) ([]Source, error) {
 // [Sem.Seed]. Triples with equal texts may come as one, so that some more are kept.
 // The source is read once now; memory holds 8 bytes for each triple.
 func (s Source) RandomShare(ctx context.Context, count int, seed uint64) (Source, error) {
-	hash := func(rec *Record) uint64 { return mix64(rec.hash(seed) ^ 0x9e3779b97f4a7c15) }
+	hash := func(rec *Record) uint64 { return hash64.Mix(rec.hash(seed) ^ 0x9e3779b97f4a7c15) }
 	var hashes []uint64
 	pass := newReading(SkipMalformed | SkipEmptyText)
 	err := s.each(ctx, pass, nil, func(rec *Record) error {
@@ -307,8 +308,8 @@ func (s Source) Batches(ctx context.Context, size int) (*BatchOrder, error) {
 	}
 	order := design.NewBatches[fingerprint](size)
 	err := s.each(ctx, newReading(0), nil, func(rec *Record) error {
-		query := fingerprintOf("\x00" + rec.QueryText) // which may be the text of a passage
-		order.Add(query, fingerprintOf(rec.PositiveText), fingerprintOf(rec.NegativeText))
+		query := hash64.FingerprintOf("\x00" + rec.QueryText) // which may be the text of a passage
+		order.Add(query, hash64.FingerprintOf(rec.PositiveText), hash64.FingerprintOf(rec.NegativeText))
 		return nil
 	})
 	if err != nil {

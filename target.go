@@ -11,6 +11,8 @@ import (
 
 	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/fault"
+	"example.com/eci/internal/hash64"
+	"example.com/eci/internal/textcheck"
 )
 
 // Target is the retrieval task that sources are to help: its labeled queries and
@@ -149,7 +151,7 @@ func (a *aim) count(r *run, queries []Document, documents map[string]Document) {
 	for _, q := range queries {
 		for _, id := range a.Relevant[q.ID] {
 			d := documents[id]
-			if f := fingerprintOf(d.Text); !blank(d.Text) && !seen[f] {
+			if f := hash64.FingerprintOf(d.Text); !textcheck.Blank(d.Text) && !seen[f] {
 				seen[f] = true
 				lexicon.Add(d.Text)
 			}
@@ -169,8 +171,8 @@ func (a *aim) offer(r *run, queries []Document, documents map[string]Document) e
 			return fmt.Errorf("%w: two queries have the id %q", ErrMalformed, q.ID)
 		}
 		looked[q.ID] = true
-		a.digest = mix64(fnv1a(a.digest, q.ID+"\x00"+q.Text))
-		if blank(q.Text) {
+		a.digest = hash64.Mix(hash64.FNV1a(a.digest, q.ID+"\x00"+q.Text))
+		if textcheck.Blank(q.Text) {
 			a.ids[q.ID] = true
 		} else {
 			a.queries[folded(q.Text)] = true
@@ -219,7 +221,7 @@ func (a *aim) vector(r role, into *[]float32, id, text string) (err error) {
 	case err == nil:
 		*into = v
 		return nil
-	case a.embedder && !blank(text) && errors.Is(err, ErrMissingVector):
+	case a.embedder && !textcheck.Blank(text) && errors.Is(err, ErrMissingVector):
 		return nil
 	}
 	return err
@@ -233,10 +235,10 @@ func (a *aim) meets(rec *Record) bool {
 // group is the fold group of a query, the same on both sides: of its text, since
 // ids of different collections say nothing about each other.
 func (a *aim) group(id, text string) int {
-	if blank(text) || a.ids[id] {
-		return int(fnv1a(fnvOffset, id) % foldGroups)
+	if textcheck.Blank(text) || a.ids[id] {
+		return int(hash64.FNV1a(hash64.Offset, id) % foldGroups)
 	}
-	return int(folded(text).word() % foldGroups)
+	return int(folded(text).Word() % foldGroups)
 }
 
 // disjoint reports whether none of the source's triples has a query of the target.
@@ -248,7 +250,7 @@ func (a *aim) key() uint64 {
 		return 0
 	}
 	if a.LeaveOut {
-		return mix64(a.digest)
+		return hash64.Mix(a.digest)
 	}
 	return a.digest
 }
@@ -292,5 +294,5 @@ func (a *aim) overlaps(ranked []Ranked) (notes []string) {
 
 // folded is the fingerprint of a text without regard to case and white space.
 func folded(text string) fingerprint {
-	return fingerprintOf(strings.Join(strings.Fields(strings.ToLower(text)), " "))
+	return hash64.FingerprintOf(strings.Join(strings.Fields(strings.ToLower(text)), " "))
 }
