@@ -104,7 +104,7 @@ func (r *run) artifact(rows []*checked) (*Artifact, error) {
 	if pairs == 0 {
 		return &Artifact{}, nil
 	}
-	a.AUC = clamp(a.AUC/pairs, 0, 1)
+	a.AUC = max(0, min(1, a.AUC/pairs))
 	slices.SortFunc(easiest, func(x, y told) int {
 		return cmp.Or(cmp.Compare(y.margin, x.margin), cmp.Compare(x.c.index, y.c.index))
 	})

@@ -6,10 +6,12 @@ import (
 	"math"
 
 	"example.com/eci/internal/cores"
+	"example.com/eci/internal/cosine"
 	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/dots"
 	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/lexicon"
+	"example.com/eci/internal/stat"
 )
 
 // batch is a run of consecutive triples with what is needed to weigh them. Its
@@ -415,7 +417,7 @@ func (r *run) lexical(b *batch) {
 // norm before scaling.
 func (row *batchRow) residual(dst []float64, scale float64) float64 {
 	q, p, n := row.vectors[0], row.vectors[1], row.vectors[2]
-	return residual(dst, q.data, p.data, n.data, row.inverse[0], row.inverse[1], row.inverse[2], row.evidence.Margin, scale)
+	return cosine.Tangent(dst, q.data, p.data, n.data, row.inverse[0], row.inverse[1], row.inverse[2], row.evidence.Margin, scale)
 }
 
 // fastResidual writes sqrt(w) r to dst, rounded to float32, and returns |r|^2.
@@ -441,11 +443,8 @@ func (row *batchRow) weighted() Weighted {
 }
 
 // loss is the InfoNCE loss of a triple, ln(1 + exp(-m/T)), in nats, and the norm
-// of its gradient with respect to the query, sigmoid(-m/T) |r| / T.
+// of its gradient with respect to the query, stat.Sigmoid(-m/T) |r| / T.
 func loss(margin, temperature, residualNorm float64) (value, gradient float64) {
 	x := -margin / temperature
-	return softplus(x), sigmoid(x) * residualNorm / temperature
+	return stat.Softplus(x), stat.Sigmoid(x) * residualNorm / temperature
 }
-
-// clamp keeps a value that rounding may have pushed out of [lo, hi].
-func clamp(x, lo, hi float64) float64 { return math.Max(lo, math.Min(hi, x)) }

@@ -32,10 +32,7 @@ const (
 	matrixMagic   = "ECIM"
 	matrixVersion = 2
 	matrixHeader  = 24
-	checksumSize  = 8
 )
-
-var crcTable = crc64.MakeTable(crc64.ECMA)
 
 // MarshalBinary returns the stored form of the matrix: its settings, the rows or
 // sums of each group, whichever it holds, and a checksum; at most about 4 G d^2
@@ -46,7 +43,7 @@ func (m *Matrix) MarshalBinary() ([]byte, error) {
 	if len(c.Settings) > math.MaxUint16 {
 		return nil, fmt.Errorf("eci: matrix: %w: settings of %d bytes; at most %d can be stored", ErrSettings, len(c.Settings), math.MaxUint16)
 	}
-	size := matrixHeader + len(c.Settings) + 9*len(m.groups) + checksumSize
+	size := matrixHeader + len(c.Settings) + 9*len(m.groups) + crc64.Size
 	for i := range m.groups {
 		size += gram.StoredBytes(m.groups[i].sum.Form(), m.groups[i].triples, c.Dimension)
 	}
@@ -67,7 +64,7 @@ func (m *Matrix) MarshalBinary() ([]byte, error) {
 	for i := range m.groups {
 		out = m.groups[i].appendTo(out, c.Dimension)
 	}
-	return binary.LittleEndian.AppendUint64(out, crc64.Checksum(out, crcTable)), nil
+	return binary.LittleEndian.AppendUint64(out, crc64.Checksum(out, crc64.MakeTable(crc64.ECMA))), nil
 }
 
 func (g *matrixGroup) appendTo(out []byte, d int) []byte {
@@ -103,7 +100,7 @@ func (m *Matrix) UnmarshalBinary(data []byte) error {
 		return fmt.Errorf("eci: matrix: %w: %s", ErrFormat, fmt.Sprintf(format, args...))
 	}
 	switch {
-	case len(data) < matrixHeader+checksumSize:
+	case len(data) < matrixHeader+crc64.Size:
 		return fail("%d bytes are fewer than a header", len(data))
 	case string(data[:4]) != matrixMagic:
 		return fail("it does not begin with %q", matrixMagic)
@@ -112,8 +109,8 @@ func (m *Matrix) UnmarshalBinary(data []byte) error {
 	if version < 1 || version > matrixVersion {
 		return fail("version %d; this program reads versions 1 to %d", version, matrixVersion)
 	}
-	body, sum := data[:len(data)-checksumSize], data[len(data)-checksumSize:]
-	if crc64.Checksum(body, crcTable) != binary.LittleEndian.Uint64(sum) {
+	body, sum := data[:len(data)-crc64.Size], data[len(data)-crc64.Size:]
+	if crc64.Checksum(body, crc64.MakeTable(crc64.ECMA)) != binary.LittleEndian.Uint64(sum) {
 		return fail("the checksum does not match; it is damaged or cut short")
 	}
 	config := MatrixConfig{

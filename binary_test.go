@@ -172,8 +172,8 @@ func fillRow[T float32 | float64](row []T, x T) {
 
 // sealed recomputes the checksum, so that the checks behind it are reached.
 func sealed(data []byte) []byte {
-	body := data[:len(data)-checksumSize]
-	return binary.LittleEndian.AppendUint64(body[:len(body):len(body)], crc64.Checksum(body, crcTable))
+	body := data[:len(data)-crc64.Size]
+	return binary.LittleEndian.AppendUint64(body[:len(body):len(body)], crc64.Checksum(body, crc64.MakeTable(crc64.ECMA)))
 }
 
 func TestMatrixUnmarshalRefuses(t *testing.T) {
@@ -280,7 +280,7 @@ func FuzzMatrixBinary(f *testing.F) {
 
 // seal is sealed for data of any length.
 func seal(data []byte) []byte {
-	if len(data) < checksumSize {
+	if len(data) < crc64.Size {
 		return data
 	}
 	return sealed(data)

@@ -398,7 +398,7 @@ func (c *Choice) All(ctx context.Context) iter.Seq2[Chosen, error] {
 		pass, i := c.pass(), 0
 		err := source.each(ctx, pass, nil, func(*Record) error {
 			if i == len(c.kept) {
-				return unstable(source, i, i+1)
+				return source.unstable(i, i+1)
 			}
 			chosen := Chosen{Triple: now, Influence: float64(c.influence[i]), Place: int(c.place[i]), Kept: c.kept[i]}
 			i++

@@ -332,7 +332,7 @@ func (r *run) valueOf(rows []batchRow) (combination, error) {
 	for k := range sum {
 		sum[k] /= float64(len(rows))
 	}
-	f, err := invert(d, r.Epsilon2, sum)
+	f, err := MatrixConfig{Dimension: d, Epsilon2: r.Epsilon2}.invert(sum)
 	if err != nil {
 		return combination{}, err
 	}

@@ -248,7 +248,7 @@ func (c *DiskCache) ask(ctx context.Context, r role, texts []string, keep func(i
 		err := ctx.Err()
 		var vectors [][]float32
 		if err == nil {
-			vectors, err = embedTexts(ctx, c.config.Embedder, r, batch)
+			vectors, err = r.embed(ctx, c.config.Embedder, batch)
 		}
 		if err != nil {
 			return fmt.Errorf("eci: %w: %w", ErrEmbedder, bareError{err})

@@ -206,7 +206,7 @@ func (v *vectorSource) call(ctx context.Context, r role, texts []string) ([][]fl
 		return nil, err
 	}
 	want, first := len(texts), texts[0]
-	vectors, err := embedTexts(ctx, v.embedder, r, texts)
+	vectors, err := r.embed(ctx, v.embedder, texts)
 	if cause := ctxerr.Of(ctx); err != nil && cause != nil && !errors.Is(err, context.Cause(ctx)) {
 		err = fmt.Errorf("%w: %w", cause, bareError{err})
 	}

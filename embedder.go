@@ -62,8 +62,8 @@ const (
 
 func (r role) String() string { return [...]string{"query", "document"}[r] }
 
-// embedTexts calls the method for texts of one role.
-func embedTexts(ctx context.Context, e Embedder, r role, texts []string) ([][]float32, error) {
+// embed calls the method for texts of the role.
+func (r role) embed(ctx context.Context, e Embedder, texts []string) ([][]float32, error) {
 	if r == documentRole {
 		return e.EmbedDocuments(ctx, texts)
 	}

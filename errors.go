@@ -67,13 +67,6 @@ const (
 	SkipBadVector = Skip(fault.SkipBadVector)
 )
 
-// skipReason returns the policy that would let a run leave out a row with this
-// error and the word for it in the report, or 0.
-func skipReason(err error) (Skip, string) {
-	skip, word := fault.Reason(err)
-	return Skip(skip), word
-}
-
 // TextError is one text that an encoder cannot embed, though it embeds others. It
 // wraps ErrEmbedder and Err.
 // Goroutines may share one that none of them changes.

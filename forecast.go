@@ -62,12 +62,11 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%+.3f (%+.3f to %+.3f)", d.Value, d.Low, d.High)
 }
 
-// newForecast takes the changes of every query after each step, gains[x] having one
+// take fills in the changes of every query after each step, gains[x] having one
 // for each step, and the deviations of the steps.
-func newForecast(gains [][]float64, steps []float64, triples int) *Forecast {
-	f := &Forecast{Queries: len(gains), Triples: triples}
-	if len(gains) == 0 {
-		return f
+func (f *Forecast) take(gains [][]float64, steps []float64) {
+	if f.Queries = len(gains); f.Queries == 0 {
+		return
 	}
 	mean := make([]float64, len(gains))
 	f.After = make([]float64, len(gains[0]))
@@ -98,7 +97,6 @@ func newForecast(gains [][]float64, steps []float64, triples int) *Forecast {
 			f.Overtrains = true
 		}
 	}
-	return f
 }
 
 // shares are the deviations of queries and steps, one after the other.

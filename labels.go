@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"example.com/eci/internal/cosine"
+	"example.com/eci/internal/fault"
 	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/least"
 	"example.com/eci/internal/sketch"
@@ -35,11 +36,6 @@ type origin struct {
 	source, file string
 	row          int
 	order        int // of the pairs offered
-}
-
-func newLabels(seed uint64) *labels {
-	const mostPairs = 2048 // that the scales are taken over
-	return &labels{seed: seed, pairs: least.NewDistinct[labeledPair](mostPairs)}
 }
 
 // offer takes in the labeled pair of a triple. query and positive are the
@@ -156,7 +152,8 @@ func (r *run) unitVectors(ctx context.Context, texts []located, lenient bool) ([
 		at := texts[i].side
 		at.id = cmp.Or(at.id, at.text) // as tables know it
 		v, err := r.findOne(b, at)
-		if err != nil && !(lenient && usual(err)) {
+		_, known := fault.Reason(err) // of one vector
+		if err != nil && !(lenient && (known != "" || errors.Is(err, ErrDimension))) {
 			return nil, texts[i].wrap(err)
 		}
 		found[i] = v
@@ -204,12 +201,6 @@ func (r *run) embedPending(ctx context.Context, b *batch) error {
 		}
 	}
 	return nil
-}
-
-// usual reports whether an error is one of a single vector.
-func usual(err error) bool {
-	_, reason := skipReason(err)
-	return reason != "" || errors.Is(err, ErrDimension)
 }
 
 // agreeOnDimension takes over the dimension of the vectors met, or compares it

@@ -31,7 +31,7 @@ func (settings *lintSettings) inspect(ctx context.Context, index *lintIndex, sur
 		return err
 	}
 	if rows != s.rows {
-		return unstable(s.source, s.rows, rows)
+		return s.source.unstable(s.rows, rows)
 	}
 	s.sampled()
 	return nil

@@ -26,7 +26,9 @@ type pool struct {
 	offered   int
 }
 
-func newPool(queries []*labeledQuery, relevant map[string][]string) *pool {
+// newPool returns a pool of the labeled positives, for more to be read.
+func (f *forecaster) newPool(queries []*labeledQuery) *pool {
+	relevant := f.settings.Relevant
 	const mostDocuments = 4096
 	p := &pool{
 		byID: make(map[string]int), byText: make(map[fingerprint]int), relevant: relevant,

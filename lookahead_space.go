@@ -26,7 +26,7 @@ type forecaster struct {
 }
 
 // newForecaster finds pool and queries with their vectors and prepares the space.
-func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*labeledQuery) (*forecaster, error) {
+func (r *run) newForecaster(ctx context.Context, settings Lookahead, queries []*labeledQuery) (*forecaster, error) {
 	f := &forecaster{settings: settings, aim: r.aim, relevant: make(map[uint64][]int)}
 	if f.aim != nil {
 		f.settings.Pool, f.settings.Relevant = f.aim.Pool, f.aim.Relevant
@@ -35,7 +35,7 @@ func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*l
 			q.group = f.aim.group(q.query.id, q.query.text)
 		}
 	}
-	p := newPool(queries, settings.Relevant)
+	p := f.newPool(queries)
 	if settings.Pool != nil {
 		if err := p.read(ctx, settings.Pool); err != nil {
 			return nil, err
@@ -209,7 +209,8 @@ func (f *forecaster) walk(ctx context.Context, source *lookahead.Source) (*Forec
 		}
 		return nil, fmt.Errorf("%w: %w", ErrLookahead, err)
 	}
-	forecast := newForecast(result.Gains, result.StepDeviations, len(source.Triples))
+	forecast := &Forecast{Triples: len(source.Triples)}
+	forecast.take(result.Gains, result.StepDeviations)
 	for _, fold := range result.Folds {
 		forecast.Norms = append(forecast.Norms, fold.Norm)
 		if n := len(fold.Steps); n > 0 && fold.Triples > 0 && fold.Steps[0].Weightless == fold.Triples {
@@ -330,7 +331,7 @@ func (f *forecaster) annotate(ranking *Ranking) {
 		report.Notes = append(slices.Clip(report.Notes), f.aim.overlaps(ranking.Ranked)...)
 	}
 	ranking.Lookahead, ranking.forecaster = &report, f
-	ranking.Verdict = verdict(ranking.Ranked, report.Unit(), report.Doubts)
+	ranking.Verdict = ranking.judge(report.Unit(), report.Doubts)
 }
 
 // key is what a forecast depends on besides the source; 0 without a forecast.

@@ -68,7 +68,7 @@ func (m *MinerTest) NotWorse(ctx context.Context, t TB, file string, tolerance f
 		t.Fatalf("%s: %v", t.Name(), err)
 		return false
 	}
-	now, err := takeBaseline(ctx, sem, sources)
+	now, err := m.baseline(ctx, sem, sources)
 	if err != nil {
 		t.Fatalf("%s: %v", t.Name(), err)
 		return false
@@ -80,7 +80,8 @@ func (m *MinerTest) NotWorse(ctx context.Context, t TB, file string, tolerance f
 		}
 		return true
 	}
-	then, err := readMinerBaseline(file)
+	then := new(minerBaseline)
+	err = then.read(file)
 	if err == nil {
 		err = now.comparable(then)
 	}
@@ -122,7 +123,8 @@ func (m *MinerTest) update() (bool, error) {
 	return update, nil
 }
 
-func takeBaseline(ctx context.Context, sem *Sem, sources []Source) (*minerBaseline, error) {
+// baseline scores sources for now.
+func (*MinerTest) baseline(ctx context.Context, sem *Sem, sources []Source) (*minerBaseline, error) {
 	if err := checkSources(sources); err != nil {
 		return nil, err
 	}
@@ -188,20 +190,19 @@ func (b *minerBaseline) write(file string) error {
 	return nil
 }
 
-func readMinerBaseline(file string) (*minerBaseline, error) {
+func (b *minerBaseline) read(file string) error {
 	raw, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("eci: there is no baseline yet: %w", err)
+		return fmt.Errorf("eci: there is no baseline yet: %w", err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("eci: %w", err)
+		return fmt.Errorf("eci: %w", err)
 	}
-	b := new(minerBaseline)
 	if err := json.Unmarshal(raw, b); err != nil {
-		return nil, fmt.Errorf("eci: %s: %w: %w", file, ErrFormat, err)
+		return fmt.Errorf("eci: %s: %w: %w", file, ErrFormat, err)
 	}
 	if b.Version != minerBaselineVersion {
-		return nil, fmt.Errorf("eci: %s: %w: version %d, this package reads %d", file, ErrFormat, b.Version, minerBaselineVersion)
+		return fmt.Errorf("eci: %s: %w: version %d, this package reads %d", file, ErrFormat, b.Version, minerBaselineVersion)
 	}
-	return b, nil
+	return nil
 }

@@ -69,7 +69,7 @@ func (m *MinerTest) Outranks(ctx context.Context, t TB, better Source, others ..
 	}
 	var failures []string
 	for _, other := range others {
-		if said := doubt(ranking, better.Name, other.Name, confidence); said != "" {
+		if said := ranking.doubt(better.Name, other.Name, confidence); said != "" {
 			failures = append(failures, said)
 		}
 	}
@@ -82,8 +82,8 @@ func (m *MinerTest) Outranks(ctx context.Context, t TB, better Source, others ..
 }
 
 // doubt says why a source is not above another at the confidence, or "".
-func doubt(ranking *Ranking, better, worse string, confidence float64) string {
-	for _, p := range ranking.Pairs {
+func (r *Ranking) doubt(better, worse string, confidence float64) string {
+	for _, p := range r.Pairs {
 		difference, probability := p.Difference, p.Probability
 		switch {
 		case p.Better == worse && p.Worse == better:
@@ -91,8 +91,8 @@ func doubt(ranking *Ranking, better, worse string, confidence float64) string {
 		case p.Better != better || p.Worse != worse:
 			continue
 		}
-		b, _ := ranking.Find(better)
-		w, _ := ranking.Find(worse)
+		b, _ := r.Find(better)
+		w, _ := r.Find(worse)
 		if !b.figure().paired(w.figure()) {
 			return fmt.Sprintf("%s against %s: no interval, because fewer than two groups hold queries; mine for more queries", better, worse)
 		}
@@ -154,7 +154,7 @@ func (s Severity) selects(f Finding) bool { return f.Severity.rank() <= s.rank()
 // source's rows. Several rules may hold of one row; each is compared by itself.
 func (m *MinerTest) LintAtMost(ctx context.Context, t TB, linter *Linter, which LintSelector, share float64, sources ...Source) bool {
 	t.Helper()
-	if !checkShare(t, share) {
+	if !m.checkShare(t, share) {
 		return false
 	}
 	if linter == nil {
@@ -185,7 +185,7 @@ func (m *MinerTest) LintAtMost(ctx context.Context, t TB, linter *Linter, which 
 // have a [Suspect] score of at least threshold.
 func (m *MinerTest) SuspectsAtMost(ctx context.Context, t TB, threshold, share float64, source Source) bool {
 	t.Helper()
-	if !checkShare(t, share) {
+	if !m.checkShare(t, share) {
 		return false
 	}
 	sem, _, ok := m.prepare(ctx, t, []Source{source})
@@ -215,7 +215,7 @@ func (m *MinerTest) SuspectsAtMost(ctx context.Context, t TB, threshold, share f
 	return false
 }
 
-func checkShare(t TB, share float64) bool {
+func (*MinerTest) checkShare(t TB, share float64) bool {
 	t.Helper()
 	if share >= 0 && share <= 1 {
 		return true

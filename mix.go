@@ -131,7 +131,8 @@ type information struct {
 
 // invert factorizes and inverts I + a M. m is the upper triangle of M; its storage
 // becomes that of W.
-func invert(d int, epsilon2 float64, m []float64) (*information, error) {
+func (config MatrixConfig) invert(m []float64) (*information, error) {
+	d, epsilon2 := config.Dimension, config.Epsilon2
 	f := &information{d: d, scale: float64(d) / epsilon2, inverse: m}
 	addIdentity(m, d, f.scale)
 	var err error
@@ -217,7 +218,7 @@ func (f *information) jackknife(changes []float64, triples []int) combination {
 
 // meanScore returns S of the mean of n triples, given the upper triangle of their
 // sum, which it overwrites.
-func meanScore(config MatrixConfig, sum []float64, n int) (float64, error) {
+func (config MatrixConfig) meanScore(sum []float64, n int) (float64, error) {
 	d := config.Dimension
 	for k := range sum {
 		sum[k] /= float64(n)

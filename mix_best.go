@@ -51,11 +51,6 @@ type MixtureWeight struct {
 	High          float64 `json:"high"`
 }
 
-const (
-	mixtureIterations = 50
-	mixtureGap        = 1e-3 // nats; well below what matters
-)
-
 // String returns the shares of at least half a percent and the gain on one line.
 func (m *Mixture) String() string {
 	var shares []string
@@ -113,7 +108,11 @@ func (p *parts) optimum() (*optimum, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	end, iterations, err := stat.Ascend(start, curvature(start), mixtureGap, mixtureIterations, p.at)
+	const (
+		most = 50
+		gap  = 1e-3 // nats; well below what matters
+	)
+	end, iterations, err := stat.Ascend(start, p.curvature(start), gap, most, p.at)
 	return &optimum{p, end}, iterations, err
 }
 
@@ -123,7 +122,7 @@ func (p *parts) at(weights []float64) (stat.Point[*information], error) {
 	d := p.config.Dimension
 	sum := make([]float64, d*d)
 	p.mix(sum, weights)
-	f, err := invert(d, p.config.Epsilon2, sum)
+	f, err := p.config.invert(sum)
 	if err != nil {
 		return point, err
 	}
@@ -139,7 +138,7 @@ func (p *parts) at(weights []float64) (stat.Point[*information], error) {
 // curvature is a first guess of minus the Hessian, a^2/2 tr(W M_s W M_t), from
 // the gradients alone: as if all M_s had one range of the effective dimension,
 // and most of their curvature in common.
-func curvature(p stat.Point[*information]) []float64 {
+func (*parts) curvature(p stat.Point[*information]) []float64 {
 	k := len(p.Gradient)
 	var dimension float64
 	for s, g := range p.Gradient {
@@ -178,7 +177,7 @@ func (o *optimum) intervals(ok bool) []MixtureWeight {
 		}
 		w.StandardError = j.StandardError
 		low, high := j.Interval(w.Weight)
-		w.Low, w.High = clamp(low, 0, 1), clamp(high, 0, 1)
+		w.Low, w.High = max(0, min(1, low)), max(0, min(1, high))
 	}
 	return out
 }
@@ -281,16 +280,13 @@ func (o *optimum) hessian(active []int) (h, second []float64) {
 	return h, second
 }
 
-// mixtureTurns is the number of ways in which a mixture at the budget of one
-// source is drawn and averaged.
-const mixtureTurns = 8
-
 // inProportion scores a mixture with as many triples as one source has: group j is
 // taken from the source in whose share of [0, 1) the j-th point of a golden-ratio
 // sequence falls.
 func (p *parts) inProportion(weights []float64) (float64, error) {
-	values, errs := make([]float64, mixtureTurns), make([]error, mixtureTurns)
-	cores.All(mixtureTurns, func(lo, hi int) {
+	const ways = 8 // ways of drawing, which are averaged
+	values, errs := make([]float64, ways), make([]error, ways)
+	cores.All(ways, func(lo, hi int) {
 		d := p.config.Dimension
 		scratch, working := make([]float64, d*d), scratches.Get().(*scratch)
 		defer scratches.Put(working)
@@ -298,19 +294,19 @@ func (p *parts) inProportion(weights []float64) (float64, error) {
 			clear(scratch)
 			n := 0
 			for j := range p.config.Groups {
-				_, u := math.Modf((float64(j)+0.5)*math.Phi + float64(turn)/mixtureTurns)
+				_, u := math.Modf((float64(j)+0.5)*math.Phi + float64(turn)/ways)
 				g := &p.matrices[stat.Share(weights, u)].groups[j]
 				n += g.triples
 				gram.AddRows(scratch, g.upper(d, working), d, 0, d)
 			}
 			if n > 0 {
-				values[turn], errs[turn] = meanScore(p.config, scratch, n)
+				values[turn], errs[turn] = p.config.meanScore(scratch, n)
 			}
 		}
 	})
 	mean := 0.0
 	for _, value := range values {
-		mean += value / mixtureTurns
+		mean += value / ways
 	}
 	return mean, cmp.Or(errs...)
 }

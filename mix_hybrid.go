@@ -32,9 +32,6 @@ type Hybrid struct {
 	AtBudget float64 `json:"at_budget"`
 }
 
-// maxHybrids limits the work of one call.
-const maxHybrids = 1 << 14
-
 // Hybrids scores the hybrid of every subset of 2 to size sources from their
 // matrices alone. It reads no triple again. Hybrids are sorted by descending Score;
 // ties by the number of members, then by name. size 0 means all sources. Errors are
@@ -54,6 +51,7 @@ func (r *Ranking) Hybrids(size int) ([]Hybrid, error) {
 	if size < 2 {
 		return nil, fmt.Errorf("eci: hybrids: %w: size %d; a hybrid has at least two members", ErrSettings, size)
 	}
+	const maxHybrids = 1 << 14 // in one call
 	count, binomial := 0, n
 	for k := 2; k <= size; k++ {
 		binomial = binomial * (n - k + 1) / k
@@ -126,14 +124,14 @@ func (r *Ranking) parts() (*parts, error) {
 	p.means = make([][]float64, len(p.matrices))
 	cores.All(len(p.matrices), func(lo, hi int) {
 		for s := lo; s < hi; s++ {
-			p.means[s] = meanOf(p.matrices[s])
+			p.means[s] = p.matrices[s].mean()
 		}
 	})
 	return p, nil
 }
 
-// meanOf returns the upper triangle of M, d x d.
-func meanOf(m *Matrix) []float64 {
+// mean returns the upper triangle of M, d x d.
+func (m *Matrix) mean() []float64 {
 	d := m.config.Dimension
 	mean := make([]float64, d*d)
 	scale := 1 / float64(max(m.Triples(), 1))
@@ -174,7 +172,7 @@ func (p *parts) evaluate(members [][]int) ([]combination, error) {
 				weights[s] = 1 / float64(len(members[i]))
 			}
 			p.mix(scratch, weights)
-			f, err := invert(d, p.config.Epsilon2, scratch)
+			f, err := p.config.invert(scratch)
 			if err != nil {
 				errs[i] = err
 				continue
@@ -272,7 +270,7 @@ func (p *parts) turns(of *classes, members []int, scratch []float64) (mean float
 		if n == 0 {
 			continue
 		}
-		score, err := meanScore(p.config, scratch, n)
+		score, err := p.config.meanScore(scratch, n)
 		if err != nil {
 			return 0, err
 		}

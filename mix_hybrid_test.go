@@ -135,7 +135,7 @@ func TestLinearizedJackknife(t *testing.T) {
 			t.Fatal(err)
 		}
 		exact, _ := stat.GroupJackknife(all, without, m.GroupTriples())
-		f, err := invert(d, m.config.Epsilon2, meanOf(m))
+		f, err := m.config.invert(m.mean())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -75,6 +75,8 @@ func (s *Sem) leverage(ctx context.Context, matrix *Matrix, source Source, yield
 		if err := r.weigh(source, b); err != nil {
 			return err
 		}
+		// Solved for at once; fixed, so that the bits do not depend on the number of cores.
+		const leverageRows = 32
 		leverages := make([]float64, len(b.rows))
 		cores.All((len(b.rows)+leverageRows-1)/leverageRows, func(lo, hi int) {
 			for c := lo; c < hi; c++ {
@@ -104,7 +106,3 @@ func (s *Sem) leverage(ctx context.Context, matrix *Matrix, source Source, yield
 		return nil
 	})
 }
-
-// leverageRows is the number of triples solved for at once; fixed, so that the
-// bits do not depend on the number of cores.
-const leverageRows = 32

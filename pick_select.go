@@ -120,7 +120,7 @@ func (r *run) greedy(ctx context.Context, selection Selection, source Source, yi
 		count = c.allowed
 	}
 	if count > c.allowed || c.allowed == 0 {
-		return tooFew(source, count, c.allowed)
+		return source.tooFew(count, c.allowed)
 	}
 	scale := float32(r.rowScale(count))
 	for _, row := range c.Rows {
@@ -197,7 +197,7 @@ func (r *run) stream(ctx context.Context, selection Selection, source Source, yi
 		return source.wrap(nil, err)
 	}
 	if seen < selection.Count {
-		return tooFew(source, selection.Count, seen)
+		return source.tooFew(selection.Count, seen)
 	}
 	best := sieve.Best()
 	for i := range best {
@@ -228,6 +228,6 @@ func (row *batchRow) selected() Selected {
 	return Selected{Record: &rec, Weight: row.weight, Margin: row.evidence.Margin}
 }
 
-func tooFew(source Source, asked, have int) error {
-	return &RowError{Source: source.Name, Err: fmt.Errorf("%w: %d triples asked for, there are %d to choose from", ErrSettings, asked, have)}
+func (s Source) tooFew(asked, have int) error {
+	return &RowError{Source: s.Name, Err: fmt.Errorf("%w: %d triples asked for, there are %d to choose from", ErrSettings, asked, have)}
 }

@@ -7,7 +7,7 @@ import (
 	"math"
 
 	"example.com/eci/internal/cosine"
-	"example.com/eci/internal/dots"
+	"example.com/eci/internal/fault"
 	"example.com/eci/internal/lexicon"
 )
 
@@ -95,7 +95,7 @@ func (s *Sem) WithoutSuspects(ctx context.Context, source Source, threshold floa
 
 func (r *run) suspect(w *Weighted) *Suspect {
 	c := TargetConsistency{}.Weight(&w.Evidence)
-	out := &Suspect{Weighted: *w, Ranked: min(1, 2*(1-c)), Semantic: max(0, partialCosine(w))}
+	out := &Suspect{Weighted: *w, Ranked: min(1, 2*(1-c)), Semantic: max(0, cosine.Partial(w.Record.PositiveVector, w.Record.NegativeVector, w.PositiveSimilarity, w.NegativeSimilarity))}
 	scratch := lexicon.Borrow()
 	defer scratch.Return()
 	query := r.lexicon.features(w.Record.QueryText, scratch)
@@ -107,27 +107,6 @@ func (r *run) suspect(w *Weighted) *Suspect {
 	}
 	out.Score = math.Cbrt(out.Ranked * out.Semantic * out.Lexical)
 	return out
-}
-
-// partialCosine is the cosine of positive and negative in the tangent plane at
-// the query, in [-1, 1]: (p.n - s+ s-) / sqrt((1 - s+^2)(1 - s-^2)). When either
-// lies on the line of the query nothing is left of it, and the value is 0.
-func partialCosine(w *Weighted) float64 {
-	p, n := w.Record.PositiveVector, w.Record.NegativeVector
-	ip, err := cosine.InverseNorm(p)
-	if err != nil {
-		return 0
-	}
-	in, err := cosine.InverseNorm(n)
-	if err != nil {
-		return 0
-	}
-	a, b := w.PositiveSimilarity, w.NegativeSimilarity
-	left := (1 - float64(a*a)) * (1 - float64(b*b))
-	if !(left > 1e-12) { // below the rounding of float32 vectors
-		return 0
-	}
-	return clamp((dots.Inner(p, n)*ip*in-float64(a*b))/math.Sqrt(left), -1, 1)
 }
 
 // Filter says which triples of a source to keep. A triple must pass every criterion
@@ -229,7 +208,7 @@ func (s *Sem) Relabel(ctx context.Context, source Source, threshold float64) (*R
 	}}
 	var failed error
 	out.turn(source, found, func(_ Triple, err error) bool {
-		if skip, _ := skipReason(err); err != nil && skip&s.Skip == 0 {
+		if skip, _ := fault.Reason(err); err != nil && Skip(skip)&s.Skip == 0 {
 			failed = source.wrap(nil, err)
 		}
 		return failed == nil

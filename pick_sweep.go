@@ -142,7 +142,7 @@ func (b *sweepBin) add(s *Sem, w *Weighted, scratch []float64) ([]float64, error
 		}
 	}
 	scratch = slices.Grow(scratch[:0], len(q))[:len(q)]
-	residual(scratch, q, p, n, inverse[0], inverse[1], inverse[2], w.Margin, 1)
+	cosine.Tangent(scratch, q, p, n, inverse[0], inverse[1], inverse[2], w.Margin, 1)
 	b.triples++
 	b.weight += w.Weight
 	b.squares += float64(w.Weight * w.Weight)

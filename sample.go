@@ -9,6 +9,7 @@ import (
 	"example.com/eci/internal/fault"
 	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/least"
+	"example.com/eci/internal/quote"
 	"example.com/eci/internal/sorted"
 )
 
@@ -40,7 +41,7 @@ func (s *sample) all() bool { return s.budget >= s.available }
 
 // reading begins a pass over a source.
 func (r *run) reading() *reading {
-	pass := newReading(r.Skip)
+	pass := r.Skip.reading()
 	pass.vectors = r.Checkpoint != ""
 	if r.Skip&(SkipMissingVector|SkipBadVector) != 0 {
 		pass.usable = r.vectors.check
@@ -73,7 +74,7 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 		counted.Add(text)
 		if counted.counts.Bytes() > r.MemoryBytes {
 			return fmt.Errorf("%w: the lexicon has %d distinct tokens, which take %s, Sem.MemoryBytes allows %s; give a Sem.Lexicon counted over fewer documents, another Tokenizer, or raise it",
-				ErrMemory, counted.counts.Tokens(), gigabytes(counted.counts.Bytes()), gigabytes(r.MemoryBytes))
+				ErrMemory, counted.counts.Tokens(), quote.Bytes(counted.counts.Bytes()), quote.Bytes(r.MemoryBytes))
 		}
 		return nil
 	}
@@ -184,10 +185,6 @@ func (r *run) admission(s *sample) func(rec *Record) bool {
 		}
 		return h < s.limit
 	}
-}
-
-func unstable(source Source, first, second int) error {
-	return &RowError{Source: source.Name, Err: fmt.Errorf("%w: %d triples at first, then %v; Triples must start anew each time it is ranged over", ErrUnstableSource, first, second)}
 }
 
 func skippedNote(skipped map[string]int) string {

@@ -394,7 +394,7 @@ func (a *accumulator) information(ctx context.Context, s *Score, without *[]floa
 	d := float64(m.config.Dimension)
 	s.Bound = d / 2 * math.Log1p(s.Trace/m.config.Epsilon2)
 	if s.Bound > 0 {
-		s.Diversity = clamp(s.Value/s.Bound, 0, 1)
+		s.Diversity = max(0, min(1, s.Value/s.Bound))
 	}
 	return nil
 }
@@ -455,7 +455,7 @@ func (b *Baseline) Score(ctx context.Context, source Source) (*Score, error) {
 	if err := b.check(); err != nil {
 		return nil, err
 	}
-	return scoreAlone(ctx, &b.Sem, &b.Measure, source)
+	return b.Sem.scoreAlone(ctx, &b.Measure, source)
 }
 
 // Prepare surveys, equalizes budgets and calibrates as [Sem.Prepare] does.
@@ -463,7 +463,7 @@ func (b *Baseline) Prepare(ctx context.Context, sources ...Source) (Scorer, erro
 	if err := b.check(); err != nil {
 		return nil, err
 	}
-	return prepare(ctx, &b.Sem, &b.Measure, sources)
+	return b.Sem.prepare(ctx, &b.Measure, sources)
 }
 
 func (b *Baseline) check() error {

@@ -44,7 +44,7 @@ func TestGoroutinesMayShare(t *testing.T) {
 	frozen := &Sem{Calibration: &calibration}
 	cache := openCache(t, t.TempDir(), &hashEncoder{components: 5}, "x")
 	made := fstest.MapFS{"x": {Data: []byte(`{"id":"a","vector":[1,2]}` + "\n" + `{"id":"b","vector":[3,4]}`)}}
-	table, err := tableOf(vecfile.ReadLines("made up", "x", &textfile.Opener{FS: made}))
+	table, err := new(VectorTable).of(vecfile.ReadLines("made up", "x", &textfile.Opener{FS: made}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -156,7 +156,7 @@ func Agree(ranking *Ranking, outcomes []Outcome, options AgreeOptions) (*Agreeme
 		return nil, fmt.Errorf("eci: agreement: %w: %d resamples are not in 1..%d", ErrSettings, options.Resamples, maxResamples)
 	}
 	outcomes = slices.Clone(outcomes)
-	if err := checkOutcomes(ranking, outcomes); err != nil {
+	if err := ranking.checkOutcomes(outcomes); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(outcomes, func(a, b Outcome) int {
@@ -170,8 +170,8 @@ func Agree(ranking *Ranking, outcomes []Outcome, options AgreeOptions) (*Agreeme
 		scores[i], measured[i] = ranked.Score, o.Value
 		a.Sources = append(a.Sources, o.Source)
 	}
-	names, values := measureValues(ranking.Scorer, scores)
-	pairs, err := significantPairs(outcomes, options.DifferenceError)
+	names, values := ranking.measureValues(scores)
+	pairs, err := options.significantPairs(outcomes)
 	if err != nil {
 		return nil, err
 	}
@@ -183,11 +183,11 @@ func Agree(ranking *Ranking, outcomes []Outcome, options AgreeOptions) (*Agreeme
 		}
 	}
 	a.note(ranking, measured, names, values, pairs)
-	a.Measures = concordances(names, values, measured, pairs, options)
+	a.Measures = options.concordances(names, values, measured, pairs)
 	return a, nil
 }
 
-func checkOutcomes(ranking *Ranking, outcomes []Outcome) error {
+func (r *Ranking) checkOutcomes(outcomes []Outcome) error {
 	// leastCommon is the fewest sources that an order can be compared on: with two
 	// there is one pair and every figure is 0 or 1.
 	const leastCommon = 3
@@ -206,12 +206,12 @@ func checkOutcomes(ranking *Ranking, outcomes []Outcome) error {
 			return fail("the standard error of %q is %v; it must be finite and at least 0", o.Source, o.StandardError)
 		}
 		seen[o.Source] = true
-		if _, ok := ranking.Find(o.Source); !ok {
+		if _, ok := r.Find(o.Source); !ok {
 			unknown.Unknown = append(unknown.Unknown, o.Source)
 		}
 	}
 	if len(unknown.Unknown) > 0 {
-		for _, s := range ranking.Ranked {
+		for _, s := range r.Ranked {
 			unknown.Have = append(unknown.Have, s.Source)
 		}
 		slices.Sort(unknown.Unknown)
@@ -219,14 +219,15 @@ func checkOutcomes(ranking *Ranking, outcomes []Outcome) error {
 		return unknown
 	}
 	if len(outcomes) < leastCommon {
-		return fail("%d of the %d ranked sources have one; an order needs at least %d", len(outcomes), len(ranking.Ranked), leastCommon)
+		return fail("%d of the %d ranked sources have one; an order needs at least %d", len(outcomes), len(r.Ranked), leastCommon)
 	}
 	return nil
 }
 
 // measureValues returns what the sources are ranked by, S where that is the forecast,
 // and those baselines that every source has, by measure and then by source.
-func measureValues(scorer string, scores []*Score) (names []string, values [][]float64) {
+func (r *Ranking) measureValues(scores []*Score) (names []string, values [][]float64) {
+	scorer := r.Scorer
 	own := make([]float64, len(scores))
 	shared := make(map[string]int)
 	for i, s := range scores {
@@ -267,7 +268,7 @@ func measureValues(scorer string, scores []*Score) (names []string, values [][]f
 
 // significantPairs marks the pairs i < j whose outcomes differ at the 5% level;
 // outcomes are in descending order, so i is the better one.
-func significantPairs(outcomes []Outcome, differenceError func(a, b string) float64) ([][]bool, error) {
+func (o *AgreeOptions) significantPairs(outcomes []Outcome) ([][]bool, error) {
 	const twoSided5 = 1.959963984540054 // normal quantile at 0.975
 	pairs := make([][]bool, len(outcomes))
 	for i, a := range outcomes {
@@ -275,8 +276,8 @@ func significantPairs(outcomes []Outcome, differenceError func(a, b string) floa
 		for j := i + 1; j < len(outcomes); j++ {
 			b := outcomes[j]
 			standardError := math.Hypot(a.StandardError, b.StandardError)
-			if differenceError != nil {
-				standardError = differenceError(a.Source, b.Source)
+			if o.DifferenceError != nil {
+				standardError = o.DifferenceError(a.Source, b.Source)
 			}
 			if !(standardError >= 0) {
 				return nil, fmt.Errorf("eci: agreement: %w: DifferenceError(%q, %q) is %v", ErrSettings, a.Source, b.Source, standardError)
@@ -288,7 +289,7 @@ func significantPairs(outcomes []Outcome, differenceError func(a, b string) floa
 }
 
 // concordances takes every figure over all sources and over the resamples.
-func concordances(names []string, values [][]float64, measured []float64, pairs [][]bool, options AgreeOptions) []Concordance {
+func (o *AgreeOptions) concordances(names []string, values [][]float64, measured []float64, pairs [][]bool) []Concordance {
 	n := len(measured)
 	all := make([]int, n)
 	for i := range all {
@@ -304,9 +305,9 @@ func concordances(names []string, values [][]float64, measured []float64, pairs 
 		c.Accuracy.Value, _ = stat.PairAccuracy(values[k], pairs, all)
 		c.Lead.Value = list[0].Tau.Value - c.Tau.Value
 	}
-	random := rand.New(rand.NewPCG(options.Seed, 0x9e3779b97f4a7c15))
+	random := rand.New(rand.NewPCG(o.Seed, 0x9e3779b97f4a7c15))
 	draw, x, y := make([]int, n), make([]float64, n), make([]float64, n)
-	for range options.Resamples {
+	for range o.Resamples {
 		for i := range draw {
 			draw[i] = random.IntN(n)
 			y[i] = measured[draw[i]]

@@ -76,7 +76,8 @@ func readOutcome(m jsonobject.Member) ([]Outcome, error) {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if len(inner) == 0 || !inner[0].IsObject() {
-		o, err := plainOutcome(inner)
+		o := Outcome{}
+		err := o.read(inner)
 		return []Outcome{o}, err
 	}
 	var list []Outcome
@@ -85,28 +86,28 @@ func readOutcome(m jsonobject.Member) ([]Outcome, error) {
 		if err != nil {
 			return nil, fmt.Errorf("setting %q: %w: %w", s.Name, ErrMalformed, err)
 		}
-		o, err := plainOutcome(fields)
-		if err != nil {
+		o := Outcome{Source: s.Name}
+		if err := o.read(fields); err != nil {
 			return nil, fmt.Errorf("setting %q: %w", s.Name, err)
 		}
-		o.Source = s.Name
 		list = append(list, o)
 	}
 	return list, nil
 }
 
-func plainOutcome(fields []jsonobject.Member) (o Outcome, err error) {
+// read takes value and standard error from the fields of an object.
+func (o *Outcome) read(fields []jsonobject.Member) error {
 	value, ok, err := jsonobject.Number(fields, "value", "mean")
 	if err != nil {
-		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if !ok {
-		return o, fmt.Errorf("%w: want value or mean", ErrMissingField)
+		return fmt.Errorf("%w: want value or mean", ErrMissingField)
 	}
 	o.Value = value
 	o.StandardError, _, err = jsonobject.Number(fields, "standard_error", "se")
 	if err != nil {
-		return o, fmt.Errorf("%w: %w", ErrMalformed, err)
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	return o, nil
+	return nil
 }

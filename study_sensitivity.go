@@ -1,6 +1,7 @@
 package eci
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -95,20 +96,20 @@ func (s *Study) Run(ctx context.Context, sources ...Source) (*Sensitivity, error
 	}
 	base := s.Sem
 	base.NoChecks, base.Checkpoint = true, ""
-	first, err := newRun(&base, nil)
+	first, err := base.newRun(nil)
 	if err != nil {
 		return nil, err
 	}
 	shared := first.vectors
 	rank := func(sem Sem) (*Ranking, error) {
-		r, err := newRun(&sem, nil)
+		r, err := sem.newRun(nil)
 		if err != nil {
 			return nil, err
 		}
 		if shared != nil {
 			r.vectors = shared
 		}
-		if err := r.prepare(ctx, sources); err != nil {
+		if err := r.ready(ctx, sources); err != nil {
 			return nil, err
 		}
 		return rankPrepared(ctx, r, sources)
@@ -152,9 +153,9 @@ func (s *Study) variations(base Sem, ranking *Ranking) []variation {
 			times := "x" + fmt.Sprint(f)
 			switch c := c.(type) {
 			case TargetConsistency:
-				add("consistency temperature", times, func(s *Sem) { s.Components[i] = TargetConsistency{f * orOne(c.Temperature)} })
+				add("consistency temperature", times, func(s *Sem) { s.Components[i] = TargetConsistency{f * cmp.Or(c.Temperature, 1)} })
 			case SemanticLocality:
-				add("locality temperature", times, func(s *Sem) { s.Components[i] = SemanticLocality{f * orOne(c.Temperature)} })
+				add("locality temperature", times, func(s *Sem) { s.Components[i] = SemanticLocality{f * cmp.Or(c.Temperature, 1)} })
 			}
 		}
 	}

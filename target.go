@@ -175,7 +175,7 @@ func (a *aim) offer(r *run, queries []Document, documents map[string]Document) e
 		if textcheck.Blank(q.Text) {
 			a.ids[q.ID] = true
 		} else {
-			a.queries[folded(q.Text)] = true
+			a.queries[hash64.FingerprintOf(textcheck.Normalize(q.Text))] = true
 		}
 		if err := a.vector(queryRole, &q.Vector, q.ID, q.Text); err != nil {
 			return err
@@ -229,7 +229,7 @@ func (a *aim) vector(r role, into *[]float32, id, text string) (err error) {
 
 // meets reports whether a triple's query is one of the target's.
 func (a *aim) meets(rec *Record) bool {
-	return a.queries[folded(rec.QueryText)] || a.ids[rec.QueryID]
+	return a.queries[hash64.FingerprintOf(textcheck.Normalize(rec.QueryText))] || a.ids[rec.QueryID]
 }
 
 // group is the fold group of a query, the same on both sides: of its text, since
@@ -238,7 +238,7 @@ func (a *aim) group(id, text string) int {
 	if textcheck.Blank(text) || a.ids[id] {
 		return int(hash64.FNV1a(hash64.Offset, id) % foldGroups)
 	}
-	return int(folded(text).Word() % foldGroups)
+	return int(hash64.FingerprintOf(textcheck.Normalize(text)).Word() % foldGroups)
 }
 
 // disjoint reports whether none of the source's triples has a query of the target.
@@ -290,9 +290,4 @@ func (a *aim) overlaps(ranked []Ranked) (notes []string) {
 		return s.Forecast.InPool
 	}, "%s: %d of the triples walked on have a document of the pool of %s")
 	return notes
-}
-
-// folded is the fingerprint of a text without regard to case and white space.
-func folded(text string) fingerprint {
-	return hash64.FingerprintOf(strings.Join(strings.Fields(strings.ToLower(text)), " "))
 }

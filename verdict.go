@@ -36,9 +36,10 @@ type Verdict struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// verdict judges a ranking by its forecasts. unit is the metric, such as
+// judge gives the verdict by the forecasts of the sources. unit is the metric, such as
 // "nDCG@10"; doubts are reasons for which its forecasts cannot be relied upon.
-func verdict(ranked []Ranked, unit string, doubts []string) *Verdict {
+func (r *Ranking) judge(unit string, doubts []string) *Verdict {
+	ranked := r.Ranked
 	if len(ranked) == 0 || ranked[0].Forecast == nil {
 		return nil
 	}
@@ -55,13 +56,13 @@ func verdict(ranked []Ranked, unit string, doubts []string) *Verdict {
 	v.warnOfOvertraining(ranked)
 	best := ranked[0]
 	f := best.Forecast
-	switch chosen, equals := advised(ranked); {
+	switch chosen, equals := r.advised(); {
 	case len(doubts) > 0:
 		v.Action = ActionUnknown
 		v.Sentence = fmt.Sprintf("No verdict: %s.", strings.Join(doubts, "; "))
 	case f.Harms:
 		v.Action = ActionNone
-		v.Sentence = fmt.Sprintf("Train on none of these: even the best, %s, would cost %s %s.", best.Source, plain(-f.Gain), unit)
+		v.Sentence = fmt.Sprintf("Train on none of these: even the best, %s, would cost %.3f %s.", best.Source, -f.Gain, unit)
 	case !(f.Low > 0):
 		v.Action = ActionNone
 		v.Sentence = fmt.Sprintf("None of these is shown to help: the best, %s, would change %s by %s.", best.Source, unit, f.interval())
@@ -71,12 +72,12 @@ func verdict(ranked []Ranked, unit string, doubts []string) *Verdict {
 	case chosen == nil:
 		v.Action = ActionRandom
 		name, control := f.control()
-		v.Sentence = fmt.Sprintf("Negatives taken blindly do as well: %s would add %s %s, which is %s over %s. Take random documents: they cost nothing.",
-			best.Source, plain(f.Gain), unit, control, controlNames[name])
+		v.Sentence = fmt.Sprintf("Negatives taken blindly do as well: %s would add %.3f %s, which is %s over %s. Take random documents: they cost nothing.",
+			best.Source, f.Gain, unit, control, controlNames[name])
 	default:
 		v.Action = ActionTrain
 		v.Sources = append([]string{chosen.Source}, equals...)
-		v.Sentence = recommend(chosen, equals, unit)
+		v.Sentence = chosen.recommend(equals, unit)
 		if chosen.Source != best.Source {
 			v.Sentence += fmt.Sprintf(" %s promises more (%s), %s.", best.Source, f.interval(), best.why())
 		}
@@ -89,9 +90,9 @@ var controlNames = map[string]string{"random": "random documents", "shuffled": "
 // advised are the source with the highest gain among those that are shown to
 // help, to beat negatives taken blindly and to have no artifact, and the others
 // among them that it is not shown to be better than.
-func advised(ranked []Ranked) (chosen *Ranked, equals []string) {
-	for i := range ranked {
-		s := &ranked[i]
+func (r *Ranking) advised() (chosen *Ranked, equals []string) {
+	for i := range r.Ranked {
+		s := &r.Ranked[i]
 		if !(s.Forecast.Low > 0) || s.flagged() || !s.beatsRandom() {
 			continue
 		}
@@ -124,17 +125,17 @@ func (s *Ranked) why() string {
 }
 
 // recommend is the sentence for a source and those as good.
-func recommend(chosen *Ranked, equals []string, unit string) string {
-	f := chosen.Forecast
+func (s *Ranked) recommend(equals []string, unit string) string {
+	f := s.Forecast
 	over := ""
 	if name, d := f.control(); d != nil {
-		over = fmt.Sprintf(", %s more than %s", plain(d.Value), controlNames[name])
+		over = fmt.Sprintf(", %.3f more than %s", d.Value, controlNames[name])
 	}
 	if len(equals) == 0 {
-		return fmt.Sprintf("Train on %s: %s %s%s.", chosen.Source, f.interval(), unit, over)
+		return fmt.Sprintf("Train on %s: %s %s%s.", s.Source, f.interval(), unit, over)
 	}
 	return fmt.Sprintf("Train on %s: %s %s%s. No difference is shown to %s: take the one that costs least.",
-		chosen.Source, f.interval(), unit, over, strings.Join(equals, ", "))
+		s.Source, f.interval(), unit, over, strings.Join(equals, ", "))
 }
 
 // warnOfOvertraining names the sources whose curve falls, on one line.
@@ -170,6 +171,3 @@ func (f *Forecast) curve() string {
 	}
 	return strings.Join(parts, " ")
 }
-
-// plain is a figure of the metric without a sign where it is positive.
-func plain(x float64) string { return fmt.Sprintf("%.3f", x) }

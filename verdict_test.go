@@ -34,7 +34,9 @@ func TestVerdictOnPaper(t *testing.T) {
 				gains[x][k] += curve[k] - shift[k]
 			}
 		}
-		return newForecast(gains, nil, 512)
+		f := &Forecast{Triples: 512}
+		f.take(gains, nil)
+		return f
 	}
 	flat := func(gain float64) *Forecast { return forecast(gain, gain, gain) }
 	source := func(name string, f *Forecast, overRandom, auc float64) Ranked {
@@ -78,7 +80,7 @@ func TestVerdictOnPaper(t *testing.T) {
 		{"too few queries", []Ranked{source("dense", flat(.052), .02, .6)}, []string{"20 labeled queries are too few"},
 			ActionUnknown, nil, []string{"No verdict: 20 labeled queries"}},
 	} {
-		v := verdict(test.ranked, "nDCG@10", test.doubts)
+		v := (&Ranking{Ranked: test.ranked}).judge("nDCG@10", test.doubts)
 		if v.Action != test.action || !slices.Equal(v.Sources, test.sources) {
 			t.Errorf("%s: %+v", test.reason, v)
 		}
@@ -89,7 +91,7 @@ func TestVerdictOnPaper(t *testing.T) {
 			}
 		}
 	}
-	if verdict(nil, "nDCG@10", nil) != nil || verdict([]Ranked{{Score: &Score{}}}, "nDCG@10", nil) != nil {
+	if new(Ranking).judge("nDCG@10", nil) != nil || (&Ranking{Ranked: []Ranked{{Score: &Score{}}}}).judge("nDCG@10", nil) != nil {
 		t.Error("a verdict without forecasts")
 	}
 }

@@ -51,3 +51,11 @@ func Names(names []string) string {
 	}
 	return b.String()
 }
+
+// Bytes prints a number of bytes, of less than one in MiB.
+func Bytes(n int64) string {
+	if n < 1<<30 {
+		return fmt.Sprintf("%.3g MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.3g GiB", float64(n)/(1<<30))
+}
