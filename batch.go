@@ -443,7 +443,7 @@ func (row *batchRow) weighted() Weighted {
 }
 
 // loss is the InfoNCE loss of a triple, ln(1 + exp(-m/T)), in nats, and the norm
-// of its gradient with respect to the query, stat.Sigmoid(-m/T) |r| / T.
+// of its gradient with respect to the query, sigmoid(-m/T) |r| / T.
 func loss(margin, temperature, residualNorm float64) (value, gradient float64) {
 	x := -margin / temperature
 	return stat.Softplus(x), stat.Sigmoid(x) * residualNorm / temperature

@@ -3,6 +3,7 @@ package eci
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"example.com/eci/internal/fault"
 	"example.com/eci/internal/quote"
@@ -87,3 +88,13 @@ func (e *TextError) Error() string {
 
 // Unwrap returns ErrEmbedder and the cause.
 func (e *TextError) Unwrap() []error { return []error{ErrEmbedder, e.Err} }
+
+// bareError is an error without "eci: embedder failed: ", for a sentence that
+// says so already.
+type bareError struct{ error }
+
+func (e bareError) Error() string {
+	return strings.TrimPrefix(strings.TrimPrefix(e.error.Error(), "eci: "), ErrEmbedder.Error()+": ")
+}
+
+func (e bareError) Unwrap() error { return e.error }

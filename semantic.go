@@ -41,7 +41,7 @@ type Component interface {
 	Weight(e *Evidence) float64
 }
 
-// TargetConsistency is c = stat.Sigmoid(m / (T sigma_m)), in (0, 1): the target
+// TargetConsistency is c = sigmoid(m / (T sigma_m)), in (0, 1): the target
 // encoder agrees that the positive beats the negative. It guards against false
 // negatives. m is the margin and sigma_m the calibrated spread of margins.
 // It is a value, which goroutines may share.
@@ -69,7 +69,7 @@ func (c TargetConsistency) Weight(e *Evidence) float64 {
 	return stat.Sigmoid(e.Margin / (cmp.Or(c.Temperature, 1) * e.Calibration.MarginScale))
 }
 
-// SemanticLocality is g = stat.Sigmoid((s- - mu) / (T sigma)), in (0, 1): the negative
+// SemanticLocality is g = sigmoid((s- - mu) / (T sigma)), in (0, 1): the negative
 // is near the query, by the calibrated mean mu and spread sigma of negative
 // similarities.
 // It is a value, which goroutines may share.
