@@ -56,58 +56,20 @@ func (r *run) reading() *reading {
 // survey reads the texts of every source once: it counts triples, sets budgets
 // and counts document frequencies, unless a lexicon is at hand.
 func (r *run) survey(ctx context.Context, sources []Source) error {
-	counted := r.lexicon // of the calibration
-	if counted == nil {
-		counted = r.Lexicon
+	known := r.lexicon // of the calibration
+	if known == nil {
+		known = r.Lexicon
 	}
-	fresh := counted == nil
-	if fresh {
-		counted = NewLexicon(r.Tokenizer)
-	}
-	r.lexicon = counted
-	seen := make(map[fingerprint]struct{})
-	count := func(text string, f fingerprint) error {
-		if _, ok := seen[f]; ok || !fresh {
-			return nil
-		}
-		seen[f] = struct{}{}
-		counted.Add(text)
-		if counted.counts.Bytes() > r.MemoryBytes {
-			return fmt.Errorf("%w: the lexicon has %d distinct tokens, which take %s, Sem.MemoryBytes allows %s; give a Sem.Lexicon counted over fewer documents, another Tokenizer, or raise it",
-				ErrMemory, counted.counts.Tokens(), quote.Bytes(counted.counts.Bytes()), quote.Bytes(r.MemoryBytes))
-		}
-		return nil
+	count := func(string, fingerprint) error { return nil }
+	if r.lexicon = known; known == nil {
+		r.lexicon = NewLexicon(r.Tokenizer)
+		count = r.counting()
 	}
 	smallest := math.MaxInt
 	for _, source := range sources {
 		s := &sample{histogram: make([]uint32, 1<<histogramBits), survey: r.reading(), probe: least.New[Record](probeTriples)}
 		r.samples[source.Name] = s
-		err := source.each(ctx, s.survey, nil, func(rec *Record) error {
-			q, p := hash64.FingerprintOf(rec.QueryText), hash64.FingerprintOf(rec.PositiveText)
-			if err := count(rec.PositiveText, p); err != nil {
-				return err
-			}
-			h := hash64.Triple(r.Seed, q, p, hash64.FingerprintOf(rec.NegativeText))
-			if r.aim == nil {
-				r.labels.offer(source.Name, rec, q, p)
-			} else if r.aim.meets(rec) {
-				r.aim.shared[source.Name]++
-			}
-			if r.Checkpoint != "" {
-				s.probe.Offer(h, func() Record { return *rec })
-			}
-			s.histogram[h>>(64-histogramBits)]++
-			for _, id := range [...]string{rec.QueryID, rec.PositiveID, rec.NegativeID} {
-				h = hash64.Mix(hash64.FNV1a(h, id))
-			}
-			s.digest = hash64.Mix(s.digest ^ h)
-			s.available++
-			if s.available%8192 == 0 {
-				r.progress("survey", source, s.available)
-			}
-			return nil
-		})
-		if err != nil {
+		if err := r.surveyOne(ctx, source, s, count); err != nil {
 			return err
 		}
 		if s.available == 0 {
@@ -138,6 +100,52 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 		}
 	}
 	return r.openCheckpoint(ctx, sources)
+}
+
+// counting returns a function that adds every distinct text to the run's lexicon.
+func (r *run) counting() func(text string, f fingerprint) error {
+	seen := make(map[fingerprint]struct{})
+	return func(text string, f fingerprint) error {
+		if _, ok := seen[f]; ok {
+			return nil
+		}
+		seen[f] = struct{}{}
+		r.lexicon.Add(text)
+		if r.lexicon.counts.Bytes() > r.MemoryBytes {
+			return fmt.Errorf("%w: the lexicon has %d distinct tokens, which take %s, Sem.MemoryBytes allows %s; give a Sem.Lexicon counted over fewer documents, another Tokenizer, or raise it",
+				ErrMemory, r.lexicon.counts.Tokens(), quote.Bytes(r.lexicon.counts.Bytes()), quote.Bytes(r.MemoryBytes))
+		}
+		return nil
+	}
+}
+
+// surveyOne reads the texts of one source.
+func (r *run) surveyOne(ctx context.Context, source Source, s *sample, count func(text string, f fingerprint) error) error {
+	return source.each(ctx, s.survey, nil, func(rec *Record) error {
+		q, p := hash64.FingerprintOf(rec.QueryText), hash64.FingerprintOf(rec.PositiveText)
+		if err := count(rec.PositiveText, p); err != nil {
+			return err
+		}
+		h := hash64.Triple(r.Seed, q, p, hash64.FingerprintOf(rec.NegativeText))
+		if r.aim == nil {
+			r.labels.offer(source.Name, rec, q, p)
+		} else if r.aim.meets(rec) {
+			r.aim.shared[source.Name]++
+		}
+		if r.Checkpoint != "" {
+			s.probe.Offer(h, func() Record { return *rec })
+		}
+		s.histogram[h>>(64-histogramBits)]++
+		for _, id := range [...]string{rec.QueryID, rec.PositiveID, rec.NegativeID} {
+			h = hash64.Mix(hash64.FNV1a(h, id))
+		}
+		s.digest = hash64.Mix(s.digest ^ h)
+		s.available++
+		if s.available%8192 == 0 {
+			r.progress("survey", source, s.available)
+		}
+		return nil
+	})
 }
 
 // refine reads a source a second time for the hashes in the one bin of the
