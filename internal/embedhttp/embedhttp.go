@@ -3,6 +3,8 @@
 // limits, waits and repetitions, and who is sent a key.
 package embedhttp
 
+//lint:file-ignore ST1005 messages begin with the name of a field of the root's Server
+
 import (
 	"cmp"
 	"context"
