@@ -10,6 +10,8 @@ import (
 	"example.com/eci/internal/discriminant"
 	"example.com/eci/internal/dots"
 	"example.com/eci/internal/gram"
+	"example.com/eci/internal/hash64"
+	"example.com/eci/internal/quote"
 	"example.com/eci/internal/stat"
 )
 
@@ -65,7 +67,7 @@ func (r *run) artifact(rows []*checked) (*Artifact, error) {
 	}
 	folds := make([][]*checked, artifactFolds)
 	for _, c := range rows {
-		f := mix64(c.query) % artifactFolds
+		f := hash64.Mix(c.query) % artifactFolds
 		folds[f] = append(folds[f], c)
 	}
 	held := r.heldOut
@@ -102,7 +104,7 @@ func (r *run) artifact(rows []*checked) (*Artifact, error) {
 	if pairs == 0 {
 		return &Artifact{}, nil
 	}
-	a.AUC = clamp(a.AUC/pairs, 0, 1)
+	a.AUC = max(0, min(1, a.AUC/pairs))
 	slices.SortFunc(easiest, func(x, y told) int {
 		return cmp.Or(cmp.Compare(y.margin, x.margin), cmp.Compare(x.c.index, y.c.index))
 	})
@@ -110,7 +112,7 @@ func (r *run) artifact(rows []*checked) (*Artifact, error) {
 		rec := &e.c.row.rec
 		a.Rows = append(a.Rows, ArtifactRow{
 			File: rec.File, Row: rec.Row, QueryID: rec.QueryID, NegativeID: rec.NegativeID,
-			Negative: excerpt(rec.NegativeText), Margin: e.margin,
+			Negative: quote.Excerpt(rec.NegativeText), Margin: e.margin,
 		})
 	}
 	return a, nil
@@ -180,7 +182,7 @@ func (r *run) heldOutDual(rows []*checked, folds [][]*checked) (values [][2][]fl
 			c.unit(passages[(class*n+i)*d:][:d], 1+class)
 		}
 	}
-	products, stride := gram.Dual(passages, 2*n, d, parallel)
+	products, stride := gram.Dual(passages, 2*n, d, cores.All)
 	pairs := discriminant.Pairs{N: n, Products: products, Stride: stride}
 	values, spreads = make([][2][]float64, artifactFolds), make([]float64, artifactFolds)
 	cores.Split(r.cores, artifactFolds, func(lo, hi int) {

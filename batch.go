@@ -6,8 +6,12 @@ import (
 	"math"
 
 	"example.com/eci/internal/cores"
+	"example.com/eci/internal/cosine"
 	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/dots"
+	"example.com/eci/internal/hash64"
+	"example.com/eci/internal/lexicon"
+	"example.com/eci/internal/stat"
 )
 
 // batch is a run of consecutive triples with what is needed to weigh them. Its
@@ -26,9 +30,9 @@ type batch struct {
 type batchRow struct {
 	rec         Record
 	group       int
-	vectors     [3]*vector   // query, positive, negative
-	inverse     [3]float64   // 1/norm of each
-	features    [3]*features // the same
+	vectors     [3]*vector           // query, positive, negative
+	inverse     [3]float64           // 1/norm of each
+	features    [3]*lexicon.Features // the same
 	evidence    Evidence
 	factors     []float64
 	weight      float64
@@ -80,7 +84,7 @@ func (p *pendingTexts) reset() {
 type wordsOfBatch struct {
 	index    map[string]int
 	texts    []string
-	features []*features
+	features []*lexicon.Features
 }
 
 // triplesPerBatch bounds the memory of a batch; it does not change the result.
@@ -294,7 +298,7 @@ func (b *batch) accept(source *vectorSource, data []float32) (*vector, error) {
 // similarities fills inverse norms, cosines and margin of every row, or the error
 // of a vector that has no direction, in one pass over the three vectors.
 func (b *batch) similarities() {
-	parallel(len(b.rows), func(lo, hi int) {
+	cores.All(len(b.rows), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			row := &b.rows[i]
 			q, p, n := row.vectors[0].data, row.vectors[1].data, row.vectors[2].data
@@ -335,13 +339,13 @@ func (r *run) weigh(source Source, b *batch) error {
 // weighRows takes the factors of rows with similarities and features. It returns
 // the first error of a row.
 func (r *run) weighRows(b *batch) error {
-	parallel(len(b.rows), func(lo, hi int) {
+	cores.All(len(b.rows), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			row := &b.rows[i]
 			e := &row.evidence
 			e.Calibration = r.calibration
 			q, p, n := row.features[0], row.features[1], row.features[2]
-			e.Coverage, e.Overlap = coverage(q, n), overlap(p, n)
+			e.Coverage, e.Overlap = lexicon.Coverage(q, n), lexicon.Overlap(p, n)
 			row.factors, row.weight = row.factors[:0], 1
 			for _, c := range r.Components {
 				f := c.Weight(e)
@@ -351,9 +355,9 @@ func (r *run) weighRows(b *batch) error {
 				row.factors = append(row.factors, f)
 				row.weight *= f
 			}
-			row.fingerprint = fingerprintOf(row.rec.NegativeText)
+			row.fingerprint = hash64.FingerprintOf(row.rec.NegativeText)
 			if r.sampled() > 0 {
-				row.hash = tripleHash(r.Seed, fingerprintOf(row.rec.QueryText), fingerprintOf(row.rec.PositiveText), row.fingerprint)
+				row.hash = hash64.Triple(r.Seed, hash64.FingerprintOf(row.rec.QueryText), hash64.FingerprintOf(row.rec.PositiveText), row.fingerprint)
 			}
 		}
 	})
@@ -388,10 +392,10 @@ func (r *run) lexical(b *batch) {
 	if len(w.texts) == 0 {
 		return
 	}
-	w.features = append(w.features[:0], make([]*features, len(w.texts))...)
-	parallel(len(w.texts), func(lo, hi int) {
-		scratch := featureScratches.Get().(*featureScratch)
-		defer featureScratches.Put(scratch)
+	w.features = append(w.features[:0], make([]*lexicon.Features, len(w.texts))...)
+	cores.All(len(w.texts), func(lo, hi int) {
+		scratch := lexicon.Borrow()
+		defer scratch.Return()
 		for i := lo; i < hi; i++ {
 			w.features[i] = r.lexicon.features(w.texts[i], scratch)
 		}
@@ -405,7 +409,7 @@ func (r *run) lexical(b *batch) {
 		}
 	}
 	for i, text := range w.texts {
-		r.features.Put(text, w.features[i], w.features[i].bytes())
+		r.features.Put(text, w.features[i], w.features[i].Bytes())
 	}
 }
 
@@ -413,7 +417,7 @@ func (r *run) lexical(b *batch) {
 // norm before scaling.
 func (row *batchRow) residual(dst []float64, scale float64) float64 {
 	q, p, n := row.vectors[0], row.vectors[1], row.vectors[2]
-	return residual(dst, q.data, p.data, n.data, row.inverse[0], row.inverse[1], row.inverse[2], row.evidence.Margin, scale)
+	return cosine.Tangent(dst, q.data, p.data, n.data, row.inverse[0], row.inverse[1], row.inverse[2], row.evidence.Margin, scale)
 }
 
 // fastResidual writes sqrt(w) r to dst, rounded to float32, and returns |r|^2.
@@ -442,13 +446,5 @@ func (row *batchRow) weighted() Weighted {
 // of its gradient with respect to the query, sigmoid(-m/T) |r| / T.
 func loss(margin, temperature, residualNorm float64) (value, gradient float64) {
 	x := -margin / temperature
-	return softplus(x), sigmoid(x) * residualNorm / temperature
+	return stat.Softplus(x), stat.Sigmoid(x) * residualNorm / temperature
 }
-
-// clamp keeps a value that rounding may have pushed out of [lo, hi].
-func clamp(x, lo, hi float64) float64 { return math.Max(lo, math.Min(hi, x)) }
-
-// parallel splits 0..n-1 into one contiguous range a core and calls work on each
-// range concurrently. Work on different indices must be independent, so that the
-// result does not depend on the number of cores.
-func parallel(n int, work func(lo, hi int)) { cores.Split(0, n, work) }

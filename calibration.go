@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"strings"
 
 	"example.com/eci/internal/sketch"
 )
@@ -136,54 +135,4 @@ func (c *Calibration) Hash(components []Component) (string, error) {
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16]), nil
-}
-
-// spread accumulates mean and population variance by Welford's recurrence, in
-// the order of the calls.
-type spread struct {
-	n, mean, square float64
-}
-
-func (s *spread) add(x float64) {
-	s.n++
-	delta := x - s.mean
-	s.mean += delta / s.n
-	s.square += delta * (x - s.mean)
-}
-
-func (s *spread) deviation() float64 {
-	if s.n == 0 {
-		return 0
-	}
-	return math.Sqrt(s.square / s.n)
-}
-
-// checkComponents refuses names that are empty or used twice, and settings that
-// make no sense.
-func checkComponents(components []Component) error {
-	seen := make(map[string]bool)
-	for i, c := range components {
-		if c == nil {
-			return fmt.Errorf("eci: %w: component %d is nil", ErrSettings, i+1)
-		}
-		name := c.Name()
-		if name == "" || strings.ContainsAny(name, " \t\n\"") || seen[name] {
-			return fmt.Errorf("eci: %w: component name %q is empty, has blanks or is used twice", ErrSettings, name)
-		}
-		seen[name] = true
-		if v, ok := c.(interface{ Validate() error }); ok {
-			if err := v.Validate(); err != nil {
-				return fmt.Errorf("eci: %w: component %q: %w", ErrSettings, name, err)
-			}
-		}
-	}
-	return nil
-}
-
-// checkTemperature refuses what no temperature can be; 0 means the default.
-func checkTemperature(t float64) error {
-	if t != 0 && !(t > 0 && !math.IsInf(t, 0)) {
-		return fmt.Errorf("field Temperature %v is not positive and finite", t)
-	}
-	return nil
 }

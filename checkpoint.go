@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/lookahead"
 	"example.com/eci/internal/sketch"
 )
@@ -29,11 +30,10 @@ import (
 // identity, a file "encoder-" has marks of the vectors of a few texts.
 
 const (
-	checkpointVersion = 3
-	partialPrefix     = "partial-"
-	// partialAge is how long a file that is being written may rest. Older ones are
-	// what a run that was killed has left.
-	partialAge = 10 * time.Minute
+	partialPrefix = "partial-"
+	// recognizedTexts is the number of texts by which an Embedder without an identity
+	// is recognized.
+	recognizedTexts = 8
 )
 
 // openCheckpoint takes the identities on which the names of files depend, and
@@ -83,6 +83,9 @@ func (r *run) tidy() error {
 	if err != nil {
 		return err
 	}
+	// partialAge is how long a file that is being written may rest. Older ones are
+	// what a run that was killed has left.
+	const partialAge = 10 * time.Minute
 	for _, entry := range entries {
 		if strings.HasPrefix(entry.Name(), "calibration-") && strings.HasSuffix(entry.Name(), ".eci") {
 			return fmt.Errorf("%w: %s was written by an earlier version, which took its scales over the negatives of the ranked sources; take another directory, or remove it", ErrIncompatible, r.Checkpoint)
@@ -113,15 +116,11 @@ func (r *run) tableDigest(s *sample) (digest uint64, err error) {
 			if err != nil && !errors.Is(err, ErrMissingVector) {
 				return 0, err
 			}
-			digest = mix64(digest ^ uint64(len(v))<<32 ^ uint64(sketch.Sums(v)))
+			digest = hash64.Mix(digest ^ uint64(len(v))<<32 ^ uint64(sketch.Sums(v)))
 		}
 	}
 	return digest, nil
 }
-
-// recognizedTexts is the number of texts by which an Embedder without an identity
-// is recognized.
-const recognizedTexts = 8
 
 // recognize embeds a few texts of the budget and compares them with those of the
 // encoders that the checkpoint knows, which tells them apart also where an encoder
@@ -155,7 +154,7 @@ func (r *run) recognize(ctx context.Context, sources []Source) (string, error) {
 	for i, m := range marks {
 		texts[i] = m.Text
 	}
-	file := "encoder-" + digestOf(texts...) + ".eci"
+	file := "encoder-" + r.digestOf(texts...) + ".eci"
 	var known [][]sketch.Mark
 	raw, err := r.load(file)
 	if err != nil {
@@ -166,13 +165,13 @@ func (r *run) recognize(ctx context.Context, sources []Source) (string, error) {
 	}
 	for _, k := range known {
 		if slices.EqualFunc(k, marks, sketch.Mark.Alike) {
-			return digestOf(k), nil
+			return r.digestOf(k), nil
 		}
 	}
 	if raw, err = json.Marshal(append(known, marks)); err == nil {
 		err = r.save(file, raw)
 	}
-	return digestOf(marks), err
+	return r.digestOf(marks), err
 }
 
 // checkpointed is a finished score with the sample of its forecast.
@@ -269,12 +268,13 @@ func (r *run) inputOf(source Source) []any {
 
 // key hashes what a result depends on, settings included.
 func (r *run) key(parts ...any) string {
-	return digestOf(append([]any{r.Seed, r.Groups, r.Epsilon2, r.Temperature, r.Skip}, parts...)...)
+	return r.digestOf(append([]any{r.Seed, r.Groups, r.Epsilon2, r.Temperature, r.Skip}, parts...)...)
 }
 
-func digestOf(parts ...any) string {
+func (*run) digestOf(parts ...any) string {
 	h := sha256.New()
-	for _, p := range append([]any{checkpointVersion}, parts...) {
+	const version = 3
+	for _, p := range append([]any{version}, parts...) {
 		fmt.Fprintf(h, "%q\n", fmt.Sprint(p))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])

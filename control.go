@@ -10,7 +10,9 @@ import (
 
 	"example.com/eci/internal/cores"
 	"example.com/eci/internal/gram"
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/least"
+	"example.com/eci/internal/lexicon"
 	"example.com/eci/internal/syrk"
 )
 
@@ -114,7 +116,7 @@ func (s *checkSample) sorted() []*checked {
 type document struct {
 	id, text    string
 	vector      *vector
-	features    *features
+	features    *lexicon.Features
 	fingerprint fingerprint
 }
 
@@ -127,7 +129,7 @@ func (r *run) documents(ctx context.Context) ([]document, error) {
 	}
 	byText := make(map[fingerprint]located)
 	for _, p := range r.labels.pairs.Sorted() {
-		f := fingerprintOf(p.positive.text)
+		f := hash64.FingerprintOf(p.positive.text)
 		if _, ok := byText[f]; !ok {
 			_, byText[f] = p.texts()
 		}
@@ -146,16 +148,16 @@ func (r *run) documents(ctx context.Context) ([]document, error) {
 	}
 	kept := 0
 	for i, v := range vectors {
-		if v.data != nil {
+		if v.Data != nil {
 			documents[kept] = documents[i]
-			documents[kept].vector = &vector{v.data}
+			documents[kept].vector = &vector{v.Data}
 			kept++
 		}
 	}
 	documents = documents[:kept]
-	parallel(len(documents), func(lo, hi int) {
-		scratch := featureScratches.Get().(*featureScratch)
-		defer featureScratches.Put(scratch)
+	cores.All(len(documents), func(lo, hi int) {
+		scratch := lexicon.Borrow()
+		defer scratch.Return()
 		for i := lo; i < hi; i++ {
 			documents[i].features = r.lexicon.features(documents[i].text, scratch)
 		}
@@ -179,7 +181,7 @@ func (r *run) controls(ctx context.Context, rows []*checked) (*Controls, error) 
 	against := [2][]*document{shuffled(rows), random(rows, documents)}
 	var found [2]compared
 	var errs [3]error
-	parallel(len(errs), func(lo, hi int) {
+	cores.All(len(errs), func(lo, hi int) {
 		for k := lo; k < hi; k++ {
 			if k == 2 {
 				all, errs[k] = r.valueOf(own)
@@ -208,7 +210,7 @@ func negativesOf(rows []*checked) (queries []uint64, first map[uint64][]*checked
 			first[c.query] = append(first[c.query], c)
 		}
 	}
-	slices.SortFunc(queries, func(a, b uint64) int { return cmp.Compare(mix64(a), mix64(b)) })
+	slices.SortFunc(queries, func(a, b uint64) int { return cmp.Compare(hash64.Mix(a), hash64.Mix(b)) })
 	return queries, first
 }
 
@@ -249,8 +251,8 @@ func random(rows []*checked, documents []document) []*document {
 		return out
 	}
 	for i, c := range rows {
-		positive := fingerprintOf(c.row.rec.PositiveText)
-		at := mix64(c.query ^ mix64(c.row.fingerprint.word()))
+		positive := hash64.FingerprintOf(c.row.rec.PositiveText)
+		at := hash64.Mix(c.query ^ hash64.Mix(c.row.fingerprint.Word()))
 		for try := range uint64(3) {
 			d := &documents[(at+try)%uint64(len(documents))]
 			if d.fingerprint != positive && d.fingerprint != c.row.fingerprint {
@@ -344,7 +346,7 @@ func (r *run) valueOf(rows []batchRow) (combination, error) {
 	for k := range sum {
 		sum[k] /= float64(len(rows))
 	}
-	f, err := invert(d, r.Epsilon2, sum)
+	f, err := MatrixConfig{Dimension: d, Epsilon2: r.Epsilon2}.invert(sum)
 	if err != nil {
 		return combination{}, err
 	}
@@ -366,7 +368,7 @@ func (r *run) valueOf(rows []batchRow) (combination, error) {
 func (r *run) dualValue(residuals []float64, triples, ends []int) (combination, error) {
 	d := r.dimension
 	n := len(residuals) / d
-	product, ld := gram.Dual(residuals, n, d, parallel)
+	product, ld := gram.Dual(residuals, n, d, cores.All)
 	f := &information{d: d, scale: float64(d) / r.Epsilon2, inverse: make([]float64, n*n)}
 	gram.Without(f.inverse, product, n, ld, 0, 0, f.scale/float64(n))
 	var err error

@@ -60,7 +60,7 @@ func TestControlsAgreeWithScoringThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, _ := ranking.Find("a")
-	r, err := newRun(&Sem{Calibration: ranking.Calibration}, nil)
+	r, err := (&Sem{Calibration: ranking.Calibration}).newRun(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestArtifactFromProducts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := newRun(&Sem{Calibration: calibration}, nil)
+		r, err := (&Sem{Calibration: calibration}).newRun(nil)
 		if err != nil {
 			t.Fatal(err)
 		}

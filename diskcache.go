@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"example.com/eci/internal/cosine"
 	"example.com/eci/internal/disk"
 	"example.com/eci/internal/vecstore"
 )
@@ -247,7 +248,7 @@ func (c *DiskCache) ask(ctx context.Context, r role, texts []string, keep func(i
 		err := ctx.Err()
 		var vectors [][]float32
 		if err == nil {
-			vectors, err = embedTexts(ctx, c.config.Embedder, r, batch)
+			vectors, err = r.embed(ctx, c.config.Embedder, batch)
 		}
 		if err != nil {
 			return fmt.Errorf("eci: %w: %w", ErrEmbedder, bareError{err})
@@ -286,7 +287,7 @@ func (c *DiskCache) accept(v []float32, how string) error {
 	if len(v) == 0 {
 		return fmt.Errorf("eci: %w: %w: it is empty", ErrEmbedder, ErrDimension)
 	}
-	if _, err := inverseNorm(v); err != nil {
+	if _, err := cosine.InverseNorm(v); err != nil {
 		return fmt.Errorf("eci: %w: %w", ErrEmbedder, err)
 	}
 	if c.dimension == 0 {

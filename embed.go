@@ -8,7 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"example.com/eci/internal/cosine"
 	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/hash64"
+	"example.com/eci/internal/quote"
 	"example.com/eci/internal/textcache"
 )
 
@@ -111,7 +114,7 @@ func (v *vectorSource) check(rec *Record) error {
 		}
 		if err == nil {
 			if data, err = v.accept(data); err == nil {
-				_, err = inverseNorm(data)
+				_, err = cosine.InverseNorm(data)
 			}
 		}
 		if err != nil {
@@ -181,13 +184,13 @@ func (v *vectorSource) embed(ctx context.Context, r role, texts []string, into [
 		for i, data := range vectors {
 			data, err := v.accept(data)
 			if err == nil {
-				_, err = inverseNorm(data)
+				_, err = cosine.InverseNorm(data)
 			}
 			switch {
 			case errors.Is(err, ErrNotFinite), errors.Is(err, ErrZeroVector):
 				return &TextError{Index: start + i, Text: texts[start+i], Err: err}
 			case err != nil:
-				return fmt.Errorf("%w: %s %q: %w", ErrEmbedder, r, excerpt(texts[start+i]), err)
+				return fmt.Errorf("%w: %s %q: %w", ErrEmbedder, r, quote.Excerpt(texts[start+i]), err)
 			}
 			// The embedder may reuse its slices.
 			into[start+i].data = append([]float32(nil), data...)
@@ -203,12 +206,12 @@ func (v *vectorSource) call(ctx context.Context, r role, texts []string) ([][]fl
 		return nil, err
 	}
 	want, first := len(texts), texts[0]
-	vectors, err := embedTexts(ctx, v.embedder, r, texts)
+	vectors, err := r.embed(ctx, v.embedder, texts)
 	if cause := ctxerr.Of(ctx); err != nil && cause != nil && !errors.Is(err, context.Cause(ctx)) {
 		err = fmt.Errorf("%w: %w", cause, bareError{err})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w on %d texts of role %s, the first %q: %w", ErrEmbedder, want, r, excerpt(first), bareError{err})
+		return nil, fmt.Errorf("%w on %d texts of role %s, the first %q: %w", ErrEmbedder, want, r, quote.Excerpt(first), bareError{err})
 	}
 	if len(vectors) != want {
 		return nil, fmt.Errorf("%w: %d for %d texts of role %s", ErrEmbedderCount, len(vectors), want, r)
@@ -284,7 +287,7 @@ type trial struct {
 
 // add takes in a text that the embedder will be asked for.
 func (t *trial) add(at side) {
-	key := textKey{at.role, fingerprintOf(at.text)}
+	key := textKey{at.role, hash64.FingerprintOf(at.text)}
 	if t.seen[key] || !t.embedded(at) {
 		return
 	}
@@ -322,7 +325,7 @@ func (t *trial) flush(ctx context.Context, least int) error {
 			if failed++; !errors.As(err, &bad) || failed == sent && sent > 1 { // all of them: the encoder is broken
 				return err
 			}
-			t.bad[textKey{role(k), fingerprintOf(bad.Text)}] = true
+			t.bad[textKey{role(k), hash64.FingerprintOf(bad.Text)}] = true
 			texts = slices.Delete(texts, bad.Index, bad.Index+1)
 		}
 	}
@@ -357,8 +360,8 @@ func (t *trial) refuse(triple Triple, row int) error {
 	var rec Record
 	rec.fill(triple, row, nil)
 	for k, at := range rec.sides() {
-		if t.bad[textKey{at.role, fingerprintOf(at.text)}] && t.embedded(at) {
-			return &RowError{File: rec.File, Row: rec.Row, Err: fmt.Errorf("%s: %w: the encoder cannot embed %q", sideNames[k], ErrNotFinite, excerpt(at.text))}
+		if t.bad[textKey{at.role, hash64.FingerprintOf(at.text)}] && t.embedded(at) {
+			return &RowError{File: rec.File, Row: rec.Row, Err: fmt.Errorf("%s: %w: the encoder cannot embed %q", sideNames[k], ErrNotFinite, quote.Excerpt(at.text))}
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package eci
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"example.com/eci/internal/fault"
 	"example.com/eci/internal/quote"
@@ -67,13 +68,6 @@ const (
 	SkipBadVector = Skip(fault.SkipBadVector)
 )
 
-// skipReason returns the policy that would let a run leave out a row with this
-// error and the word for it in the report, or 0.
-func skipReason(err error) (Skip, string) {
-	skip, word := fault.Reason(err)
-	return Skip(skip), word
-}
-
 // TextError is one text that an encoder cannot embed, though it embeds others. It
 // wraps ErrEmbedder and Err.
 // Goroutines may share one that none of them changes.
@@ -89,8 +83,18 @@ type TextError struct {
 // Error names the text by its beginning, its length and its SHA-256, and the
 // cause.
 func (e *TextError) Error() string {
-	return fmt.Sprintf("eci: %v: text %d, %q, of %d bytes (SHA-256 %s): %v", ErrEmbedder, e.Index+1, excerpt(e.Text), len(e.Text), quote.Digest(e.Text), bareError{e.Err})
+	return fmt.Sprintf("eci: %v: text %d, %q, of %d bytes (SHA-256 %s): %v", ErrEmbedder, e.Index+1, quote.Excerpt(e.Text), len(e.Text), quote.Digest(e.Text), bareError{e.Err})
 }
 
 // Unwrap returns ErrEmbedder and the cause.
 func (e *TextError) Unwrap() []error { return []error{ErrEmbedder, e.Err} }
+
+// bareError is an error without "eci: embedder failed: ", for a sentence that
+// says so already.
+type bareError struct{ error }
+
+func (e bareError) Error() string {
+	return strings.TrimPrefix(strings.TrimPrefix(e.error.Error(), "eci: "), ErrEmbedder.Error()+": ")
+}
+
+func (e bareError) Unwrap() error { return e.error }

@@ -21,9 +21,9 @@ func keptRun(t testing.TB) (*run, []Source) {
 	if _, err := Rank(t.Context(), sem, sources...); err != nil {
 		t.Fatal(err)
 	}
-	r, err := newRun(sem, nil)
+	r, err := sem.newRun(nil)
 	if err == nil {
-		err = r.prepare(t.Context(), sources)
+		err = r.ready(t.Context(), sources)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -3,16 +3,12 @@ package eci
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"unicode/utf8"
 
-	"example.com/eci/internal/sorted"
+	"example.com/eci/internal/lexicon"
 	"example.com/eci/internal/token"
 )
 
@@ -29,7 +25,7 @@ type LexicalResidual struct {
 func (LexicalResidual) Name() string { return "residuality" }
 
 // Settings names the floor.
-func (c LexicalResidual) Settings() string { return "floor=" + formatFloat(c.Floor) }
+func (c LexicalResidual) Settings() string { return "floor=" + fmt.Sprint(c.Floor) }
 
 // Validate refuses a floor outside [0, 1).
 func (c LexicalResidual) Validate() error {
@@ -129,88 +125,22 @@ func (c CharacterNGrams) AppendTokens(dst []string, text string) []string {
 // at the same time as anything else.
 type Lexicon struct {
 	tokenizer Tokenizer
-	table     *frequencies // nil means empty
-	tokens    []string     // scratch of Add
+	counts    *lexicon.Counts // nil means empty
+	tokens    []string        // scratch of Add
 }
-
-// frequencies are the counts behind one or more lexicons.
-type frequencies struct {
-	documents int
-	ids       map[string]uint32 // in the order in which tokens were first seen
-	counts    []uint32          // by id
-	bytes     int64             // of all tokens
-	shared    atomic.Bool       // by several lexicons; Add copies them first
-
-	mutex  sync.Mutex // held while frozen is made
-	frozen atomic.Pointer[weights]
-}
-
-// weights are what features are taken with; they are never changed.
-type weights struct {
-	rank  []uint32          // by id: the token's place in byte order
-	idf   []float64         // by rank
-	rare  float64           // idf of a token that no document contains
-	short map[uint64]uint32 // ranks of tokens of up to 8 bytes, by their packed bytes
-}
-
-// tokenBytes is what a token takes beyond its own bytes, measured: an entry of
-// ids and of short, count, rank and weight.
-const tokenBytes = 100
 
 // NewLexicon returns an empty lexicon. A nil tokenizer means [Words].
 func NewLexicon(tokenizer Tokenizer) *Lexicon { return &Lexicon{tokenizer: tokenizer} }
 
-// read returns the counts, which must not be changed.
-func (l *Lexicon) read() *frequencies {
-	if l.table == nil {
-		return &noFrequencies
-	}
-	return l.table
-}
-
-var noFrequencies frequencies
-
-// write returns the counts for this lexicon to change.
-func (l *Lexicon) write() *frequencies {
-	switch old := l.read(); {
-	case l.table == nil:
-		l.table = &frequencies{ids: make(map[string]uint32)}
-	case old.shared.Load():
-		l.table = &frequencies{documents: old.documents, ids: maps.Clone(old.ids), counts: slices.Clone(old.counts), bytes: old.bytes}
-	}
-	return l.table
-}
-
 // Add counts one document. Give each distinct document once.
 func (l *Lexicon) Add(document string) {
-	f := l.write()
-	f.documents++
-	f.frozen.Store(nil)
+	l.counts = l.counts.Writable()
 	l.tokens = l.Tokenizer().AppendTokens(l.tokens[:0], document)
-	slices.Sort(l.tokens)
-	for i, t := range l.tokens {
-		if i > 0 && t == l.tokens[i-1] {
-			continue
-		}
-		id, ok := f.ids[t]
-		if !ok {
-			id = f.add(strings.Clone(t), 0)
-		}
-		f.counts[id]++
-	}
-}
-
-// add takes in a token that is not there yet.
-func (f *frequencies) add(token string, count uint32) (id uint32) {
-	id = uint32(len(f.counts))
-	f.ids[token] = id
-	f.counts = append(f.counts, count)
-	f.bytes += int64(len(token))
-	return id
+	l.counts.Add(l.tokens)
 }
 
 // Documents returns N, the number of documents counted.
-func (l *Lexicon) Documents() int { return l.read().documents }
+func (l *Lexicon) Documents() int { return l.counts.Documents() }
 
 // Tokenizer returns the tokenizer the lexicon was made with.
 func (l *Lexicon) Tokenizer() Tokenizer {
@@ -221,122 +151,32 @@ func (l *Lexicon) Tokenizer() Tokenizer {
 }
 
 // IDF returns the weight of a token, in nats, above 0.
-func (l *Lexicon) IDF(token string) float64 {
-	f := l.read()
-	if id, ok := f.ids[token]; ok {
-		return idf(f.documents, f.counts[id])
-	}
-	return idf(f.documents, 0)
-}
+func (l *Lexicon) IDF(token string) float64 { return l.counts.IDF(token) }
 
-func idf(documents int, frequency uint32) float64 {
-	df := float64(frequency)
-	return math.Log(1 + (float64(documents)-df+0.5)/(df+0.5))
-}
-
-// bytes is the memory that the lexicon takes, roughly.
-func (l *Lexicon) bytes() int64 {
-	f := l.read()
-	return f.bytes + tokenBytes*int64(len(f.counts))
-}
-
-// freeze returns the weights of the counts as they are, made once.
-func (f *frequencies) freeze() *weights {
-	if w := f.frozen.Load(); w != nil {
-		return w
-	}
-	f.mutex.Lock()
-	defer f.mutex.Unlock()
-	if w := f.frozen.Load(); w != nil {
-		return w
-	}
-	// Features are sorted by rank, so that sums of weights are the same for a
-	// lexicon that was counted and one that was loaded.
-	tokens := make([]string, 0, len(f.ids))
-	for t := range f.ids {
-		tokens = append(tokens, t)
-	}
-	slices.Sort(tokens)
-	w := &weights{
-		rank: make([]uint32, len(tokens)), idf: make([]float64, len(tokens)),
-		rare: idf(f.documents, 0), short: make(map[uint64]uint32),
-	}
-	for rank, t := range tokens {
-		id := f.ids[t]
-		w.rank[id], w.idf[rank] = uint32(rank), idf(f.documents, f.counts[id])
-		if key, ok := packed(t); ok {
-			w.short[key] = uint32(rank)
-		}
-	}
-	f.frozen.Store(w)
-	return w
-}
-
-// packed returns the bytes of a token of up to 8 as a number, which is faster to
-// look up than a string. Tokens that end in a zero byte have none: they would
-// equal shorter ones.
-func packed(token string) (key uint64, ok bool) {
-	n := len(token)
-	if n == 0 || n > 8 || token[n-1] == 0 {
-		return 0, false
-	}
-	if n >= 4 { // two loads that may overlap
-		end := token[n-4:]
-		first := uint64(token[0]) | uint64(token[1])<<8 | uint64(token[2])<<16 | uint64(token[3])<<24
-		last := uint64(end[0]) | uint64(end[1])<<8 | uint64(end[2])<<16 | uint64(end[3])<<24
-		return first | last<<(8*(n-4)), true
-	}
-	for i := n - 1; i >= 0; i-- {
-		key = key<<8 | uint64(token[i])
-	}
-	return key, true
-}
-
-// find returns the rank of a token.
-func (f *frequencies) find(w *weights, token string) (rank uint32, ok bool) {
-	if key, ok := packed(token); ok {
-		rank, ok = w.short[key]
-		return rank, ok
-	}
-	id, ok := f.ids[token]
-	if !ok {
-		return 0, false
-	}
-	return w.rank[id], true
+func (l *Lexicon) features(text string, s *lexicon.Scratch) *lexicon.Features {
+	return l.counts.Features(l.Tokenizer(), text, s)
 }
 
 // Coverage returns cov(q, n): the IDF mass of the query's distinct tokens that
 // occur in the negative, over that of all of them, in [0, 1]; 0 for a query
 // without tokens.
 func (l *Lexicon) Coverage(query, negative string) float64 {
-	s := featureScratches.Get().(*featureScratch)
-	defer featureScratches.Put(s)
-	return coverage(l.features(query, s), l.features(negative, s))
+	s := lexicon.Borrow()
+	defer s.Return()
+	return lexicon.Coverage(l.features(query, s), l.features(negative, s))
 }
 
 // Overlap returns ovl(p, n): the IDF-weighted Jaccard overlap of the distinct
 // tokens of two passages, in [0, 1]; 0 when neither has tokens.
 func (l *Lexicon) Overlap(positive, negative string) float64 {
-	s := featureScratches.Get().(*featureScratch)
-	defer featureScratches.Put(s)
-	return overlap(l.features(positive, s), l.features(negative, s))
-}
-
-// lexiconJSON is the stored form: df by token, in token order.
-type lexiconJSON struct {
-	Tokenizer   string            `json:"tokenizer"`
-	Documents   int               `json:"documents"`
-	Frequencies map[string]uint32 `json:"document_frequencies"`
+	s := lexicon.Borrow()
+	defer s.Return()
+	return lexicon.Overlap(l.features(positive, s), l.features(negative, s))
 }
 
 // MarshalJSON writes the tokenizer's name and the document frequencies.
 func (l *Lexicon) MarshalJSON() ([]byte, error) {
-	f := l.read()
-	out := lexiconJSON{Tokenizer: l.Tokenizer().Name(), Documents: f.documents, Frequencies: make(map[string]uint32, len(f.ids))}
-	for t, id := range f.ids {
-		out.Frequencies[t] = f.counts[id]
-	}
-	return json.Marshal(out)
+	return json.Marshal(l.counts.Stored(l.Tokenizer().Name()))
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote; on an error l is unchanged. Counts
@@ -345,26 +185,27 @@ func (l *Lexicon) MarshalJSON() ([]byte, error) {
 // tokenizer is Words or CharacterNGrams by name; for a tokenizer of your own
 // call [Lexicon.WithTokenizer] on the result.
 func (l *Lexicon) UnmarshalJSON(data []byte) error {
-	var in lexiconJSON
+	var in lexicon.Stored
 	if err := json.Unmarshal(data, &in); err != nil {
 		return fmt.Errorf("eci: lexicon: %w: %w", ErrFormat, err)
 	}
 	if in.Documents < 0 || in.Documents > math.MaxInt32 { // more could overflow when others are added
 		return fmt.Errorf("eci: lexicon: %w: %d documents; it has 0 to %d", ErrFormat, in.Documents, math.MaxInt32)
 	}
-	f := &frequencies{documents: in.Documents, ids: make(map[string]uint32, len(in.Frequencies))}
-	tokenizer := namedTokenizer(in.Tokenizer)
-	for _, t := range sorted.Keys(in.Frequencies) {
-		df := in.Frequencies[t]
+	tokenizer := storedTokenizer{name: in.Tokenizer}.known()
+	counts, err := in.Counts(func(t string, df uint32) error {
 		if df < 1 || int64(df) > int64(in.Documents) {
 			return fmt.Errorf("eci: lexicon: %w: token %q is in %d of %d documents", ErrFormat, t, df, in.Documents)
 		}
 		if tokenizer == (Words{}) && !token.Word(t) {
 			return fmt.Errorf("eci: lexicon: %w: it was counted by an earlier version, which took %q for one word; scripts without spaces are now split into pairs of characters: calibrate anew", ErrNotCalibrated, t)
 		}
-		f.add(t, df)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	*l = Lexicon{tokenizer: tokenizer, table: f}
+	*l = Lexicon{tokenizer: tokenizer, counts: counts}
 	return nil
 }
 
@@ -375,10 +216,7 @@ func (l *Lexicon) WithTokenizer(t Tokenizer) (*Lexicon, error) {
 	if t.Name() != l.Tokenizer().Name() {
 		return nil, fmt.Errorf("eci: lexicon: %w: counted with tokenizer %q, not %q", ErrIncompatible, l.Tokenizer().Name(), t.Name())
 	}
-	if l.table != nil {
-		l.table.shared.Store(true)
-	}
-	return &Lexicon{tokenizer: t, table: l.table}, nil
+	return &Lexicon{tokenizer: t, counts: l.counts.Share()}, nil
 }
 
 // forRun returns the lexicon with the tokenizer of a Sem, nil meaning its own,
@@ -401,16 +239,15 @@ type storedTokenizer struct {
 
 func (t storedTokenizer) Name() string { return t.name }
 
-func namedTokenizer(name string) Tokenizer {
-	if name == (Words{}).Name() {
+// known returns the tokenizer of this package that has the name, or t.
+func (t storedTokenizer) known() Tokenizer {
+	if t.name == (Words{}).Name() {
 		return Words{}
 	}
-	if n, ok := strings.CutSuffix(name, "-grams"); ok {
+	if n, ok := strings.CutSuffix(t.name, "-grams"); ok {
 		if k, err := strconv.Atoi(n); err == nil && k > 0 {
 			return CharacterNGrams{N: k}
 		}
 	}
-	return storedTokenizer{name: name}
+	return t
 }
-
-func formatFloat(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }

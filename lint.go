@@ -164,7 +164,7 @@ func (s *lintSurveyed) clean(ctx context.Context, drop []LintKind) Source {
 			}
 		}
 		if rows != s.rows {
-			yield(nil, unstable(s.source, s.rows, rows))
+			yield(nil, s.source.unstable(s.rows, rows))
 		}
 	}}
 }

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 
+	"example.com/eci/internal/cosine"
+	"example.com/eci/internal/lexicon"
 	"example.com/eci/internal/stat"
 	"example.com/eci/internal/textcheck"
 )
@@ -29,7 +31,7 @@ func (settings *lintSettings) inspect(ctx context.Context, index *lintIndex, sur
 		return err
 	}
 	if rows != s.rows {
-		return unstable(s.source, s.rows, rows)
+		return s.source.unstable(s.rows, rows)
 	}
 	s.sampled()
 	return nil
@@ -117,12 +119,12 @@ func (s *lintInspection) padding(rec *Record) error {
 	if s.index.lexicon.Documents() < 20 {
 		return nil
 	}
-	scratch := featureScratches.Get().(*featureScratch)
-	defer featureScratches.Put(scratch)
+	scratch := lexicon.Borrow()
+	defer scratch.Return()
 	negative := s.index.lexicon.features(rec.NegativeText, scratch)
-	least := idf(s.index.lexicon.Documents(), uint32(s.settings.common*float64(s.index.lexicon.Documents())))
+	least := s.index.lexicon.counts.IDFOf(uint32(s.settings.common * float64(s.index.lexicon.Documents())))
 	for _, text := range [...]string{rec.QueryText, rec.PositiveText} {
-		if sharesRare(s.index.lexicon.features(text, scratch), negative, least) {
+		if lexicon.ShareRare(s.index.lexicon.features(text, scratch), negative, least) {
 			return nil
 		}
 	}
@@ -132,7 +134,7 @@ func (s *lintInspection) padding(rec *Record) error {
 			return err
 		}
 		if ok {
-			if near := cosine(vectors[0], vectors[2]); near < s.sample.shuffled {
+			if near := cosine.Of(vectors[0], vectors[2]); near < s.sample.shuffled {
 				s.found.add(LintPadding, rec, rec.NegativeText, fmt.Sprintf("cosine %.2f, shuffled %.2f", near, s.sample.shuffled))
 			}
 			return nil
@@ -154,7 +156,7 @@ func (s *lintInspection) sampled() {
 		for k, at := range rec.sides() {
 			if key := keyOf(at.text); k > 0 && !seen[key] {
 				seen[key] = true
-				inverse, err := inverseNorm(at.vector)
+				inverse, err := cosine.InverseNorm(at.vector)
 				if err == nil {
 					passages = append(passages, lintPassage{rec, at.text, at.vector, inverse})
 				}
@@ -186,7 +188,7 @@ func (s *lintInspection) notNearer() {
 			}
 			compared++
 			rec := &rows[i].rec
-			if !(cosine(rec.QueryVector, rec.PositiveVector) > cosine(rec.QueryVector, other.rec.PositiveVector)) {
+			if !(cosine.Of(rec.QueryVector, rec.PositiveVector) > cosine.Of(rec.QueryVector, other.rec.PositiveVector)) {
 				not = append(not, lintPassage{rec: rec, text: rec.PositiveText})
 			}
 			break

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"example.com/eci/internal/quote"
 	"example.com/eci/internal/spool"
 	"example.com/eci/internal/tripleio"
 )
@@ -187,7 +188,7 @@ func (l *lintFindings) add(kind LintKind, rec *Record, text, note string) {
 		l.marked[l.triple] = true
 	}
 	if len(f.Examples) < l.examples {
-		f.Examples = append(f.Examples, FindingRow{File: rec.File, Row: rec.Row, Excerpt: strings.ToValidUTF8(excerpt(text), "\uFFFD"), Note: strings.ToValidUTF8(note, "\uFFFD")})
+		f.Examples = append(f.Examples, FindingRow{File: rec.File, Row: rec.Row, Excerpt: strings.ToValidUTF8(quote.Excerpt(text), "\uFFFD"), Note: strings.ToValidUTF8(note, "\uFFFD")})
 	}
 }
 
@@ -232,7 +233,7 @@ func (l *lintFindings) barren(rows *tripleio.Tally) {
 			f.Severity = SeverityInfo
 		}
 		for _, at := range m.First[:min(len(m.First), l.examples)] {
-			f.Examples = append(f.Examples, FindingRow{File: at.File, Row: at.Row, Excerpt: strings.ToValidUTF8(excerpt(at.Query), "\uFFFD")})
+			f.Examples = append(f.Examples, FindingRow{File: at.File, Row: at.Row, Excerpt: strings.ToValidUTF8(quote.Excerpt(at.Query), "\uFFFD")})
 		}
 		l.byKind[lack.kind] = f
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/textcheck"
 )
 
@@ -15,12 +16,14 @@ import (
 type lintKey uint64
 
 func keyOf(text string) lintKey {
-	f := fingerprintOf(text)
+	f := hash64.FingerprintOf(text)
 	return lintKey(binary.LittleEndian.Uint64(f[:]))
 }
 
 // with returns the key of the ordered pair of a and b.
-func (a lintKey) with(b lintKey) lintKey { return lintKey(mix64(mix64(uint64(a)) ^ uint64(b))) }
+func (a lintKey) with(b lintKey) lintKey {
+	return lintKey(hash64.Mix(hash64.Mix(uint64(a)) ^ uint64(b)))
+}
 
 // Prefixes separate IDs of queries, IDs of documents and texts.
 const (
@@ -145,7 +148,7 @@ func (s *lintSurvey) bad(rec *Record, err error) {
 // firstText is the first text of a row that is not blank.
 func firstText(rec *Record) string {
 	for _, text := range [...]string{rec.QueryText, rec.PositiveText, rec.NegativeText} {
-		if !blank(text) {
+		if !textcheck.Blank(text) {
 			return text
 		}
 	}

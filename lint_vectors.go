@@ -7,7 +7,8 @@ import (
 	"math"
 	"slices"
 
-	"example.com/eci/internal/dots"
+	"example.com/eci/internal/cosine"
+	"example.com/eci/internal/hash64"
 )
 
 // lintSampled is a triple kept for the rules that look at a whole source.
@@ -46,7 +47,7 @@ func (s *lintSample) conclude() {
 	for i := range s.rows {
 		for j := range s.rows {
 			if s.rows[i].query != s.rows[j].query {
-				sum += cosine(s.rows[i].rec.QueryVector, s.rows[j].rec.NegativeVector)
+				sum += cosine.Of(s.rows[i].rec.QueryVector, s.rows[j].rec.NegativeVector)
 				pairs++
 			}
 		}
@@ -54,20 +55,6 @@ func (s *lintSample) conclude() {
 	if pairs > 0 {
 		s.shuffled, s.ok = sum/float64(pairs), true
 	}
-}
-
-// cosine returns the cosine of two vectors of equal length, or 0 when one has no
-// direction.
-func cosine(a, b []float32) float64 {
-	x, err := inverseNorm(a)
-	if err != nil {
-		return 0
-	}
-	y, err := inverseNorm(b)
-	if err != nil {
-		return 0
-	}
-	return dots.Inner(a, b) * x * y
 }
 
 // lintVectors finds the vectors of rows.
@@ -114,7 +101,7 @@ func (v *lintVectors) lookUp(rec *Record, say func(kind LintKind, k int, note st
 		if v.dimension == 0 {
 			v.dimension = len(data)
 		}
-		_, bad := inverseNorm(data)
+		_, bad := cosine.InverseNorm(data)
 		switch {
 		case len(data) == 0 || len(data) != v.dimension:
 			say(LintVectorDimension, k, fmt.Sprintf("%d components, the first vector has %d", len(data), v.dimension))
@@ -145,7 +132,7 @@ func (s *lintSurvey) vectors(rec *Record) error {
 		if v == nil {
 			continue
 		}
-		inverse, _ := inverseNorm(v)
+		inverse, _ := cosine.InverseNorm(v)
 		if norm := 1 / inverse; math.Abs(norm-1) > 1e-3 {
 			s.found.addOnce(LintNotUnit, rec, sides[k].text, fmt.Sprintf("the %s's norm is %.4g", sideNames[k], norm))
 		}
@@ -161,12 +148,12 @@ func (s *lintSurvey) vectors(rec *Record) error {
 func (s *lintSurvey) constant(rec *Record, text string, v []float32) {
 	hash := uint64(len(v))
 	for _, x := range v {
-		hash = mix64(hash ^ uint64(math.Float32bits(x)))
+		hash = hash64.Mix(hash ^ uint64(math.Float32bits(x)))
 	}
-	tokens := uint64(fnvOffset)
+	tokens := uint64(hash64.Offset)
 	s.tokens = s.settings.tokenizer.AppendTokens(s.tokens[:0], text)
 	for _, token := range s.tokens {
-		tokens = fnv1a(fnv1a(tokens, token), " ")
+		tokens = hash64.FNV1a(hash64.FNV1a(tokens, token), " ")
 	}
 	first, seen := s.index.vectors.first[hash]
 	switch {

@@ -102,7 +102,7 @@ func (l *Lookahead) Prepare(ctx context.Context, sources ...Source) (Scorer, err
 	if err != nil {
 		return nil, err
 	}
-	r, err := newRun(&l.Sem, nil)
+	r, err := l.Sem.newRun(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -112,10 +112,10 @@ func (l *Lookahead) Prepare(ctx context.Context, sources ...Source) (Scorer, err
 		err = r.aimAt(ctx, settings.Target)
 	}
 	if err == nil {
-		err = r.prepare(ctx, sources)
+		err = r.ready(ctx, sources)
 	}
 	if err == nil {
-		r.forecaster, err = newForecaster(ctx, r, settings, r.labels.queries.Sorted())
+		r.forecaster, err = r.newForecaster(ctx, settings, r.labels.queries.Sorted())
 	}
 	if err != nil {
 		r.close()

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/eci/internal/hash64"
 )
 
 // world is a made-up retrieval task: queries near their one positive, documents in
@@ -68,7 +70,7 @@ func (w *world) source(name string, perQuery int, pick func(query, k int) int) S
 
 func (w *world) randomSource(name string, seed uint64) Source {
 	return w.source(name, 3, func(q, k int) int {
-		return (q + 1 + int(mix64(seed^uint64(1000*q+k))%uint64(len(w.documents)-1))) % len(w.documents)
+		return (q + 1 + int(hash64.Mix(seed^uint64(1000*q+k))%uint64(len(w.documents)-1))) % len(w.documents)
 	})
 }
 

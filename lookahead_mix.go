@@ -55,21 +55,10 @@ func (r *Ranking) union(shares map[string]float64, total float64) *lookahead.Sou
 		given += shares[name] / total
 		// Rounding the sum keeps the number of all triples what it should be.
 		until := int(math.Round(given * float64(r.Lookahead.Triples)))
-		appendTriples(union, s.sample, until-taken)
+		union.Append(s.sample, until-taken)
 		taken = until
 	}
 	return union
-}
-
-// appendTriples appends the first n triples of a sample, or all that there are.
-func appendTriples(to, from *lookahead.Source, n int) {
-	to.Disjoint = to.Disjoint && from.Disjoint
-	offset := len(to.Vectors)
-	to.Vectors = append(to.Vectors, from.Vectors...)
-	for _, t := range from.Triples[:min(n, len(from.Triples))] {
-		t.Query, t.Positive, t.Negative = t.Query+offset, t.Positive+offset, t.Negative+offset
-		to.Triples = append(to.Triples, t)
-	}
 }
 
 // Combination is the mixture of ranked sources that is expected to help most.
@@ -170,7 +159,7 @@ func (c *combiner) choose(ctx context.Context, on func(query int) bool) (parts [
 			if err != nil {
 				return nil, nil, nil, err
 			}
-			if more, enough := improvement(tried, gains, on); enough && more > lead {
+			if more, enough := c.improvement(tried, gains, on); enough && more > lead {
 				next, lead, after = name, more, tried
 			}
 		}
@@ -187,7 +176,7 @@ func (c *combiner) choose(ctx context.Context, on func(query int) bool) (parts [
 
 // improvement is the mean of x - y over some queries, y being 0 where it is nil, and
 // whether it is at least its standard error.
-func improvement(x, y []float64, on func(query int) bool) (mean float64, enough bool) {
+func (*combiner) improvement(x, y []float64, on func(query int) bool) (mean float64, enough bool) {
 	var difference []float64
 	for q := range x {
 		if on(q) {

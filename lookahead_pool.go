@@ -7,7 +7,9 @@ import (
 	"slices"
 
 	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/least"
+	"example.com/eci/internal/textcheck"
 )
 
 // pool gathers the documents that queries are searched in.
@@ -24,7 +26,9 @@ type pool struct {
 	offered   int
 }
 
-func newPool(queries []*labeledQuery, relevant map[string][]string) *pool {
+// newPool returns a pool of the labeled positives, for more to be read.
+func (f *forecaster) newPool(queries []*labeledQuery) *pool {
+	relevant := f.settings.Relevant
 	const mostDocuments = 4096
 	p := &pool{
 		byID: make(map[string]int), byText: make(map[fingerprint]int), relevant: relevant,
@@ -63,7 +67,7 @@ func (p *pool) read(ctx context.Context, corpus func(yield func(Document, error)
 	row := 0
 	for d, err := range corpus {
 		row++
-		if err == nil && d.ID == "" && blank(d.Text) {
+		if err == nil && d.ID == "" && textcheck.Blank(d.Text) {
 			err = fmt.Errorf("%w: document %d has neither an id nor a text", ErrMissingField, row)
 		}
 		if err == nil {
@@ -79,7 +83,7 @@ func (p *pool) read(ctx context.Context, corpus func(yield func(Document, error)
 			continue
 		}
 		f := text.fingerprint()
-		p.kept.Offer(mix64(fnv1a(fnvOffset, string(f[:]))), func() located {
+		p.kept.Offer(hash64.Mix(hash64.FNV1a(hash64.Offset, string(f[:]))), func() located {
 			text.vector = slices.Clone(text.vector)
 			return text
 		})
@@ -118,7 +122,7 @@ func (p *pool) add(d located) {
 		p.byID[d.id] = len(p.texts)
 	}
 	if d.text != "" {
-		if f := fingerprintOf(d.text); d.id == "" {
+		if f := hash64.FingerprintOf(d.text); d.id == "" {
 			if _, ok := p.byText[f]; ok {
 				return
 			}
@@ -144,7 +148,7 @@ func (p *pool) find(id, text string) (int, bool) {
 	if text == "" {
 		return 0, false
 	}
-	i, ok := p.byText[fingerprintOf(text)]
+	i, ok := p.byText[hash64.FingerprintOf(text)]
 	return i, ok
 }
 
@@ -173,7 +177,7 @@ func (p *pool) copies() (n int) {
 		if d.text == "" {
 			continue
 		}
-		f := fingerprintOf(d.text)
+		f := hash64.FingerprintOf(d.text)
 		if seen[f] {
 			n++
 		}

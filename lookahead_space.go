@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/lookahead"
 	"example.com/eci/internal/sketch"
 )
@@ -25,7 +26,7 @@ type forecaster struct {
 }
 
 // newForecaster finds pool and queries with their vectors and prepares the space.
-func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*labeledQuery) (*forecaster, error) {
+func (r *run) newForecaster(ctx context.Context, settings Lookahead, queries []*labeledQuery) (*forecaster, error) {
 	f := &forecaster{settings: settings, aim: r.aim, relevant: make(map[uint64][]int)}
 	if f.aim != nil {
 		f.settings.Pool, f.settings.Relevant = f.aim.Pool, f.aim.Relevant
@@ -34,7 +35,7 @@ func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*l
 			q.group = f.aim.group(q.query.id, q.query.text)
 		}
 	}
-	p := newPool(queries, settings.Relevant)
+	p := f.newPool(queries)
 	if settings.Pool != nil {
 		if err := p.read(ctx, settings.Pool); err != nil {
 			return nil, err
@@ -63,13 +64,13 @@ func newForecaster(ctx context.Context, r *run, settings Lookahead, queries []*l
 	}
 	pool := make([][]float32, len(texts))
 	for i, v := range vectors {
-		pool[i] = v.data
-		f.documents = append(f.documents, &document{id: texts[i].id, text: texts[i].text, vector: &vector{v.data}, fingerprint: texts[i].fingerprint()})
+		pool[i] = v.Data
+		f.documents = append(f.documents, &document{id: texts[i].id, text: texts[i].text, vector: &vector{v.Data}, fingerprint: texts[i].fingerprint()})
 	}
 	looked := make([]lookahead.Query, len(queries))
 	for i, q := range queries {
 		f.relevant[q.key] = p.relevantTo(q)
-		looked[i] = lookahead.Query{Vector: of[i].data, Group: q.group, Relevant: f.relevant[q.key]}
+		looked[i] = lookahead.Query{Vector: of[i].Data, Group: q.group, Relevant: f.relevant[q.key]}
 	}
 	// stepQueries is the number of queries that give the variance of the steps; their
 	// own variation cancels in it.
@@ -159,14 +160,14 @@ func (f *forecaster) corpusHint() string {
 
 // digestOf tells pools and queries apart.
 func (f *forecaster) digestOf(texts []located, queries []lookahead.Query) uint64 {
-	digest := f.aim.key() ^ mix64(uint64(f.settings.Triples)^mix64(uint64(f.settings.Cutoff)^mix64(uint64(f.settings.Axes))))
+	digest := f.aim.key() ^ hash64.Mix(uint64(f.settings.Triples)^hash64.Mix(uint64(f.settings.Cutoff)^hash64.Mix(uint64(f.settings.Axes))))
 	for i, text := range texts {
-		digest = mix64(fnv1a(digest, text.identity()) ^ uint64(sketch.Sums(f.documents[i].vector.data)))
+		digest = hash64.Mix(hash64.FNV1a(digest, text.identity()) ^ uint64(sketch.Sums(f.documents[i].vector.data)))
 	}
 	for _, q := range queries {
-		digest = mix64(digest ^ uint64(sketch.Sums(q.Vector)))
+		digest = hash64.Mix(digest ^ uint64(sketch.Sums(q.Vector)))
 		for _, place := range q.Relevant {
-			digest = mix64(digest ^ uint64(place))
+			digest = hash64.Mix(digest ^ uint64(place))
 		}
 	}
 	return digest
@@ -208,7 +209,8 @@ func (f *forecaster) walk(ctx context.Context, source *lookahead.Source) (*Forec
 		}
 		return nil, fmt.Errorf("%w: %w", ErrLookahead, err)
 	}
-	forecast := newForecast(result.Gains, result.StepDeviations, len(source.Triples))
+	forecast := &Forecast{Triples: len(source.Triples)}
+	forecast.take(result.Gains, result.StepDeviations)
 	for _, fold := range result.Folds {
 		forecast.Norms = append(forecast.Norms, fold.Norm)
 		if n := len(fold.Steps); n > 0 && fold.Triples > 0 && fold.Steps[0].Weightless == fold.Triples {
@@ -247,8 +249,8 @@ func (f *forecaster) sourceOf(name string, rows []*checked, substitutes []*docum
 			negative, v = d.fingerprint, d.vector.data
 		}
 		source.Triples = append(source.Triples, lookahead.Triple{
-			Query:    place(queryRole, fingerprintOf(rec.QueryText), c.row.vectors[0].data),
-			Positive: place(documentRole, fingerprintOf(rec.PositiveText), c.row.vectors[1].data),
+			Query:    place(queryRole, hash64.FingerprintOf(rec.QueryText), c.row.vectors[0].data),
+			Positive: place(documentRole, hash64.FingerprintOf(rec.PositiveText), c.row.vectors[1].data),
 			Negative: place(documentRole, negative, v),
 			Group:    f.group(c),
 		})
@@ -271,7 +273,7 @@ func (f *forecaster) inPool(rows []*checked) (n int) {
 		known[d.fingerprint] = true
 	}
 	for _, c := range rows {
-		if known[fingerprintOf(c.row.rec.PositiveText)] || known[c.row.fingerprint] {
+		if known[hash64.FingerprintOf(c.row.rec.PositiveText)] || known[c.row.fingerprint] {
 			n++
 		}
 	}
@@ -288,7 +290,7 @@ func (f *forecaster) drawn(rows []*checked) []*document {
 	seen := make(map[fingerprint]bool)
 	for _, c := range rows {
 		rec := &c.row.rec
-		if p := fingerprintOf(rec.PositiveText); !seen[p] {
+		if p := hash64.FingerprintOf(rec.PositiveText); !seen[p] {
 			seen[p] = true
 			out = append(out, &document{id: rec.PositiveID, text: rec.PositiveText, vector: c.row.vectors[1], fingerprint: p})
 		}
@@ -302,8 +304,8 @@ func (f *forecaster) random(rows []*checked) []*document {
 	documents := f.drawn(rows)
 	out := make([]*document, len(rows))
 	for i, c := range rows {
-		positive := fingerprintOf(c.row.rec.PositiveText)
-		at := mix64(c.query ^ mix64(c.row.fingerprint.word()))
+		positive := hash64.FingerprintOf(c.row.rec.PositiveText)
+		at := hash64.Mix(c.query ^ hash64.Mix(c.row.fingerprint.Word()))
 		for try := range uint64(8) {
 			place := int((at + try) % uint64(len(documents)))
 			d := documents[place]
@@ -329,7 +331,7 @@ func (f *forecaster) annotate(ranking *Ranking) {
 		report.Notes = append(slices.Clip(report.Notes), f.aim.overlaps(ranking.Ranked)...)
 	}
 	ranking.Lookahead, ranking.forecaster = &report, f
-	ranking.Verdict = verdict(ranking.Ranked, report.Unit(), report.Doubts)
+	ranking.Verdict = ranking.judge(report.Unit(), report.Doubts)
 }
 
 // key is what a forecast depends on besides the source; 0 without a forecast.

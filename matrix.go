@@ -217,7 +217,7 @@ func (m *Matrix) Merge(o *Matrix) error {
 	if err := m.compatible(o); err != nil {
 		return err
 	}
-	parallel(len(m.groups), func(lo, hi int) {
+	cores.All(len(m.groups), func(lo, hi int) {
 		scratch := scratches.Get().(*scratch)
 		defer scratches.Put(scratch)
 		for i := lo; i < hi; i++ {
@@ -273,12 +273,12 @@ func (m *Matrix) totalOf(groups []matrixGroup) (sum []float64, triples int) {
 	}
 	for first := 0; first < len(groups); first += width {
 		some := groups[first:min(first+width, len(groups))]
-		parallel(len(some), func(lo, hi int) {
+		cores.All(len(some), func(lo, hi int) {
 			for w := lo; w < hi; w++ {
 				uppers[w] = some[w].upper(d, working[w])
 			}
 		})
-		parallel(d, func(lo, hi int) {
+		cores.All(d, func(lo, hi int) {
 			for _, upper := range uppers[:len(some)] {
 				gram.AddRows(sum, upper, d, lo, hi)
 			}

@@ -178,7 +178,7 @@ func (m *Matrix) dual() *dualForm {
 	if len(rows) != n*d { // merged from triples without rows
 		return nil
 	}
-	f.product, f.ld = gram.Dual(rows, n, d, parallel)
+	f.product, f.ld = gram.Dual(rows, n, d, cores.All)
 	return f
 }
 

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"example.com/eci/internal/quote"
+	"example.com/eci/internal/stat"
 )
 
 // TB is the part of testing.TB that a [MinerTest] needs, so that this package
@@ -67,7 +70,7 @@ func (m *MinerTest) Outranks(ctx context.Context, t TB, better Source, others ..
 	}
 	var failures []string
 	for _, other := range others {
-		if said := doubt(ranking, better.Name, other.Name, confidence); said != "" {
+		if said := ranking.doubt(better.Name, other.Name, confidence); said != "" {
 			failures = append(failures, said)
 		}
 	}
@@ -80,8 +83,8 @@ func (m *MinerTest) Outranks(ctx context.Context, t TB, better Source, others ..
 }
 
 // doubt says why a source is not above another at the confidence, or "".
-func doubt(ranking *Ranking, better, worse string, confidence float64) string {
-	for _, p := range ranking.Pairs {
+func (r *Ranking) doubt(better, worse string, confidence float64) string {
+	for _, p := range r.Pairs {
 		difference, probability := p.Difference, p.Probability
 		switch {
 		case p.Better == worse && p.Worse == better:
@@ -89,8 +92,8 @@ func doubt(ranking *Ranking, better, worse string, confidence float64) string {
 		case p.Better != better || p.Worse != worse:
 			continue
 		}
-		b, _ := ranking.Find(better)
-		w, _ := ranking.Find(worse)
+		b, _ := r.Find(better)
+		w, _ := r.Find(worse)
 		if !b.figure().paired(w.figure()) {
 			return fmt.Sprintf("%s against %s: no interval, because fewer than two groups hold queries; mine for more queries", better, worse)
 		}
@@ -138,6 +141,44 @@ func (m *MinerTest) BeatsControls(ctx context.Context, t TB, source Source, othe
 	return false
 }
 
+// GainAtLeast asserts that training on a source would change the metric by at
+// least so much, with the asked-for confidence: 0 asserts that it helps. others
+// are ranked with it, for their labeled pairs. A forecast that cannot be relied
+// upon (see [LookaheadReport.Doubts]) does not hold.
+func (m *MinerTest) GainAtLeast(ctx context.Context, t TB, least float64, source Source, others ...Source) bool {
+	t.Helper()
+	ranking, confidence, ok := m.lookAhead(ctx, t, append([]Source{source}, others...))
+	if !ok {
+		return false
+	}
+	s, _ := ranking.Find(source.Name)
+	f := s.Forecast
+	if p := stat.TProbability(f.Gain-least, f.standardError(), f.freedom()); p < confidence {
+		t.Errorf("%s: %s would change %s by %s; P(at least %v) %.3f, wanted %.3f\n%s", t.Name(), source.Name, ranking.Lookahead.Metric, f.interval(), least, p, confidence, ranking)
+		return false
+	}
+	return true
+}
+
+// Improves asserts that training on a source would help more than training on the
+// reference, with the asked-for confidence in their paired difference. A forecast
+// that cannot be relied upon does not hold.
+func (m *MinerTest) Improves(ctx context.Context, t TB, source, reference Source) bool {
+	t.Helper()
+	ranking, confidence, ok := m.lookAhead(ctx, t, []Source{source, reference})
+	if !ok {
+		return false
+	}
+	better, _ := ranking.Find(source.Name)
+	worse, _ := ranking.Find(reference.Name)
+	d := better.Forecast.Over(worse.Forecast)
+	if d == nil || d.Probability < confidence {
+		t.Errorf("%s: %s is not shown to improve on %s: %s, wanted P(better) %.3f\n%s", t.Name(), source.Name, reference.Name, d.brief(), confidence, ranking)
+		return false
+	}
+	return true
+}
+
 // LintSelector chooses findings: a [LintKind] those of one rule, a [Severity]
 // those at least as bad.
 // Goroutines may share it.
@@ -152,7 +193,7 @@ func (s Severity) selects(f Finding) bool { return f.Severity.rank() <= s.rank()
 // source's rows. Several rules may hold of one row; each is compared by itself.
 func (m *MinerTest) LintAtMost(ctx context.Context, t TB, linter *Linter, which LintSelector, share float64, sources ...Source) bool {
 	t.Helper()
-	if !checkShare(t, share) {
+	if !m.checkShare(t, share) {
 		return false
 	}
 	if linter == nil {
@@ -183,7 +224,7 @@ func (m *MinerTest) LintAtMost(ctx context.Context, t TB, linter *Linter, which 
 // have a [Suspect] score of at least threshold.
 func (m *MinerTest) SuspectsAtMost(ctx context.Context, t TB, threshold, share float64, source Source) bool {
 	t.Helper()
-	if !checkShare(t, share) {
+	if !m.checkShare(t, share) {
 		return false
 	}
 	sem, _, ok := m.prepare(ctx, t, []Source{source})
@@ -213,7 +254,7 @@ func (m *MinerTest) SuspectsAtMost(ctx context.Context, t TB, threshold, share f
 	return false
 }
 
-func checkShare(t TB, share float64) bool {
+func (*MinerTest) checkShare(t TB, share float64) bool {
 	t.Helper()
 	if share >= 0 && share <= 1 {
 		return true
@@ -244,6 +285,28 @@ func (m *MinerTest) prepare(ctx context.Context, t TB, sources []Source) (*Sem, 
 		sem.Calibration = calibration
 	}
 	return &sem, confidence, true
+}
+
+// lookAhead forecasts for sources, with the settings of Lookahead and the Sem.
+func (m *MinerTest) lookAhead(ctx context.Context, t TB, sources []Source) (*Ranking, float64, bool) {
+	t.Helper()
+	sem, confidence, ok := m.prepare(ctx, t, nil)
+	if !ok {
+		return nil, 0, false
+	}
+	ahead := m.Lookahead
+	ahead.Sem = *sem
+	ahead.Sem.NoChecks = true
+	ranking, err := Rank(ctx, &ahead, slices.Clip(sources)...)
+	if err != nil {
+		t.Fatalf("%s: %v", t.Name(), err)
+		return nil, 0, false
+	}
+	if ranking.Verdict.Action == ActionUnknown {
+		t.Errorf("%s: %s", t.Name(), ranking.Verdict.Sentence)
+		return nil, 0, false
+	}
+	return ranking, confidence, true
 }
 
 func (m *MinerTest) examples() int { return cmp.Or(m.Examples, 3) }
@@ -296,7 +359,7 @@ func (w *worstRows) offer(value float64, rec *Record, why string) {
 	if rec.File != "" {
 		place = rec.File + ", " + place
 	}
-	w.rows = slices.Insert(w.rows, at, worstRow{value, fmt.Sprintf("  %s: %s\n    query %q\n    negative %q\n", place, why, excerpt(rec.QueryText), excerpt(rec.NegativeText))})
+	w.rows = slices.Insert(w.rows, at, worstRow{value, fmt.Sprintf("  %s: %s\n    query %q\n    negative %q\n", place, why, quote.Excerpt(rec.QueryText), quote.Excerpt(rec.NegativeText))})
 	w.rows = w.rows[:min(len(w.rows), w.most)]
 }
 

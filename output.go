@@ -54,11 +54,11 @@ func (o *Output) Write(w io.Writer, triples iter.Seq2[Triple, error]) (rows int,
 		return 0, nil, fmt.Errorf("eci: %w: Output.Negatives is %d", ErrSettings, o.Negatives)
 	}
 	out.Negatives, out.Pad = o.Negatives, o.Pad
-	rows, err = writeTriples(out, triples)
+	rows, err = o.write(out, triples)
 	return rows, out.Notes(), err
 }
 
-func writeTriples(out *tripleio.Writer, triples iter.Seq2[Triple, error]) (rows int, err error) {
+func (*Output) write(out *tripleio.Writer, triples iter.Seq2[Triple, error]) (rows int, err error) {
 	triple := 0
 	for next, err := range triples {
 		triple++

@@ -19,7 +19,7 @@ func (r *Ranking) compare() {
 		for _, b := range r.Ranked[i+1:] {
 			p := Pair{Better: a.Source, Worse: b.Source, Difference: a.figure().value - b.figure().value}
 			if x, y := a.figure(), b.figure(); x.paired(y) {
-				both := pairedError(a.Score, b.Score)
+				both := a.pairedError(b.Score)
 				p.Low, p.High, p.Probability = stat.DifferenceInterval(p.Difference, both, min(x.freedom, y.freedom))
 				p.StandardError = both
 				if f, g := a.Forecast, b.Forecast; f != nil && g != nil {
@@ -41,7 +41,7 @@ func (r *Ranking) simulate() {
 	for i := range r.Ranked {
 		r.Ranked[i].RankLow, r.Ranked[i].RankHigh = 1, n
 	}
-	j, ok := newJoint(r.Ranked, r.Seed)
+	j, ok := r.joint(r.Ranked)
 	if !ok {
 		return
 	}
@@ -98,7 +98,7 @@ func (r *Ranking) BestOf(names ...string) (best Ranked, probability float64, err
 	if len(some) == 1 {
 		return some[0], 1, nil
 	}
-	j, ok := newJoint(some, r.Seed)
+	j, ok := r.joint(some)
 	if !ok {
 		return some[0], 0, nil
 	}
@@ -125,11 +125,11 @@ type joint struct {
 	noise, values []float64 // of the last draw
 }
 
-// newJoint fails without intervals over the same groups or queries.
-func newJoint(ranked []Ranked, seed uint64) (*joint, bool) {
+// joint fails without intervals over the same groups or queries.
+func (r *Ranking) joint(ranked []Ranked) (*joint, bool) {
 	n := len(ranked)
 	j := &joint{
-		random: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)), freedom: math.MaxInt,
+		random: rand.New(rand.NewPCG(r.Seed, 0x9e3779b97f4a7c15)), freedom: math.MaxInt,
 		means: make([]float64, n), errors: make([]float64, n*n),
 		normal: make([]float64, n), noise: make([]float64, n), values: make([]float64, n),
 	}
@@ -144,7 +144,7 @@ func newJoint(ranked []Ranked, seed uint64) (*joint, bool) {
 		for k := range i + 1 {
 			b := ranked[k].figure()
 			covariance.SetSym(i, k, dots.Inner(a.deviations, b.deviations))
-			j.errors[i*n+k] = pairedError(ranked[i].Score, ranked[k].Score)
+			j.errors[i*n+k] = ranked[i].pairedError(ranked[k].Score)
 			j.errors[k*n+i] = j.errors[i*n+k]
 		}
 	}

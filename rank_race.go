@@ -9,6 +9,7 @@ import (
 
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/stat"
 )
 
@@ -100,7 +101,7 @@ func (r *Race) Prepare(ctx context.Context, sources ...Source) (Scorer, error) {
 		ahead, race.Sem = &settings, settings.Sem
 	}
 	race.Sem.NoChecks = true // they would send texts of the whole budget to the encoder
-	base, err := newRun(&race.Sem, nil)
+	base, err := race.Sem.newRun(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +150,7 @@ func (r *Race) check() error {
 }
 
 // upTo is the hash below which a share of all queries lies.
-func upTo(share float64) uint64 {
+func (band) upTo(share float64) uint64 {
 	if share >= 1 {
 		return 1 << 63
 	}
@@ -195,7 +196,7 @@ func (r *raced) race(ctx context.Context, settings *Race, sources []Source) erro
 	read := make(map[textKey]struct{})
 	r.band = band{on: true, seed: r.Seed}
 	for _, share := range settings.Looks {
-		r.band.low, r.band.high = r.band.high, upTo(share)
+		r.band.low, r.band.high = r.band.high, r.band.upTo(share)
 		if r.calibration == nil {
 			if !r.several() && share < 1 { // the next band joins this one
 				r.band.high = 0
@@ -262,7 +263,7 @@ func (r *raced) several() bool {
 // An entrant none of whose queries were read yet has no score.
 func (r *raced) look(ctx context.Context, e *entrant) (err error) {
 	n, all := e.triples(), r.samples[e.source.Name].size()
-	if n == 0 && r.band.high < upTo(1) {
+	if n == 0 && r.band.high < r.band.upTo(1) {
 		return nil
 	}
 	if e.score, err = e.sum.score(ctx, e.source, e.pass.skipped); err != nil {
@@ -291,7 +292,7 @@ func (r *raced) lookAhead(ctx context.Context) (err error) {
 			queries = append(queries, q)
 		}
 	}
-	r.forecaster, err = newForecaster(ctx, r.run, *r.ahead, queries)
+	r.forecaster, err = r.newForecaster(ctx, *r.ahead, queries)
 	return err
 }
 
@@ -350,7 +351,7 @@ func (r *raced) drop(running []*entrant, indifference float64) (left []*entrant,
 		}
 		t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(min(e.score.figure().freedom, leader.score.figure().freedom))}
 		critical := t.Quantile(distuv.UnitNormal.CDF(r.report.Boundary))
-		if leader.standing()-e.standing()+indifference > critical*pairedError(leader.score, e.score) {
+		if leader.standing()-e.standing()+indifference > critical*leader.score.pairedError(e.score) {
 			dropped = append(dropped, e.source.Name)
 			r.finish(e, e.score.Totals.Triples)
 		} else {
@@ -378,7 +379,7 @@ func (r *raced) distinct(ctx context.Context, source Source, seen map[textKey]st
 	return source.each(ctx, r.reading(), nil, func(rec *Record) error {
 		if admit(rec) && r.band.holds(rec) {
 			for _, at := range rec.sides() {
-				seen[textKey{at.role, fingerprintOf(at.text)}] = struct{}{}
+				seen[textKey{at.role, hash64.FingerprintOf(at.text)}] = struct{}{}
 			}
 		}
 		return nil

@@ -166,7 +166,7 @@ func (a figure) paired(b figure) bool {
 // Scores that a race took at different looks share only a part of their triples:
 // theirs counts as unpaired, which is never too small for positively correlated
 // sources. Forecasts of different looks are paired over the queries they share.
-func pairedError(a, b *Score) float64 {
+func (a *Score) pairedError(b *Score) float64 {
 	x, y := a.figure(), b.figure()
 	if a.Forecast == nil && a.Dropped != b.Dropped && a.Dropped+b.Dropped > 0 && a.Totals.Triples != b.Totals.Triples {
 		return math.Hypot(x.standardError, y.standardError)

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/jsonrow"
 	"example.com/eci/internal/sketch"
+	"example.com/eci/internal/textcheck"
 	"example.com/eci/internal/tripleio"
 )
 
@@ -133,24 +135,26 @@ func (r *Record) fill(t Triple, row int, arena *[]float32) {
 
 // check reports an empty text.
 func (r *Record) check() error {
-	switch {
-	case blank(r.QueryText):
-		return emptyText("query")
-	case blank(r.PositiveText):
-		return emptyText("positive")
-	case blank(r.NegativeText):
-		return emptyText("negative")
+	for _, side := range [...]struct{ name, text string }{
+		{"query", r.QueryText}, {"positive", r.PositiveText}, {"negative", r.NegativeText},
+	} {
+		if textcheck.Blank(side.text) {
+			return fmt.Errorf("%w: the %s is empty", ErrEmptyText, side.name)
+		}
 	}
 	return nil
 }
+
+// fingerprint identifies a text.
+type fingerprint = hash64.Fingerprint
 
 // queryKey identifies the query of a triple in every source: FNV-1a-64 of its id,
 // or of its text where it has none.
 func (r *Record) queryKey() uint64 {
 	if r.QueryID != "" {
-		return fnv1a(fnvOffset, r.QueryID)
+		return hash64.FNV1a(hash64.Offset, r.QueryID)
 	}
-	return fnv1a(fnvOffset, r.QueryText)
+	return hash64.FNV1a(hash64.Offset, r.QueryText)
 }
 
 // group is the query's jackknife group, the same in every source.
@@ -161,11 +165,11 @@ func (r *Record) group(groups int) int { return int(r.queryKey() % uint64(groups
 // probability 2^-32.
 func (r *Record) digest(h uint64, vectors bool) uint64 {
 	for _, s := range [...]string{r.QueryText, r.PositiveText, r.NegativeText, r.QueryID, r.PositiveID, r.NegativeID} {
-		h = mix64(h ^ uint64(len(s))<<32 ^ uint64(sketch.Sum(s)))
+		h = hash64.Mix(h ^ uint64(len(s))<<32 ^ uint64(sketch.Sum(s)))
 	}
 	if vectors {
 		for _, v := range [...][]float32{r.QueryVector, r.PositiveVector, r.NegativeVector} {
-			h = mix64(h ^ uint64(len(v))<<32 ^ uint64(sketch.Sums(v)))
+			h = hash64.Mix(h ^ uint64(len(v))<<32 ^ uint64(sketch.Sums(v)))
 		}
 	}
 	return h
@@ -183,18 +187,18 @@ func Group(t Triple, groups int) int {
 	if key == "" {
 		key = t.Query()
 	}
-	return int(fnv1a(fnvOffset, key) % uint64(groups))
+	return int(hash64.FNV1a(hash64.Offset, key) % uint64(groups))
 }
 
-// hash is [tripleHash] of the three texts.
+// hash is [hash64.Triple] of the three texts.
 func (r *Record) hash(seed uint64) uint64 {
-	return tripleHash(seed, fingerprintOf(r.QueryText), fingerprintOf(r.PositiveText), fingerprintOf(r.NegativeText))
+	return hash64.Triple(seed, hash64.FingerprintOf(r.QueryText), hash64.FingerprintOf(r.PositiveText), hash64.FingerprintOf(r.NegativeText))
 }
 
 // pair tells pairs of query and positive apart, by 64 bits.
 func (r *Record) pair() uint64 {
 	if r.QueryID != "" && r.PositiveID != "" {
-		return mix64(fnv1a(mix64(fnv1a(fnvOffset, r.QueryID)), r.PositiveID))
+		return hash64.Mix(hash64.FNV1a(hash64.Mix(hash64.FNV1a(hash64.Offset, r.QueryID)), r.PositiveID))
 	}
-	return tripleHash(1, fingerprintOf(r.QueryText), fingerprintOf(r.PositiveText), fingerprint{})
+	return hash64.Triple(1, hash64.FingerprintOf(r.QueryText), hash64.FingerprintOf(r.PositiveText), fingerprint{})
 }

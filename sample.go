@@ -7,7 +7,9 @@ import (
 	"slices"
 
 	"example.com/eci/internal/fault"
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/least"
+	"example.com/eci/internal/quote"
 	"example.com/eci/internal/sorted"
 )
 
@@ -39,7 +41,7 @@ func (s *sample) all() bool { return s.budget >= s.available }
 
 // reading begins a pass over a source.
 func (r *run) reading() *reading {
-	pass := newReading(r.Skip)
+	pass := r.Skip.reading()
 	pass.vectors = r.Checkpoint != ""
 	if r.Skip&(SkipMissingVector|SkipBadVector) != 0 {
 		pass.usable = r.vectors.check
@@ -109,9 +111,9 @@ func (r *run) counting() func(text string, f fingerprint) error {
 		}
 		seen[f] = struct{}{}
 		r.lexicon.Add(text)
-		if r.lexicon.bytes() > r.MemoryBytes {
+		if r.lexicon.counts.Bytes() > r.MemoryBytes {
 			return fmt.Errorf("%w: the lexicon has %d distinct tokens, which take %s, Sem.MemoryBytes allows %s; give a Sem.Lexicon counted over fewer documents, another Tokenizer, or raise it",
-				ErrMemory, len(r.lexicon.read().counts), gigabytes(r.lexicon.bytes()), gigabytes(r.MemoryBytes))
+				ErrMemory, r.lexicon.counts.Tokens(), quote.Bytes(r.lexicon.counts.Bytes()), quote.Bytes(r.MemoryBytes))
 		}
 		return nil
 	}
@@ -120,11 +122,11 @@ func (r *run) counting() func(text string, f fingerprint) error {
 // surveyOne reads the texts of one source.
 func (r *run) surveyOne(ctx context.Context, source Source, s *sample, count func(text string, f fingerprint) error) error {
 	return source.each(ctx, s.survey, nil, func(rec *Record) error {
-		q, p := fingerprintOf(rec.QueryText), fingerprintOf(rec.PositiveText)
+		q, p := hash64.FingerprintOf(rec.QueryText), hash64.FingerprintOf(rec.PositiveText)
 		if err := count(rec.PositiveText, p); err != nil {
 			return err
 		}
-		h := tripleHash(r.Seed, q, p, fingerprintOf(rec.NegativeText))
+		h := hash64.Triple(r.Seed, q, p, hash64.FingerprintOf(rec.NegativeText))
 		if r.aim == nil {
 			r.labels.offer(source.Name, rec, q, p)
 		} else if r.aim.meets(rec) {
@@ -135,9 +137,9 @@ func (r *run) surveyOne(ctx context.Context, source Source, s *sample, count fun
 		}
 		s.histogram[h>>(64-histogramBits)]++
 		for _, id := range [...]string{rec.QueryID, rec.PositiveID, rec.NegativeID} {
-			h = mix64(fnv1a(h, id))
+			h = hash64.Mix(hash64.FNV1a(h, id))
 		}
-		s.digest = mix64(s.digest ^ h)
+		s.digest = hash64.Mix(s.digest ^ h)
 		s.available++
 		if s.available%8192 == 0 {
 			r.progress("survey", source, s.available)
@@ -191,10 +193,6 @@ func (r *run) admission(s *sample) func(rec *Record) bool {
 		}
 		return h < s.limit
 	}
-}
-
-func unstable(source Source, first, second int) error {
-	return &RowError{Source: source.Name, Err: fmt.Errorf("%w: %d triples at first, then %v; Triples must start anew each time it is ranged over", ErrUnstableSource, first, second)}
 }
 
 func skippedNote(skipped map[string]int) string {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"example.com/eci/internal/cores"
 	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/lookahead"
 	"example.com/eci/internal/stat"
@@ -207,7 +208,7 @@ func (a *accumulator) add(b *batch) error {
 			a.checks.offer(row, row.hash)
 		}
 	}
-	parallel(r.Groups, func(lo, hi int) {
+	cores.All(r.Groups, func(lo, hi int) {
 		scratch := make([]float64, r.dimension)
 		for g := lo; g < hi; g++ {
 			for _, i := range a.rows[g] {
@@ -394,7 +395,7 @@ func (a *accumulator) information(ctx context.Context, s *Score, without *[]floa
 	d := float64(m.config.Dimension)
 	s.Bound = d / 2 * math.Log1p(s.Trace/m.config.Epsilon2)
 	if s.Bound > 0 {
-		s.Diversity = clamp(s.Value/s.Bound, 0, 1)
+		s.Diversity = max(0, min(1, s.Value/s.Bound))
 	}
 	return nil
 }
@@ -455,7 +456,7 @@ func (b *Baseline) Score(ctx context.Context, source Source) (*Score, error) {
 	if err := b.check(); err != nil {
 		return nil, err
 	}
-	return scoreAlone(ctx, &b.Sem, &b.Measure, source)
+	return b.Sem.scoreAlone(ctx, &b.Measure, source)
 }
 
 // Prepare surveys, equalizes budgets and calibrates as [Sem.Prepare] does.
@@ -463,7 +464,7 @@ func (b *Baseline) Prepare(ctx context.Context, sources ...Source) (Scorer, erro
 	if err := b.check(); err != nil {
 		return nil, err
 	}
-	return prepare(ctx, &b.Sem, &b.Measure, sources)
+	return b.Sem.prepare(ctx, &b.Measure, sources)
 }
 
 func (b *Baseline) check() error {

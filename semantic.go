@@ -1,6 +1,12 @@
 package eci
 
-import "math"
+import (
+	"cmp"
+	"fmt"
+	"math"
+
+	"example.com/eci/internal/stat"
+)
 
 // Evidence is what a [Component] sees of one triple.
 // A Component may read it during the call only.
@@ -48,14 +54,19 @@ type TargetConsistency struct {
 func (TargetConsistency) Name() string { return "consistency" }
 
 // Settings names the temperature.
-func (c TargetConsistency) Settings() string { return "T=" + formatFloat(orOne(c.Temperature)) }
+func (c TargetConsistency) Settings() string { return "T=" + fmt.Sprint(cmp.Or(c.Temperature, 1)) }
 
 // Validate refuses a temperature that is negative or not finite.
-func (c TargetConsistency) Validate() error { return checkTemperature(c.Temperature) }
+func (c TargetConsistency) Validate() error {
+	if t := c.Temperature; t != 0 && !(t > 0 && !math.IsInf(t, 0)) {
+		return fmt.Errorf("field Temperature %v is not positive and finite", t)
+	}
+	return nil
+}
 
 // Weight returns c from e.Margin and e.Calibration.MarginScale.
 func (c TargetConsistency) Weight(e *Evidence) float64 {
-	return sigmoid(e.Margin / (orOne(c.Temperature) * e.Calibration.MarginScale))
+	return stat.Sigmoid(e.Margin / (cmp.Or(c.Temperature, 1) * e.Calibration.MarginScale))
 }
 
 // SemanticLocality is g = sigmoid((s- - mu) / (T sigma)), in (0, 1): the negative
@@ -71,53 +82,14 @@ type SemanticLocality struct {
 func (SemanticLocality) Name() string { return "locality" }
 
 // Settings names the temperature.
-func (c SemanticLocality) Settings() string { return "T=" + formatFloat(orOne(c.Temperature)) }
+func (c SemanticLocality) Settings() string { return "T=" + fmt.Sprint(cmp.Or(c.Temperature, 1)) }
 
 // Validate refuses a temperature that is negative or not finite.
-func (c SemanticLocality) Validate() error { return checkTemperature(c.Temperature) }
+func (c SemanticLocality) Validate() error { return TargetConsistency(c).Validate() }
 
 // Weight returns g from e.NegativeSimilarity and the calibration's SimilarityMidpoint
 // and SimilarityScale.
 func (c SemanticLocality) Weight(e *Evidence) float64 {
 	cal := e.Calibration
-	return sigmoid((e.NegativeSimilarity - cal.SimilarityMidpoint) / (orOne(c.Temperature) * cal.SimilarityScale))
-}
-
-// sigmoid is 1/(1+exp(-x)), written so that exp never overflows.
-func sigmoid(x float64) float64 {
-	if x >= 0 {
-		return 1 / (1 + math.Exp(-x))
-	}
-	z := math.Exp(x)
-	return z / (1 + z)
-}
-
-// softplus is ln(1+exp(x)) without overflow.
-func softplus(x float64) float64 {
-	return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x)))
-}
-
-func orOne(x float64) float64 {
-	if x == 0 {
-		return 1
-	}
-	return x
-}
-
-// residual writes scale times r = (p - n) - ((p - n).q) q into dst, for unit
-// vectors given as raw vectors with inverse norms, and returns |r|^2. margin is
-// (p - n).q. r is the direction in which the cosine loss moves the query: its
-// gradient lies in the tangent plane at q.
-func residual(dst []float64, q, p, n []float32, iq, ip, in, margin, scale float64) float64 {
-	p, n, dst = p[:len(q)], n[:len(q)], dst[:len(q)]
-	mq := margin * iq
-	var square float64
-	for k := range q {
-		// The conversions forbid fused multiply-add, which would change bits
-		// between architectures.
-		r := float64(float64(p[k])*ip) - float64(float64(n[k])*in) - float64(mq*float64(q[k]))
-		square += float64(r * r)
-		dst[k] = r * scale
-	}
-	return square
+	return stat.Sigmoid((e.NegativeSimilarity - cal.SimilarityMidpoint) / (cmp.Or(c.Temperature, 1) * cal.SimilarityScale))
 }

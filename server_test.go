@@ -11,9 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +19,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/eci/internal/embedhttp"
+	"example.com/eci/internal/hash64"
 )
 
 // fakeClock stands still, sleeps at once and writes down for how long.
@@ -31,21 +31,21 @@ type fakeClock struct {
 	sleeps []time.Duration
 }
 
-func (f *fakeClock) clock() *clock {
-	return &clock{
-		now: func() time.Time {
+func (f *fakeClock) clock() *embedhttp.Clock {
+	return &embedhttp.Clock{
+		Now: func() time.Time {
 			f.mutex.Lock()
 			defer f.mutex.Unlock()
 			return f.time
 		},
-		sleep: func(ctx context.Context, d time.Duration) error {
+		Sleep: func(ctx context.Context, d time.Duration) error {
 			f.mutex.Lock()
 			defer f.mutex.Unlock()
 			f.sleeps = append(f.sleeps, d)
 			f.time = f.time.Add(d)
 			return ctx.Err()
 		},
-		random: func() float64 { return 0.5 },
+		Random: func() float64 { return 0.5 },
 	}
 }
 
@@ -54,7 +54,7 @@ func newFakeClock() *fakeClock { return &fakeClock{time: time.Date(2026, 1, 2, 3
 // vectorOf is the encoder behind all fake servers: three components that depend
 // on the whole text.
 func vectorOf(text string) []float32 {
-	h := fnv1a(fnvOffset, text)
+	h := hash64.FNV1a(hash64.Offset, text)
 	return []float32{float32(h%1000) / 7, float32(h>>20%1000) / 3, 1 + float32(h>>40%1000)}
 }
 
@@ -572,7 +572,7 @@ func TestServerRecovers(t *testing.T) {
 		t.Errorf("%d waits, %d requests; want 12 and 16", len(fake.sleeps), asked.Load())
 	}
 	for i, d := range fake.sleeps {
-		if want := firstWait << (i % 3) * 3 / 4; d != want {
+		if want := (time.Second / 2) << (i % 3) * 3 / 4; d != want {
 			t.Errorf("wait %d is %v, want %v", i, d, want)
 		}
 	}
@@ -606,10 +606,10 @@ func TestServerCancel(t *testing.T) {
 			})
 			s := &Server{URL: server.URL, Model: "m", KeyVariable: NoKey, BatchTexts: 1, Concurrency: 2}
 			if test.status != 0 {
-				s.clock = &clock{time.Now, func(ctx context.Context, d time.Duration) error {
+				s.clock = &embedhttp.Clock{Now: time.Now, Sleep: func(ctx context.Context, d time.Duration) error {
 					cancel(errors.New("enough"))
-					return sleep(ctx, d)
-				}, rand.Float64}
+					return embedhttp.Sleep(ctx, d)
+				}, Random: rand.Float64}
 			}
 			_, err := s.EmbedDocuments(ctx, someTexts(9))
 			if !errors.Is(err, context.Canceled) || !errors.Is(err, ErrEmbedder) || !strings.Contains(err.Error(), server.URL) {
@@ -644,7 +644,7 @@ func TestServerGoesAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	server.Close()
-	plainClient.CloseIdleConnections()
+	http.DefaultClient.CloseIdleConnections()
 	var e *ServerError
 	if _, err := s.EmbedQuery(t.Context(), "q"); !errors.As(err, &e) || e.Attempts != 4 || len(fake.sleeps) != 3 {
 		t.Errorf("error %v after %v", err, fake.sleeps)
@@ -686,168 +686,6 @@ func TestServerInARanking(t *testing.T) {
 	got.Embedded = 0
 	if got.String() != want.String() {
 		t.Errorf("through the server\n%v\nat hand\n%v", got, want)
-	}
-}
-
-// vectorsByJSON is the twin of wire.decode by encoding/json: vectors in the order
-// of an answer that has all of them.
-func vectorsByJSON(p Protocol, body []byte) ([][]float32, error) {
-	list := json.RawMessage(body)
-	if name := p.wire().list; name != "" {
-		var object map[string]json.RawMessage
-		if err := json.Unmarshal(body, &object); err != nil {
-			return nil, err
-		}
-		list = object[name]
-	}
-	var elements []json.RawMessage
-	if err := json.Unmarshal(list, &elements); err != nil {
-		return nil, err
-	}
-	vectors := make([][]float32, len(elements))
-	for i, raw := range elements {
-		at := i
-		if p.wire().indexed {
-			var object map[string]json.RawMessage
-			if err := json.Unmarshal(raw, &object); err != nil {
-				return nil, err
-			}
-			if index, ok := object["index"]; ok && string(index) != "null" {
-				if err := json.Unmarshal(index, &at); err != nil {
-					return nil, err
-				}
-			}
-			raw = object["embedding"]
-		}
-		if err := json.Unmarshal(raw, &vectors[at]); err != nil {
-			return nil, err
-		}
-	}
-	return vectors, nil
-}
-
-// FuzzServerAnswer: whatever a server answers, vectors are good and those that
-// encoding/json reads, or there is an error.
-func FuzzServerAnswer(f *testing.F) {
-	for _, seed := range []string{
-		openAIAnswer(someTexts(2)), `{"embeddings":[[1,2],[3,4]]}`, `[[1,2],[3,4]]`, `[[1,NaN]]`, `[[1,nan]]`, `[[nul`, `{"data":[{"index":9}]}`,
-		`[[1e39,1],[ ]]`, `[["NaN"],[,]]`, `<html>`, ``, `{"data":[{"index":1,"embedding":[1]},{"index":0,"embedding":[ -2 ]}]}`,
-		`{"data":1,"d\u0061ta":[{"embedding":[1],"index":null},{"embedding":[0.1],"embedding":[2e-3]}]}`, `{"data":{}}`, `[[1],{}]`, `{}`, `{"embeddings":null}`,
-	} {
-		for protocol := range wires {
-			f.Add([]byte(seed), uint8(protocol))
-		}
-	}
-	f.Fuzz(func(t *testing.T, body []byte, protocol uint8) {
-		p := Protocol(protocol % 3)
-		vectors, err := p.wire().decode(body, 2)
-		c := &call{Server: &Server{}}
-		if err == nil {
-			err = c.accept(vectors)
-		}
-		if err != nil {
-			if len(err.Error()) > 300 {
-				t.Errorf("an error of %d bytes", len(err.Error()))
-			}
-			return
-		}
-		if len(vectors) != 2 || len(vectors[0]) == 0 || len(vectors[0]) != len(vectors[1]) {
-			t.Errorf("%q gave %v", body, vectors)
-		}
-		for _, v := range vectors {
-			if _, err := inverseNorm(v); err != nil {
-				t.Errorf("%q gave %v", body, vectors)
-			}
-		}
-		if want, err := vectorsByJSON(p, body); err != nil || !cmp.Equal(want, vectors) {
-			t.Errorf("%q gave %v, encoding/json reads %v, %v", body, vectors, want, err)
-		}
-	})
-}
-
-// TestServerAnswerMemory: an answer as long as may be takes no more than its own
-// size and that of its vectors, whatever it holds.
-func TestServerAnswerMemory(t *testing.T) {
-	const size = 4 << 20
-	fill := func(begin, one, end string) []byte {
-		return []byte(begin + strings.Repeat(one+",", size/(len(one)+1)) + one + end)
-	}
-	for _, test := range []struct {
-		reason   string
-		protocol Protocol
-		body     []byte
-	}{
-		{"objects without fields", OpenAI, fill(`{"data":[`, `{}`, `]}`)},
-		{"objects without fields in place of vectors", Ollama, fill(`{"embeddings":[`, `{}`, `]}`)},
-		{"objects without fields in place of all", TextEmbeddingsInference, fill(`[`, `{}`, `]`)},
-		{"lists without numbers", TextEmbeddingsInference, fill(`[`, `[]`, `]`)},
-		{"lists of one number", Ollama, fill(`{"embeddings":[`, `[1]`, `]}`)},
-		{"one vector of many numbers", OpenAI, fill(`{"data":[{"embedding":[`, `1`, `]}]}`)},
-		{"one vector of many lists", OpenAI, fill(`{"data":[{"embedding":[`, `[]`, `]}]}`)},
-		{"many fields", OpenAI, fill(`{`, `"a":0`, `}`)},
-		{"many fields with escapes", OpenAI, fill(`{`, `"a":0`, `}`)},
-		{"the field of the vectors, again and again", OpenAI, fill(`{`, `"data":[{"embedding":[1]},{"embedding":[2]}]`, `}`)},
-		{"many fields beside a vector", OpenAI, fill(`{"data":[{"embedding":[1],`, `"a":0`, `}]}`)},
-		{"lists in lists", OpenAI, []byte(strings.Repeat("[", size))},
-		{"one string", OpenAI, fill(`{"data":"`, `x`, `"}`)},
-		{"one number", TextEmbeddingsInference, []byte("[[" + strings.Repeat("1", size) + "],[1]]")},
-	} {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		vectors, err := test.protocol.wire().decode(test.body, 2)
-		runtime.ReadMemStats(&after)
-		if taken := after.TotalAlloc - before.TotalAlloc; taken > size {
-			t.Errorf("%s: %d bytes for an answer of %d", test.reason, taken, len(test.body))
-		}
-		if (err == nil) != (test.reason == "the field of the vectors, again and again") {
-			t.Errorf("%s: %v, %v", test.reason, vectors, err)
-		} else if err != nil && len(err.Error()) > 200 {
-			t.Errorf("%s: an error of %d bytes", test.reason, len(err.Error()))
-		}
-	}
-}
-
-// TestServerAnswers has answers in the shape that each server documents, with
-// all that is not read.
-func TestServerAnswers(t *testing.T) {
-	want := [][]float32{{0.25, -1}, {3e-05, 0.1}}
-	for _, test := range []struct {
-		server   string
-		protocol Protocol
-		body     string
-	}{
-		{"OpenAI", OpenAI, `{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.25,-1.0]},{"object":"embedding","index":1,"embedding":[3e-05,0.1]}],"model":"text-embedding-3-small","usage":{"prompt_tokens":8,"total_tokens":8}}`},
-		{"vLLM", OpenAI, `{"id":"embd-1","object":"list","created":1747000000,"model":"m","data":[{"index":0,"object":"embedding","embedding":[0.25,-1.0]},{"index":1,"object":"embedding","embedding":[3e-05,0.1]}],"usage":{"prompt_tokens":8,"total_tokens":8,"completion_tokens":0,"prompt_tokens_details":null}}`},
-		{"llama.cpp", OpenAI, `{"model":"m","object":"list","usage":{"prompt_tokens":8,"total_tokens":8},"data":[{"embedding":[0.25,-1.0],"index":0,"object":"embedding"},{"embedding":[3e-05,0.10000000149011612],"index":1,"object":"embedding"}]}`},
-		{"LM Studio", OpenAI, "{\n  \"object\": \"list\",\n  \"data\": [\n    {\"object\": \"embedding\", \"embedding\": [\n 0.25,\n -1 ], \"index\": 0},\n {\"object\": \"embedding\", \"embedding\": [3e-05, 0.1], \"index\": 1}\n  ],\n  \"model\": \"m\",\n  \"usage\": {\"prompt_tokens\": 0, \"total_tokens\": 0}\n}\n"},
-		{"a server that leaves out the indices", OpenAI, `{"data":[{"embedding":[0.25,-1]},{"embedding":[3e-05,0.1]}]}`},
-		{"a server that answers in another order", OpenAI, `{"data":[{"index":1,"embedding":[3e-05,0.1]},{"index":0,"embedding":[0.25,-1]}]}`},
-		{"Ollama", Ollama, `{"model":"all-minilm","embeddings":[[0.25,-1],[0.00003,0.1]],"total_duration":14143917,"load_duration":1019500,"prompt_eval_count":8}`},
-		{"Text Embeddings Inference", TextEmbeddingsInference, `[[0.25,-1.0],[0.00003,0.1]]`},
-	} {
-		got, err := test.protocol.wire().decode([]byte(test.body), 2)
-		if diff := cmp.Diff(want, got); err != nil || diff != "" {
-			t.Errorf("%s: %v\n%s", test.server, err, diff)
-		}
-	}
-}
-
-// TestServersDocument compares the table in docs/servers.md with the code.
-func TestServersDocument(t *testing.T) {
-	raw, err := os.ReadFile("docs/servers.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for p, name := range []string{"`OpenAI` (default)", "`Ollama`", "`TextEmbeddingsInference`"} {
-		w := Protocol(p).wire()
-		key := "none"
-		if w.keyOwner != "" {
-			key = fmt.Sprintf("`%s`, to `https://%s`", w.keyVariable, w.keyOwner)
-		}
-		row := regexp.MustCompile(fmt.Sprintf("(?m)^\\| %s \\| [^|]+ \\| `%s` \\| %d \\| %s \\|", regexp.QuoteMeta(name), w.path, w.texts, key))
-		if !row.Match(raw) {
-			t.Errorf("no row %s", row)
-		}
 	}
 }
 

@@ -18,52 +18,6 @@ import (
 	"example.com/eci/internal/secret"
 )
 
-// TestServerKeyGoes: who is sent which key, without a connection.
-func TestServerKeyGoes(t *testing.T) {
-	t.Setenv("OPENAI_API_KEY", "openai's")
-	t.Setenv("OTHER_KEY", "other's")
-	t.Setenv("sk_key_in_place_of_its_name", "")
-	for _, test := range []struct {
-		reason string
-		server *Server
-		key    string
-		says   string // an error
-	}{
-		{"its owner, with the protocol's path", &Server{URL: "https://api.openai.com"}, "openai's", ""},
-		{"its owner, as people write it", &Server{URL: "https://API.OpenAI.com/v1"}, "openai's", ""},
-		{"its owner without encryption", &Server{URL: "http://api.openai.com"}, "", ""},
-		{"another server that speaks the protocol", &Server{URL: "https://example.com"}, "", ""},
-		{"a server of one's own", &Server{URL: "http://127.0.0.1:8080"}, "", ""},
-		{"a name that ends like the owner's", &Server{URL: "https://evil-api.openai.com.example.com"}, "", ""},
-		{"another port of the owner", &Server{URL: "https://api.openai.com:8443"}, "", ""},
-		{"another protocol", &Server{URL: "https://api.openai.com", Protocol: Ollama}, "", ""},
-		{"none wanted", &Server{URL: "https://api.openai.com", KeyVariable: NoKey}, "", ""},
-		{"asked for", &Server{URL: "https://example.com", KeyVariable: "OPENAI_API_KEY"}, "openai's", ""},
-		{"another one for the owner", &Server{URL: "https://api.openai.com", KeyVariable: "OTHER_KEY"}, "other's", ""},
-		{"asked for, in clear to this machine", &Server{URL: "http://localhost:8080", KeyVariable: "OTHER_KEY"}, "other's", ""},
-		{"the same by number", &Server{URL: "http://127.0.0.2:8080", KeyVariable: "OTHER_KEY"}, "other's", ""},
-		{"the same by the other number", &Server{URL: "http://[::1]:8080", KeyVariable: "OTHER_KEY"}, "other's", ""},
-		{"asked for, in clear to anyone on the way", &Server{URL: "http://10.0.0.7:8080", KeyVariable: "OTHER_KEY"}, "", "KeyInClear"},
-		{"a name that only begins like this machine's", &Server{URL: "http://localhost.example.com", KeyVariable: "OTHER_KEY"}, "", "in clear"},
-		{"asked for twice", &Server{URL: "http://10.0.0.7:8080", KeyVariable: "OTHER_KEY", KeyInClear: true}, "other's", ""},
-		{"permission without a name", &Server{URL: "http://api.openai.com", KeyInClear: true}, "", ""},
-		{"the key itself in place of the variable's name", &Server{URL: "https://example.com", KeyVariable: "sk_key_in_place_of_its_name"}, "", "its name, not the key"},
-	} {
-		test.server.Model = "m"
-		c, err := test.server.plan(queryRole)
-		switch {
-		case test.says != "":
-			if !errors.Is(err, ErrSettings) || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "other's") || strings.Contains(err.Error(), "sk_key") {
-				t.Errorf("%s: error %v, want one that says %q and no key", test.reason, err, test.says)
-			}
-		case err != nil:
-			t.Errorf("%s: %v", test.reason, err)
-		case c.key.Text() != test.key:
-			t.Errorf("%s: key %q, want %q", test.reason, c.key.Text(), test.key)
-		}
-	}
-}
-
 // TestServerKeyForms: no error holds the key, in whatever form a server, or a
 // proxy before it, sends it back.
 func TestServerKeyForms(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"math"
 	"os"
 	"strings"
 	"sync"
@@ -43,7 +44,7 @@ func TestGoroutinesMayShare(t *testing.T) {
 	frozen := &Sem{Calibration: &calibration}
 	cache := openCache(t, t.TempDir(), &hashEncoder{components: 5}, "x")
 	made := fstest.MapFS{"x": {Data: []byte(`{"id":"a","vector":[1,2]}` + "\n" + `{"id":"b","vector":[3,4]}`)}}
-	table, err := tableOf(vecfile.ReadLines("made up", "x", &textfile.Opener{FS: made}))
+	table, err := new(VectorTable).of(vecfile.ReadLines("made up", "x", &textfile.Opener{FS: made}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,6 +186,9 @@ func TestLexiconsAreApart(t *testing.T) {
 	if diff := cmp.Diff(string(before), string(after)); diff != "" || err != nil {
 		t.Errorf("the original has changed: %v\n%s", err, diff)
 	}
+	idf := func(documents, frequency float64) float64 {
+		return math.Log(1 + (documents-frequency+0.5)/(frequency+0.5))
+	}
 	if original.Documents() != 1 || other.Documents() != 2 || original.IDF("different") != idf(1, 0) || other.IDF("different") != idf(2, 1) {
 		t.Error(original.IDF("different"), other.IDF("different"))
 	}
@@ -196,7 +200,7 @@ func TestLexiconsAreApart(t *testing.T) {
 	if zero.Documents() != 0 || zero.Coverage("a", "a") != 1 || zero.Tokenizer().Name() != "words" {
 		t.Error("the zero lexicon is not an empty one")
 	}
-	if zero.Add("a"); zero.Documents() != 1 || noFrequencies.documents != 0 {
+	if zero.Add("a"); zero.Documents() != 1 || new(Lexicon).Documents() != 0 {
 		t.Error("nothing was added, or to all empty ones")
 	}
 }

@@ -9,6 +9,8 @@ import (
 
 	"example.com/eci/internal/ctxerr"
 	"example.com/eci/internal/design"
+	"example.com/eci/internal/fault"
+	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/quote"
 	"example.com/eci/internal/tripleio"
 )
@@ -98,7 +100,8 @@ type reading struct {
 	digest  uint64         // of all rows, in order
 }
 
-func newReading(skip Skip) *reading { return &reading{skip: skip, skipped: make(map[string]int)} }
+// reading begins a reading that leaves out what s covers.
+func (s Skip) reading() *reading { return &reading{skip: s, skipped: make(map[string]int)} }
 
 // each reads a source once, row by row, and calls fn with every triple that
 // passes the checks. rec is valid until fn returns, its vectors until the caller
@@ -119,12 +122,12 @@ func (s Source) each(ctx context.Context, pass *reading, arena *[]float32, fn fu
 			pass.triples++
 			return fn(rec)
 		}
-		policy, reason := skipReason(err)
-		if policy&pass.skip == 0 {
+		policy, reason := fault.Reason(err)
+		if Skip(policy)&pass.skip == 0 {
 			return err
 		}
 		pass.skipped[reason]++
-		pass.digest = mix64(fnv1a(pass.digest, err.Error()))
+		pass.digest = hash64.Mix(hash64.FNV1a(pass.digest, err.Error()))
 		return nil
 	})
 	if err == nil {
@@ -166,11 +169,16 @@ func (pass *reading) barren(s Source) {
 func (first *reading) same(source Source, later *reading) error {
 	switch {
 	case first.triples != later.triples:
-		return unstable(source, first.triples, later.triples)
+		return source.unstable(first.triples, later.triples)
 	case first.digest != later.digest:
 		return &RowError{Source: source.Name, Err: fmt.Errorf("%w: as many triples, but other texts, ids or vectors, or others left out; do not change rows while they are in use", ErrUnstableSource)}
 	}
 	return nil
+}
+
+// unstable is the error for a source that had another number of triples at first.
+func (s Source) unstable(first, second int) error {
+	return &RowError{Source: s.Name, Err: fmt.Errorf("%w: %d triples at first, then %v; Triples must start anew each time it is ranged over", ErrUnstableSource, first, second)}
 }
 
 // walk reads a source once and calls fn with every row as it is, or with the
@@ -306,9 +314,9 @@ func (s Source) Windows(windows ...Window) ([]Source, error) {
 // [Sem.Seed]. Triples with equal texts may come as one, so that some more are kept.
 // The source is read once now; memory holds 8 bytes for each triple.
 func (s Source) RandomShare(ctx context.Context, count int, seed uint64) (Source, error) {
-	hash := func(rec *Record) uint64 { return mix64(rec.hash(seed) ^ 0x9e3779b97f4a7c15) }
+	hash := func(rec *Record) uint64 { return hash64.Mix(rec.hash(seed) ^ 0x9e3779b97f4a7c15) }
 	var hashes []uint64
-	pass := newReading(SkipMalformed | SkipEmptyText)
+	pass := (SkipMalformed | SkipEmptyText).reading()
 	err := s.each(ctx, pass, nil, func(rec *Record) error {
 		hashes = append(hashes, hash(rec))
 		return nil
@@ -344,9 +352,9 @@ func (s Source) Batches(ctx context.Context, size int) (*BatchOrder, error) {
 		return nil, fmt.Errorf("eci: batches: %w: a batch of %d; use 2 or more", ErrSettings, size)
 	}
 	order := design.NewBatches[fingerprint](size)
-	err := s.each(ctx, newReading(0), nil, func(rec *Record) error {
-		query := fingerprintOf("\x00" + rec.QueryText) // which may be the text of a passage
-		order.Add(query, fingerprintOf(rec.PositiveText), fingerprintOf(rec.NegativeText))
+	err := s.each(ctx, Skip(0).reading(), nil, func(rec *Record) error {
+		query := hash64.FingerprintOf("\x00" + rec.QueryText) // which may be the text of a passage
+		order.Add(query, hash64.FingerprintOf(rec.PositiveText), hash64.FingerprintOf(rec.NegativeText))
 		return nil
 	})
 	if err != nil {

@@ -2,11 +2,14 @@ package eci
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"example.com/eci/internal/quote"
 	"example.com/eci/internal/vecfile"
 )
 
@@ -18,20 +21,22 @@ type VectorTable struct{ table vecfile.Table }
 // when ids and rows differ in number, and ErrMalformed for an empty id or one that
 // occurs twice. name is the table's in errors.
 func NewVectorTable(name string, ids []string, data VectorArray) (*VectorTable, error) {
-	return tableOf(vecfile.NewTable(name, ids, data))
+	return new(VectorTable).of(vecfile.NewTable(name, ids, data))
 }
 
-func tableOf(t *vecfile.Table, err error) (*VectorTable, error) {
+// of returns t with a table, or its error.
+func (t *VectorTable) of(table *vecfile.Table, err error) (*VectorTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &VectorTable{*t}, nil
+	t.table = *table
+	return t, nil
 }
 
 // OpenVectorTable opens an .npy or, by its extension, a .safetensors file and
 // reads the ids of its rows, one a line.
 func OpenVectorTable(path, idsPath string) (*VectorTable, error) {
-	return tableOf(vecfile.OpenTable(path, idsPath, new(Files).opener()))
+	return new(VectorTable).of(vecfile.OpenTable(path, idsPath, new(Files).opener()))
 }
 
 // ReadVectorLines reads vectors from JSONL, plain or .gz, one object a line:
@@ -45,7 +50,7 @@ func OpenVectorTable(path, idsPath string) (*VectorTable, error) {
 // .npy or .safetensors for millions of vectors. Errors have the row and wrap
 // ErrMalformed, ErrMissingField, ErrDimension or ErrFormat.
 func ReadVectorLines(path string) (*VectorTable, error) {
-	return tableOf(vecfile.ReadLines(path, path, new(Files).opener()))
+	return new(VectorTable).of(vecfile.ReadLines(path, path, new(Files).opener()))
 }
 
 // Append appends the vector of an id to dst and returns the extended slice. It
@@ -100,7 +105,7 @@ func OpenVectors(dir string, texts ...string) (*VectorFiles, error) {
 	for _, folder := range texts {
 		files = vecfile.Beside(files, os.DirFS(folder))
 	}
-	return vectorFiles(vecfile.OpenPair(dir, files, func(name string) (*vecfile.File, error) {
+	return new(VectorFiles).of(vecfile.OpenPair(dir, files, func(name string) (*vecfile.File, error) {
 		return vecfile.Open(filepath.Join(dir, name))
 	}))
 }
@@ -108,16 +113,18 @@ func OpenVectors(dir string, texts ...string) (*VectorFiles, error) {
 // ReadVectors reads the files that [OpenVectors] opens from a file system, such
 // as an embedded one, into memory.
 func ReadVectors(fsys fs.FS) (*VectorFiles, error) {
-	return vectorFiles(vecfile.OpenPair("", fsys, func(name string) (*vecfile.File, error) {
+	return new(VectorFiles).of(vecfile.OpenPair("", fsys, func(name string) (*vecfile.File, error) {
 		return vecfile.Read(fsys, name)
 	}))
 }
 
-func vectorFiles(queries, documents *vecfile.Table, err error) (*VectorFiles, error) {
+// of returns v with two tables, or their error.
+func (v *VectorFiles) of(queries, documents *vecfile.Table, err error) (*VectorFiles, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &VectorFiles{Queries: &VectorTable{*queries}, Documents: &VectorTable{*documents}}, nil
+	v.Queries, v.Documents = &VectorTable{*queries}, &VectorTable{*documents}
+	return v, nil
 }
 
 // LengthSpread returns the standard deviation of the lengths of the documents' vectors
@@ -185,4 +192,117 @@ func (v *VectorFiles) AppendDocument(dst []float32, id string) ([]float32, error
 // Close releases both tables; they must not be used afterwards.
 func (v *VectorFiles) Close() error {
 	return errors.Join(v.Queries.Close(), v.Documents.Close())
+}
+
+// VectorArray is a table of vectors: rows 0 to Rows()-1, each of Dimension()
+// components. [NPY] and [Safetensors] are two. Implementations must be safe for
+// concurrent use.
+type VectorArray interface {
+	Rows() int
+	Dimension() int
+	// AppendRow appends row i to dst and returns the extended slice;
+	// ErrMissingVector, wrapped or not, when there is no such row.
+	AppendRow(dst []float32, i int) ([]float32, error)
+	// Close releases what the array holds; it must not be used afterwards.
+	Close() error
+}
+
+// array is a VectorArray in a file.
+type array struct{ file *vecfile.File }
+
+// Rows returns N.
+func (a *array) Rows() int { return a.file.Rows() }
+
+// Dimension returns d, the length of a row.
+func (a *array) Dimension() int { return a.file.Dimension() }
+
+// AppendRow appends row i (0..N-1) to dst as float32 and returns the extended
+// slice. float64 components are rounded to the nearest float32.
+func (a *array) AppendRow(dst []float32, i int) ([]float32, error) { return a.file.AppendRow(dst, i) }
+
+// Close releases the file; the array must not be used afterwards.
+func (a *array) Close() error { return a.file.Close() }
+
+// NPY is a two-dimensional array in NumPy's .npy format, versions 1 to 3:
+// little-endian float16, float32 or float64 ('<f2', '<f4', '<f8'), int8 ('|i1'), or
+// packed bits ('|u1', 1 for 1 and 0 for -1, as np.packbits writes them), C order,
+// shape (N, d), of bits (N, d/8). Other types, Fortran order and other shapes are ErrFormat.
+// It is safe for concurrent use.
+type NPY struct{ array }
+
+// OpenNPY opens an .npy file, whose rows are read when they are asked for. Close
+// releases it.
+func OpenNPY(path string) (*NPY, error) { return new(NPY).of(vecfile.OpenNPY(path)) }
+
+// NewNPY reads the header of an array of size bytes in all; name is for error
+// messages. The data is read from r when rows are asked for. Nothing is
+// allocated that the header announces before it is checked against size.
+func NewNPY(name string, r io.ReaderAt, size int64) (*NPY, error) {
+	return new(NPY).of(vecfile.NewNPY(name, r, size))
+}
+
+// of returns a with a file, or its error.
+func (a *NPY) of(file *vecfile.File, err error) (*NPY, error) {
+	if err != nil {
+		return nil, err
+	}
+	a.file = file
+	return a, nil
+}
+
+// Safetensors is a two-dimensional tensor of shape (N, d) in a .safetensors
+// file, of type F32, F16, BF16, I8 or U8 (packed bits): the one called "embeddings", or the only one.
+// Others are ErrFormat. It is safe for concurrent use.
+//
+// Byte layout: the length h of the header as a little-endian uint64; h bytes of
+// JSON, {"name":{"dtype":"F32","shape":[N,d],"data_offsets":[begin,end]}}, with
+// offsets counted from byte 8+h; the data, row by row, little-endian.
+type Safetensors struct{ array }
+
+// OpenSafetensors opens a .safetensors file, whose rows are read when they are
+// asked for. Close releases it.
+func OpenSafetensors(path string) (*Safetensors, error) {
+	return new(Safetensors).of(vecfile.OpenSafetensors(path))
+}
+
+// NewSafetensors reads the header of a file of size bytes in all; name is for
+// error messages. The data is read from r when rows are asked for. Nothing is
+// allocated that the header announces before it is checked against size.
+func NewSafetensors(name string, r io.ReaderAt, size int64) (*Safetensors, error) {
+	return new(Safetensors).of(vecfile.NewSafetensors(name, r, size))
+}
+
+// of returns a with a file, or its error.
+func (a *Safetensors) of(file *vecfile.File, err error) (*Safetensors, error) {
+	if err != nil {
+		return nil, err
+	}
+	a.file = file
+	return a, nil
+}
+
+// VectorMap is [Vectors] in memory: slices of one common length d by id, which
+// are never changed here. Do not change the maps while they are in use.
+// Goroutines may share one that none of them changes.
+type VectorMap struct {
+	Queries, Documents map[string][]float32
+}
+
+// AppendQuery appends the vector of a query, or fails with ErrMissingVector.
+func (m VectorMap) AppendQuery(dst []float32, id string) ([]float32, error) {
+	return m.append(m.Queries, dst, "queries", id)
+}
+
+// AppendDocument appends the vector of a positive or negative, or fails with
+// ErrMissingVector.
+func (m VectorMap) AppendDocument(dst []float32, id string) ([]float32, error) {
+	return m.append(m.Documents, dst, "documents", id)
+}
+
+func (VectorMap) append(vectors map[string][]float32, dst []float32, what, id string) ([]float32, error) {
+	v, ok := vectors[id]
+	if !ok {
+		return dst, fmt.Errorf("%w: id %q is not among the %d %s", ErrMissingVector, quote.Clip(id), len(vectors), what)
+	}
+	return append(dst, v...), nil
 }

@@ -11,12 +11,12 @@ for system in windows darwin; do
 	done
 done
 stored='MatrixBinary|Lexicon|FuzzCalibration|DiskCacheCrash|DiskCacheDamage|Store|FuzzSegment|CheckpointResumes|FuzzCheckpoint|NPY|Safetensors|FuzzServerAnswer'
-GOARCH=386 go test -run "$stored|DemoGolden" . ./internal/vecstore
+GOARCH=386 go test -run "$stored|DemoGolden" . ./internal/vecstore ./internal/embedhttp
 qemu=$(command -v qemu-s390x-static || command -v qemu-s390x || true)
 if [ -n "$qemu" ]; then
 	binary=$(mktemp)
 	trap 'rm -f "$binary"' EXIT
-	for package in . ./internal/vecstore; do
+	for package in . ./internal/vecstore ./internal/embedhttp; do
 		GOARCH=s390x go test -c -o "$binary" "$package"
 		(cd "$package" && "$qemu" "$binary" -test.run "$stored")
 	done

@@ -22,9 +22,9 @@ var refusedBefore = map[string]bool{
 
 // elsewhere are messages that no command can cause.
 var elsewhere = map[string]string{
-	"minerbaseline.go": "a test of a miner in Go",
-	"minertest.go":     "a test of a miner in Go",
-	"lexical.go":       "a tokenizer of the user's own",
+	"minertest_baseline.go": "a test of a miner in Go",
+	"minertest.go":          "a test of a miner in Go",
+	"lexical.go":            "a tokenizer of the user's own",
 }
 
 // TestFieldWords reads every message of the library: none that names a field

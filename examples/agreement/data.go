@@ -129,19 +129,8 @@ func (c *collection) read(files fs.FS) error {
 	}
 	asked := make([][][3]string, len(sources)) // ids, by source
 	for i, s := range sources {
-		for t, err := range s.Triples {
-			if err != nil {
-				return err
-			}
-			q, p, n := t.(eci.Identified).IDs()
-			if q == "" || p == "" || n == "" {
-				return fmt.Errorf("%s: triples need ids, to find their vectors and to split by query", s.Name)
-			}
-			label(q, p)
-			for _, d := range c.relevant[q] {
-				label(q, d)
-			}
-			asked[i] = append(asked[i], [3]string{q, p, n})
+		if asked[i], err = c.ask(s, label); err != nil {
+			return err
 		}
 	}
 	for i, s := range sources {
@@ -171,6 +160,26 @@ func (c *collection) read(files fs.FS) error {
 		c.task.Gains = append(c.task.Gains, gains[q])
 	}
 	return c.loadAll(searched.list, documents.list)
+}
+
+// ask returns the ids of a source's triples, and labels its queries with their
+// positives and judgments.
+func (c *collection) ask(source eci.Source, label func(query, document string)) (asked [][3]string, err error) {
+	for t, err := range source.Triples {
+		if err != nil {
+			return nil, err
+		}
+		q, p, n := t.(eci.Identified).IDs()
+		if q == "" || p == "" || n == "" {
+			return nil, fmt.Errorf("%s: triples need ids, to find their vectors and to split by query", source.Name)
+		}
+		label(q, p)
+		for _, d := range c.relevant[q] {
+			label(q, d)
+		}
+		asked = append(asked, [3]string{q, p, n})
+	}
+	return asked, nil
 }
 
 // loadAll gathers the vectors of queries, pool and triples.

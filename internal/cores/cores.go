@@ -15,6 +15,9 @@ func Of(allowed int) int {
 	return allowed
 }
 
+// All is Split over all cores.
+func All(n int, work func(lo, hi int)) { Split(0, n, work) }
+
 // Split splits 0..n-1 into one contiguous range a core, for the allowed number of cores
 // (0 for all), and calls work on each range concurrently. Work on different indices
 // must be independent, so that the result does not depend on the number of cores.

@@ -27,11 +27,11 @@ const (
 
 // The limits of the root package. Lower one when it is beaten; raise none.
 const (
-	mostFiles        = 67  // files without tests
-	mostNames        = 479 // package-level names
+	mostFiles        = 60  // files without tests
+	mostNames        = 372 // package-level names
 	largestCycle     = 16  // files that refer to one another in a circle
-	longestFunction  = 98  // lines
-	longestFile      = 500 // lines
+	longestFunction  = 70  // lines
+	longestFile      = 480 // lines
 	publicPackages   = 1   // example.com/eci itself
 	methodOfTheHouse = "what is under internal/ knows nothing of the method"
 )

@@ -118,3 +118,14 @@ func (p *prepared) move(m []float64, r int) *moved {
 func (p *prepared) stay() *moved {
 	return &moved{z: p.z, inverse: slices.Repeat([]float64{1}, p.n)}
 }
+
+// Append appends the first n triples of a sample, or all that there are.
+func (to *Source) Append(from *Source, n int) {
+	to.Disjoint = to.Disjoint && from.Disjoint
+	offset := len(to.Vectors)
+	to.Vectors = append(to.Vectors, from.Vectors...)
+	for _, t := range from.Triples[:min(n, len(from.Triples))] {
+		t.Query, t.Positive, t.Negative = t.Query+offset, t.Positive+offset, t.Negative+offset
+		to.Triples = append(to.Triples, t)
+	}
+}

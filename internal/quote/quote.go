@@ -26,6 +26,16 @@ func Clip[T ~string | ~[]byte](text T) string {
 	return string(text)
 }
 
+// Excerpt returns the beginning of a text, of at most 60 bytes or little more.
+func Excerpt(text string) string {
+	for i := range text {
+		if i >= mostRunes {
+			return text[:i] + "..."
+		}
+	}
+	return text
+}
+
 // Names joins at most 20 names, each as [Clip] leaves it.
 func Names(names []string) string {
 	var b strings.Builder
@@ -40,4 +50,12 @@ func Names(names []string) string {
 		b.WriteString(Clip(name))
 	}
 	return b.String()
+}
+
+// Bytes prints a number of bytes, of less than one in MiB.
+func Bytes(n int64) string {
+	if n < 1<<30 {
+		return fmt.Sprintf("%.3g MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.3g GiB", float64(n)/(1<<30))
 }

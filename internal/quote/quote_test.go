@@ -27,3 +27,18 @@ func TestClip(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestExcerptAndBytes: what is short is shown as it is, and no character is cut.
+func TestExcerptAndBytes(t *testing.T) {
+	long := strings.Repeat("é", 40) // 80 bytes
+	for _, test := range []struct{ reason, got, want string }{
+		{"a short text", Excerpt("a text"), "a text"},
+		{"a long one, between characters", Excerpt(long), strings.Repeat("é", 30) + "..."},
+		{"less than a GiB", Bytes(3 << 19), "1.5 MiB"},
+		{"more", Bytes(5 << 29), "2.5 GiB"},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s: %q, want %q", test.reason, test.got, test.want)
+		}
+	}
+}

@@ -7,6 +7,9 @@ import (
 	"unicode/utf8"
 )
 
+// Blank reports whether a text has nothing but white space.
+func Blank(text string) bool { return strings.TrimSpace(text) == "" }
+
 // Normalize returns the text in lower case with every run of blanks as one space.
 func Normalize(text string) string { return strings.Join(strings.Fields(strings.ToLower(text)), " ") }
 

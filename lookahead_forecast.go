@@ -1,0 +1,160 @@
+package eci
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"example.com/eci/internal/dots"
+	"example.com/eci/internal/stat"
+)
+
+// Forecast is what [Lookahead] expects training on a source to do to retrieval,
+// in nDCG at the cutoff. A change of 0.01 is one point of the usual tables.
+// Goroutines may share one that none of them changes.
+type Forecast struct {
+	// Gain is the expected change, a mean over queries of the mean over the steps
+	// of the walk. StandardError is that of the mean over queries, and T their ratio
+	// Gain/StandardError (0 when both are 0). StepError is the standard error over
+	// the triples that the steps were made from, by a delete-a-fold jackknife of the
+	// steps. The 95% interval [Low, High], and every comparison with another source,
+	// has the variance of both.
+	Gain, StandardError, StepError, Low, High, T float64
+	// After is the curve: the mean change after each step.
+	After []float64
+	// Queries is the number of queries that were looked at, Triples the number of
+	// triples walked on. For a Target, InPool is the number of those with a document
+	// of its pool.
+	Queries, Triples, InPool int
+	// Random and Shuffled compare the source with negatives that took no mining, on
+	// the same pairs of query and positive: random documents of the pool, and the
+	// negatives of another query. They are paired differences of Gain, source minus
+	// control; nil where there was nothing to compare with.
+	Random, Shuffled *Difference
+	// Harms reports whether Gain is below 0 at 95%, Overtrains whether the curve
+	// falls from one step to the next at 95%, and Still whether for some queries every
+	// triple weighed nothing, so that no step was made.
+	Harms, Overtrains, Still bool
+	// Norms are the Frobenius norms of the adapters after the last step, one for
+	// each fold of queries.
+	Norms []float64
+	// Deviations are the queries' shares in StandardError, and StepDeviations the
+	// folds' shares in StepError: the sum of their squares is the square of the error,
+	// and, because sources share queries and folds, the sum of the squared differences
+	// of two sources is that of their difference. Deviations is nil for fewer than two
+	// queries; then there is no interval.
+	Deviations, StepDeviations []float64
+}
+
+// Difference is a difference of two figures with its standard error and 95%
+// interval [Low, High]; Probability is that of its being above 0.
+// Goroutines may share one that none of them changes.
+type Difference struct {
+	Value         float64 `json:"difference"`
+	StandardError float64 `json:"standard_error"`
+	Low           float64 `json:"low"`
+	High          float64 `json:"high"`
+	Probability   float64 `json:"probability"`
+}
+
+// String returns the difference with its sign and interval.
+func (d Difference) String() string {
+	return fmt.Sprintf("%+.3f (%+.3f to %+.3f)", d.Value, d.Low, d.High)
+}
+
+// take fills in the changes of every query after each step, gains[x] having one
+// for each step, and the deviations of the steps.
+func (f *Forecast) take(gains [][]float64, steps []float64) {
+	if f.Queries = len(gains); f.Queries == 0 {
+		return
+	}
+	mean := make([]float64, len(gains))
+	f.After = make([]float64, len(gains[0]))
+	for x, after := range gains {
+		for k, g := range after {
+			mean[x] += g / float64(len(after))
+			f.After[k] += g / float64(len(gains))
+		}
+	}
+	f.Gain, f.Deviations = stat.MeanWithDeviations(mean)
+	if f.Deviations != nil {
+		f.StepDeviations = steps
+	}
+	f.StandardError, f.StepError = math.Sqrt(dots.Inner(f.Deviations, f.Deviations)), math.Sqrt(dots.Inner(f.StepDeviations, f.StepDeviations))
+	d := differenceOf(f.Gain, f.shares(), nil, f.freedom())
+	f.Low, f.High = d.Low, d.High
+	if f.StandardError > 0 {
+		f.T = f.Gain / f.StandardError
+	}
+	f.Harms = f.Deviations != nil && f.High < 0
+	for k := 1; k < len(f.After); k++ {
+		step := make([]float64, len(gains))
+		for x, after := range gains {
+			step[x] = after[k] - after[k-1]
+		}
+		change, deviations := stat.MeanWithDeviations(step)
+		if fall := differenceOf(change, deviations, nil, len(gains)-1); deviations != nil && fall.High < 0 {
+			f.Overtrains = true
+		}
+	}
+}
+
+// shares are the deviations of queries and steps, one after the other.
+func (f *Forecast) shares() []float64 {
+	if f.Deviations == nil {
+		return nil
+	}
+	return slices.Concat(f.Deviations, f.StepDeviations)
+}
+
+// freedom is the number of degrees of freedom of the variance of queries and steps
+// together, after Satterthwaite (1946).
+func (f *Forecast) freedom() int {
+	queries, steps := f.StandardError*f.StandardError, f.StepError*f.StepError
+	n, m := float64(len(f.Deviations)-1), float64(len(f.StepDeviations)-1)
+	if steps == 0 || m < 1 {
+		return len(f.Deviations) - 1
+	}
+	return int((queries + steps) * (queries + steps) / (queries*queries/n + steps*steps/m))
+}
+
+// standardError is that of queries and steps together.
+func (f *Forecast) standardError() float64 { return math.Hypot(f.StandardError, f.StepError) }
+
+// differenceOf is a difference of two figures with deviations over the same
+// queries and steps; b is nil for a figure by itself. Without deviations there is
+// no interval.
+func differenceOf(value float64, a, b []float64, freedom int) Difference {
+	d := Difference{Value: value}
+	if a == nil {
+		return d
+	}
+	if b == nil {
+		b = make([]float64, len(a))
+	}
+	d.StandardError = stat.PairedError(a, b)
+	d.Low, d.High, d.Probability = stat.DifferenceInterval(value, d.StandardError, freedom)
+	return d
+}
+
+// Over returns the paired difference of two forecasts for the same queries, that of
+// f minus the other's, or nil if they are for different numbers of queries.
+func (f *Forecast) Over(other *Forecast) *Difference {
+	if f == nil || other == nil || len(f.Deviations) != len(other.Deviations) || len(f.StepDeviations) != len(other.StepDeviations) {
+		return nil
+	}
+	d := differenceOf(f.Gain-other.Gain, f.shares(), other.shares(), min(f.freedom(), other.freedom()))
+	return &d
+}
+
+// control is the comparison that decides whether mining was worth it: with random
+// documents, or else with another query's negatives; nil without either.
+func (f *Forecast) control() (name string, d *Difference) {
+	switch {
+	case f == nil:
+		return "", nil
+	case f.Random != nil:
+		return "random", f.Random
+	}
+	return "shuffled", f.Shuffled
+}

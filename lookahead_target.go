@@ -1,0 +1,293 @@
+package eci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/fault"
+	"example.com/eci/internal/hash64"
+	"example.com/eci/internal/textcheck"
+)
+
+// Target is the retrieval task that sources are to help: its labeled queries and
+// the documents they search. A [Lookahead] with a Target asks of every source, from
+// whatever collection, what training on it would do to the target. Axes, pool,
+// relevant documents, scales and, where its documents have texts, word weights are
+// the target's, so a source's figures do not depend on the others ranked with it.
+//
+// Nothing is changed by use; goroutines may share a Target as they may its
+// sequences.
+type Target struct {
+	// Name says in reports what is meant; "" means "the target".
+	Name string
+	// Queries are the labeled queries, each with an id of its own. One that Relevant
+	// does not know is left out. They are ranged over once.
+	Queries iter.Seq2[Document, error]
+	// Pool are the documents that are searched, each with an id, in an order that
+	// breaks ties. It is ranged over twice.
+	Pool iter.Seq2[Document, error]
+	// Relevant lists the ids of the documents that answer a query, by the query's id
+	// (qrels). An id that is not in the pool is left out and counted.
+	Relevant map[string][]string
+	// Vectors holds the vectors of queries and pool by id. Nil means Sem.Vectors. A
+	// text that neither it nor the document has a vector for goes to Sem.Embedder.
+	Vectors Vectors
+	// LeaveOut leaves out the triples whose query is one of the target's (equal text
+	// apart from case and white space) and counts them in [Score.Skipped]. Otherwise
+	// such a source is cross-fitted: no query is looked at after steps on triples of
+	// its fold.
+	LeaveOut bool
+}
+
+// aim is a Target that a run works for.
+type aim struct {
+	*Target
+	queries  map[fingerprint]bool // folded texts
+	ids      map[string]bool      // of queries without a text
+	digest   uint64               // of the queries
+	notes    []string
+	shared   map[string]int // by source: triples whose query is one of the target's
+	embedder bool
+}
+
+// name is what reports call the target.
+func (a *aim) name() string {
+	if a.Name == "" {
+		return "the target"
+	}
+	return a.Name
+}
+
+// aimAt reads the labeled pairs of a target, on which the run is then calibrated.
+func (r *run) aimAt(ctx context.Context, t *Target) error {
+	if t.Queries == nil || t.Pool == nil || len(t.Relevant) == 0 {
+		return fmt.Errorf("eci: lookahead: %w: a Target needs Queries, Pool and Relevant", ErrSettings)
+	}
+	a := &aim{
+		Target: t, queries: make(map[fingerprint]bool), ids: make(map[string]bool),
+		shared: make(map[string]int), embedder: r.Embedder != nil,
+	}
+	if err := a.read(ctx, r); err != nil {
+		return fmt.Errorf("eci: the target of lookahead: %w", bareError{err})
+	}
+	r.aim = a
+	return nil
+}
+
+// read offers the labeled pairs to the run's labels and counts words.
+func (a *aim) read(ctx context.Context, r *run) error {
+	var queries []Document
+	wanted, unjudged := make(map[string]bool), 0
+	for q, err := range numbered(ctx, a.Queries, "query") {
+		if err != nil {
+			return err
+		}
+		if len(a.Relevant[q.ID]) == 0 {
+			unjudged++
+			continue
+		}
+		for _, id := range a.Relevant[q.ID] {
+			wanted[id] = true
+		}
+		q.Vector = slices.Clone(q.Vector)
+		queries = append(queries, q)
+	}
+	documents := make(map[string]Document, len(wanted))
+	for d, err := range numbered(ctx, a.Pool, "document") {
+		if err != nil {
+			return err
+		}
+		if wanted[d.ID] {
+			d.Vector = slices.Clone(d.Vector)
+			documents[d.ID] = d
+		}
+	}
+	if len(documents) == 0 {
+		return fmt.Errorf("%w: none of the %d queries has a relevant document in the pool; do the ids of Relevant, Queries and Pool belong together?", ErrLookahead, len(queries)+unjudged)
+	}
+	a.count(r, queries, documents)
+	a.say(unjudged, "queries have no judgment and are left out")
+	a.say(len(wanted)-len(documents), "relevant documents are not in the pool and are left out")
+	return a.offer(r, queries, documents)
+}
+
+func (a *aim) say(n int, what string) {
+	if n > 0 {
+		a.notes = append(a.notes, fmt.Sprintf("%s: %d %s", a.name(), n, what))
+	}
+}
+
+// numbered yields documents with an id and says where an error arose.
+func numbered(ctx context.Context, all iter.Seq2[Document, error], what string) iter.Seq2[Document, error] {
+	return func(yield func(Document, error) bool) {
+		row := 0
+		for d, err := range all {
+			row++
+			if err == nil {
+				err = ctxerr.Of(ctx)
+			}
+			if err == nil && d.ID == "" {
+				err = fmt.Errorf("%w: %s %d has no id", ErrMissingField, what, row)
+			}
+			if !yield(d, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// count takes the word weights over the relevant documents, if they have texts.
+func (a *aim) count(r *run, queries []Document, documents map[string]Document) {
+	if r.Lexicon != nil || r.Sem.Calibration != nil {
+		return
+	}
+	lexicon, seen := NewLexicon(r.Tokenizer), make(map[fingerprint]bool)
+	for _, q := range queries {
+		for _, id := range a.Relevant[q.ID] {
+			d := documents[id]
+			if f := hash64.FingerprintOf(d.Text); !textcheck.Blank(d.Text) && !seen[f] {
+				seen[f] = true
+				lexicon.Add(d.Text)
+			}
+		}
+	}
+	if len(seen) > 0 {
+		r.Lexicon = lexicon
+	}
+}
+
+// offer makes a labeled pair of every query with each of its relevant documents.
+func (a *aim) offer(r *run, queries []Document, documents map[string]Document) error {
+	looked, blind := make(map[string]bool, len(queries)), 0
+	for i := range queries {
+		q := &queries[i]
+		if looked[q.ID] {
+			return fmt.Errorf("%w: two queries have the id %q", ErrMalformed, q.ID)
+		}
+		looked[q.ID] = true
+		a.digest = hash64.Mix(hash64.FNV1a(a.digest, q.ID+"\x00"+q.Text))
+		if textcheck.Blank(q.Text) {
+			a.ids[q.ID] = true
+		} else {
+			a.queries[hash64.FingerprintOf(textcheck.Normalize(q.Text))] = true
+		}
+		if err := a.vector(queryRole, &q.Vector, q.ID, q.Text); err != nil {
+			return err
+		}
+		found := false
+		for _, id := range a.Relevant[q.ID] {
+			d, ok := documents[id]
+			if !ok {
+				continue
+			}
+			found = true
+			if err := a.vector(documentRole, &d.Vector, d.ID, d.Text); err != nil {
+				return err
+			}
+			rec := &Record{
+				QueryText: q.Text, QueryID: q.ID, QueryVector: q.Vector,
+				PositiveText: d.Text, PositiveID: d.ID, PositiveVector: d.Vector, Row: i + 1,
+			}
+			sides := rec.texts()
+			r.labels.offer(a.name(), rec, located{side: sides[0]}.fingerprint(), located{side: sides[1]}.fingerprint())
+		}
+		if !found {
+			blind++
+		}
+	}
+	a.say(blind, "queries have no relevant document in the pool and are left out")
+	return nil
+}
+
+// vector finds a vector in the target's own tables, if it has them. A text that is
+// not there is left to the embedder.
+func (a *aim) vector(r role, into *[]float32, id, text string) (err error) {
+	if *into != nil || a.Vectors == nil || id == "" {
+		return nil
+	}
+	var v []float32
+	if r == queryRole {
+		v, err = a.Vectors.AppendQuery(nil, id)
+	} else {
+		v, err = a.Vectors.AppendDocument(nil, id)
+	}
+	switch {
+	case err == nil:
+		*into = v
+		return nil
+	case a.embedder && !textcheck.Blank(text) && errors.Is(err, ErrMissingVector):
+		return nil
+	}
+	return err
+}
+
+// meets reports whether a triple's query is one of the target's.
+func (a *aim) meets(rec *Record) bool {
+	return a.queries[hash64.FingerprintOf(textcheck.Normalize(rec.QueryText))] || a.ids[rec.QueryID]
+}
+
+// group is the fold group of a query, the same on both sides: of its text, since
+// ids of different collections say nothing about each other.
+func (a *aim) group(id, text string) int {
+	if textcheck.Blank(text) || a.ids[id] {
+		return int(hash64.FNV1a(hash64.Offset, id) % foldGroups)
+	}
+	return int(hash64.FingerprintOf(textcheck.Normalize(text)).Word() % foldGroups)
+}
+
+// disjoint reports whether none of the source's triples has a query of the target.
+func (a *aim) disjoint(source string) bool { return a != nil && a.shared[source] == 0 }
+
+// key tells targets apart.
+func (a *aim) key() uint64 {
+	if a == nil {
+		return 0
+	}
+	if a.LeaveOut {
+		return hash64.Mix(a.digest)
+	}
+	return a.digest
+}
+
+// refuse is the check of rows for a target that leaves out its own queries.
+func (a *aim) refuse(next func(*Record) error) func(*Record) error {
+	return func(rec *Record) error {
+		if a.meets(rec) {
+			return fault.TargetQuery
+		}
+		if next != nil {
+			return next(rec)
+		}
+		return nil
+	}
+}
+
+// overlaps says what sources and target share.
+func (a *aim) overlaps(ranked []Ranked) (notes []string) {
+	say := func(count func(s Ranked) int, format string) {
+		by := make(map[int][]string)
+		for _, s := range ranked {
+			if n := count(s); n > 0 {
+				by[n] = append(by[n], s.Source)
+			}
+		}
+		for _, n := range slices.Sorted(maps.Keys(by)) {
+			notes = append(notes, fmt.Sprintf(format, strings.Join(by[n], ", "), n, a.name()))
+		}
+	}
+	say(func(s Ranked) int { return a.shared[s.Source] },
+		"%s: %d triples of each have a query of %s. They are cross-fitted: no query was looked at after steps on triples of its fold")
+	say(func(s Ranked) int {
+		if s.Forecast == nil {
+			return 0
+		}
+		return s.Forecast.InPool
+	}, "%s: %d of the triples walked on have a document of the pool of %s")
+	return notes
+}
