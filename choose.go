@@ -71,7 +71,7 @@ type Choice struct {
 
 // Chosen is a triple with its influence. It is as valid as the triples of the
 // source are.
-// It belongs to the goroutine that ranges over the sequence.
+// Only the goroutine that ranges over the sequence may use it.
 type Chosen struct {
 	// Triple is the row as the source yields it.
 	Triple
@@ -88,7 +88,7 @@ type Chosen struct {
 // it. In nested folds, influence is taken without a fold's queries and triples, and
 // four half steps on each selection are looked at on the fold's queries, or those
 // after training an adapter on it. The figures are mean changes of the metric.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type ChoiceCheck struct {
 	// Trained reports whether adapters were trained.
 	Trained bool `json:"trained"`

@@ -13,7 +13,7 @@ import (
 )
 
 // DiskCacheConfig says what a [DiskCache] keeps, and where.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type DiskCacheConfig struct {
 	// Embedder makes the vectors that are not there yet.
 	Embedder Embedder
@@ -63,7 +63,7 @@ type DiskCache struct {
 }
 
 // DiskCacheStats counts what a [DiskCache] did since it was opened.
-// It is a value, which goroutines may share.
+// It is a plain value and safe for concurrent use.
 type DiskCacheStats struct {
 	// Hits is the number of texts whose vector was found, Misses that of vectors
 	// that the embedder returned. A missing text that is twice in a call is

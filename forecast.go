@@ -11,7 +11,7 @@ import (
 
 // Forecast is what [Lookahead] expects training on a source to do to retrieval,
 // in nDCG at the cutoff. A change of 0.01 is one point of the usual tables.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Forecast struct {
 	// Gain is the expected change, a mean over queries of the mean over the steps
 	// of the walk. StandardError is that of the mean over queries, and T their ratio
@@ -48,7 +48,7 @@ type Forecast struct {
 
 // Difference is a difference of two figures with its standard error and 95%
 // interval [Low, High]; Probability is that of its being above 0.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Difference struct {
 	Value         float64 `json:"difference"`
 	StandardError float64 `json:"standard_error"`

@@ -19,7 +19,7 @@ import (
 // The rows of a file are streamed, and read anew on every pass. Memory grows with
 // the longest row, with the indexes of the corpus and of the queries (16 bytes a
 // text) and with the relevance judgments, but not with the file.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Files struct {
 	// Format overrides what is found from the content. A CSV or TSV with a header
 	// of unknown names and a query, a positive and negatives in that order is
@@ -70,7 +70,7 @@ type Files struct {
 // Positive and Negative may hold a text, a list of texts, or of objects with
 // title and text; a Negative that is not there is looked for with a number:
 // with Negative "bad", bad_1, bad_2. Empty names keep those of the format.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Fields struct {
 	Query, Positive, Negative string
 }

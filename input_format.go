@@ -5,7 +5,7 @@ import "example.com/eci/internal/tripleio"
 // Format is a file format for triples, found by [Files] from a file's content.
 // The names are stable and fit for command-line flags. docs/formats.md shows a
 // line of each.
-// It is a value, which goroutines may share.
+// It is a plain value and safe for concurrent use.
 type Format string
 
 // The formats. Those marked W are also written by [Write].

@@ -14,7 +14,7 @@ import (
 // contradict their labels, copies, damaged texts and damaged vectors. It needs no
 // encoder; with vectors it finds more. [LintKind] lists the rules. The zero value
 // is the documented default. Use does not change a Linter.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Linter struct {
 	// Vectors finds vectors by ID. nil means those that the triples carry, if any.
 	Vectors Vectors

@@ -13,7 +13,7 @@ import (
 )
 
 // LintReport is what a [Linter] finds.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type LintReport struct {
 	// Sources are the sources in the order they were given.
 	Sources []LintedSource `json:"sources"`
@@ -23,7 +23,7 @@ type LintReport struct {
 }
 
 // LintedSource says how much of a source was read.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type LintedSource struct {
 	// Name is the source's name. Rows is the number of rows of its files, each of which
 	// may hold several triples or none; where the source is not of files, it is Triples
@@ -36,7 +36,7 @@ type LintedSource struct {
 }
 
 // Finding is one rule that applied in one source.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Finding struct {
 	Kind     LintKind `json:"kind"`
 	Severity Severity `json:"severity"`
@@ -55,7 +55,7 @@ type Finding struct {
 }
 
 // FindingRow is a row that a finding applies to.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type FindingRow struct {
 	// File and Row (1-based) are those of the triple; File is empty where unknown.
 	File string `json:"file,omitempty"`

@@ -2,7 +2,7 @@ package eci
 
 // Severity says how bad a finding is. An error makes triples wrong, a warning
 // calls for a look, and info is worth knowing.
-// It is a value, which goroutines may share.
+// It is a plain value and safe for concurrent use.
 type Severity string
 
 // The severities, worst first.
@@ -27,7 +27,7 @@ func (s Severity) rank() int {
 // and Unicode form. Signs that carry meaning, such as # and +, are kept.
 // Tokens are those of [Linter.Tokenizer]. Two rows have the same query if the IDs
 // or the texts of their queries are equal.
-// It is a value, which goroutines may share.
+// It is a plain value and safe for concurrent use.
 type LintKind string
 
 // The rules. A triple counts under at most one of the first four: the first that

@@ -46,7 +46,7 @@ type Lookahead struct {
 }
 
 // LookaheadReport says what the forecasts of a ranking rest on.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type LookaheadReport struct {
 	// Metric is the unit of the forecasts, such as "nDCG@10", Target the name of the
 	// [Target] that they are for, if there is one.

@@ -73,7 +73,7 @@ func appendTriples(to, from *lookahead.Source, n int) {
 }
 
 // Combination is the mixture of ranked sources that is expected to help most.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Combination struct {
 	// Shares are those of the sources that were taken, which add up to 1. Empty means
 	// that no source is shown to help.

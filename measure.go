@@ -42,7 +42,7 @@ func Measures() []Measure {
 
 // Totals are sums over scored triples, additive over disjoint sets of them but
 // for UniqueNegatives.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Totals struct {
 	// Triples is N, UniqueNegatives the number of distinct negative texts,
 	// Identical the number of negatives with the text of their positive, Safe the

@@ -68,7 +68,7 @@ func checkMixture(weights []float64, matrices []*Matrix) (sum float64, err error
 
 // Gain is the difference between the score of a combination and that of its best
 // single source, in nats.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Gain struct {
 	// Over is the name of the best single source.
 	Over string `json:"over"`

@@ -15,7 +15,7 @@ import (
 )
 
 // Mixture is the mixture of sources with the highest score.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Mixture struct {
 	// Weights are the shares of all sources, in the order of the ranking. They sum
 	// to 1.
@@ -41,7 +41,7 @@ type Mixture struct {
 // MixtureWeight is the share of one source in a mixture, in [0, 1], with the
 // standard error and the 95% interval of the grouped jackknife of the optimum
 // (one Newton step for each group left out).
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type MixtureWeight struct {
 	Source        string  `json:"source"`
 	Weight        float64 `json:"weight"`

@@ -12,7 +12,7 @@ import (
 )
 
 // Hybrid is a mixture of several sources in equal parts.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Hybrid struct {
 	// Sources are the members' names, in the order of the ranking.
 	Sources []string `json:"sources"`

@@ -27,7 +27,7 @@ func Write(w io.Writer, format Format, triples iter.Seq2[Triple, error]) (rows i
 }
 
 // Output writes triples with what [Write] has no arguments for.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Output struct {
 	// Format is as for [Write].
 	Format Format

@@ -16,7 +16,7 @@ import (
 
 // Leveraged is a triple with its leverage. It is valid until the next step of the
 // iterator.
-// It belongs to the goroutine that ranges over the sequence.
+// Only the goroutine that ranges over the sequence may use it.
 type Leveraged struct {
 	Weighted
 	// Leverage is h = (a w rT (I + a M)^-1 r)/N with a = d/eps^2, in [0, 1): the

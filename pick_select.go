@@ -20,7 +20,7 @@ import (
 // 1-1/e of the best possible (Nemhauser, Wolsey, Fisher 1978), with PerQuery at
 // least 1/2 (Fisher, Nemhauser, Wolsey 1978), with Stream at least 1/2 - Epsilon
 // (Badanidiyuru and others 2014, sieve streaming).
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Selection struct {
 	// Count is the number of triples to choose. 0 means as many as PerQuery allows.
 	Count int
@@ -37,7 +37,7 @@ type Selection struct {
 }
 
 // Selected is a chosen triple.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Selected struct {
 	// Record is a copy of the triple without its vectors.
 	*Record

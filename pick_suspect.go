@@ -38,7 +38,7 @@ import (
 // against "random". The top of the order is purer: all 27 rows of "contaminated"
 // above 0.4 answer. TestSuspectsOfContaminated measures all of
 // these.
-// It belongs to the goroutine that ranges over the sequence.
+// Only the goroutine that ranges over the sequence may use it.
 type Suspect struct {
 	// Weighted is the triple, with its weight, as [Sem.Weigh] gives it.
 	Weighted
@@ -132,7 +132,7 @@ func partialCosine(w *Weighted) float64 {
 // that is set; the zero value keeps all. Common filters were measured to gain nothing
 // over a random share of the same size (docs/evidence.md), so compare the two with
 // [Lookahead] before you train: see [Source.RandomShare].
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Filter struct {
 	// Margin keeps triples with s+ - s- of at least this much, in cosine units.
 	Margin *float64
@@ -199,7 +199,7 @@ func (f *Filter) passes(s *Suspect) bool {
 }
 
 // Relabeled is a source in which suspects are positives.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Relabeled struct {
 	Source
 	// Suspects is the number of triples whose negative was a suspect, and Lost that

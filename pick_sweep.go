@@ -16,7 +16,7 @@ import (
 //
 // The weights are those of the frozen calibration for every t. Filters that
 // changed their own scale could not be compared.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type MarginSweep struct {
 	// Source is the source's name. Triples is the number of its triples.
 	Source  string `json:"source"`
@@ -29,7 +29,7 @@ type MarginSweep struct {
 }
 
 // SweepPoint is a source filtered at one threshold.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type SweepPoint struct {
 	// Threshold is t in units of sigma_m. Margin is the same in cosine units.
 	Threshold, Margin float64

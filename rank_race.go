@@ -29,7 +29,7 @@ import (
 // The calibration, unless Sem has one, is taken over the first look's triples of
 // all sources and frozen. A race ends when one source is left, or with all
 // triples read. The Ranking says where, in [Ranking.Race].
-// Goroutines may share it under the conditions of Sem.
+// It is safe for concurrent use under the same conditions as a [Sem].
 type Race struct {
 	// Sem is the method, with its vectors or Embedder, of a race by S.
 	Sem Sem

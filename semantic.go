@@ -38,7 +38,7 @@ type Component interface {
 // TargetConsistency is c = sigmoid(m / (T sigma_m)), in (0, 1): the target
 // encoder agrees that the positive beats the negative. It guards against false
 // negatives. m is the margin and sigma_m the calibrated spread of margins.
-// It is a value, which goroutines may share.
+// It is a plain value and safe for concurrent use.
 type TargetConsistency struct {
 	// Temperature is T_c, without unit; 0 means 1.
 	Temperature float64
@@ -61,7 +61,7 @@ func (c TargetConsistency) Weight(e *Evidence) float64 {
 // SemanticLocality is g = sigmoid((s- - mu) / (T sigma)), in (0, 1): the negative
 // is near the query, by the calibrated mean mu and spread sigma of negative
 // similarities.
-// It is a value, which goroutines may share.
+// It is a plain value and safe for concurrent use.
 type SemanticLocality struct {
 	// Temperature is T_g, without unit; 0 means 1.
 	Temperature float64

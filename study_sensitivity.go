@@ -12,7 +12,7 @@ import (
 
 // Study measures how much a ranking depends on its settings. It ranks the same
 // sources under many variations of a Sem, one setting at a time.
-// Goroutines may share it under the conditions of Sem.
+// It is safe for concurrent use under the same conditions as a [Sem].
 type Study struct {
 	// Sem holds the settings to vary. It must not have a Calibration, which would fix
 	// them.
@@ -26,7 +26,7 @@ type Study struct {
 }
 
 // Sensitivity is the outcome of a [Study].
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Sensitivity struct {
 	// Default is the ranking under the settings as they are.
 	Default *Ranking `json:"-"`
@@ -37,7 +37,7 @@ type Sensitivity struct {
 }
 
 // Variant is the ranking under one changed setting.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Variant struct {
 	// Setting is what was changed: "triples", "consistency temperature", "locality
 	// temperature", "eps^2", "tokenizer", "idf corpus" or "encoder".
@@ -53,7 +53,7 @@ type Variant struct {
 }
 
 // Flip is a pair of sources that changed order.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Flip struct {
 	// Better is above Worse in the default ranking. Probability is that of Better
 	// being truly better there.

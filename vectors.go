@@ -11,7 +11,7 @@ import (
 )
 
 // VectorTable is a table of vectors with an id for each row.
-// Goroutines may share it, until it is closed.
+// It is safe for concurrent use until it is closed.
 type VectorTable struct{ table vecfile.Table }
 
 // NewVectorTable joins an array with its ids, one a row. It returns ErrRowCount
@@ -65,7 +65,7 @@ func (t *VectorTable) Close() error { return t.table.Close() }
 
 // VectorFiles is the usual pair of vector tables, one for queries and one for
 // the documents that are positives and negatives. It implements [Vectors].
-// Goroutines may share one that none of them changes, until it is closed.
+// It is safe for concurrent use until it is closed, as long as no goroutine changes it.
 type VectorFiles struct {
 	Queries, Documents *VectorTable
 	// QueryPrefix and DocumentPrefix are the encoder's prompts, as those of a [Server].

@@ -8,7 +8,7 @@ import (
 
 // VectorMap is [Vectors] in memory: slices of one common length d by id, which
 // are never changed here. Do not change the maps while they are in use.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type VectorMap struct {
 	Queries, Documents map[string][]float32
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // Action is what a [Verdict] advises.
-// It is a value, which goroutines may share.
+// It is a plain value and safe for concurrent use.
 type Action string
 
 // The actions.
@@ -15,29 +15,29 @@ const (
 	ActionTrain Action = "train"
 	// ActionRandom: negatives taken blindly do as well; take those.
 	ActionRandom Action = "random"
-	// ActionNone: no source is shown to help.
+	// ActionNone: no source has been shown to help.
 	ActionNone Action = "none"
 	// ActionUnknown: the data cannot tell.
 	ActionUnknown Action = "unknown"
 )
 
-// Verdict is what a person with one training run to spend should do, by the
-// forecasts of a ranking.
-// Goroutines may share one that none of them changes.
+// Verdict is what to do with one training run to spend, according to the forecasts of
+// a ranking.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Verdict struct {
 	Action Action `json:"action"`
-	// Sources are the sources to train on, the one with the highest gain first;
-	// between the others and the first no difference is shown. Empty for all
-	// actions but ActionTrain.
+	// Sources are the sources to train on. The first has the highest gain, and none of
+	// the others is shown to differ from it. It is empty for every action except
+	// ActionTrain.
 	Sources []string `json:"sources,omitempty"`
-	// Sentence says it in plain words, with the figures.
+	// Sentence says the same in plain words, with the figures.
 	Sentence string `json:"sentence"`
-	// Warnings say what to look at before or while acting.
+	// Warnings say what to check before or while acting.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// verdict judges a ranking by its forecasts. unit is the metric, such as
-// "nDCG@10"; doubts are reasons for which its forecasts cannot be relied upon.
+// verdict judges a ranking by its forecasts. unit is the metric, such as "nDCG@10".
+// doubts are reasons not to rely on the forecasts.
 func verdict(ranked []Ranked, unit string, doubts []string) *Verdict {
 	if len(ranked) == 0 || ranked[0].Forecast == nil {
 		return nil
@@ -86,9 +86,9 @@ func verdict(ranked []Ranked, unit string, doubts []string) *Verdict {
 
 var controlNames = map[string]string{"random": "random documents", "shuffled": "another query's negatives"}
 
-// advised are the source with the highest gain among those that are shown to
-// help, to beat negatives taken blindly and to have no artifact, and the others
-// among them that it is not shown to be better than.
+// advised returns the sources to train on. Candidates are shown to help and to beat
+// blindly taken negatives, and have no artifact. chosen has the highest gain; it is
+// not shown to be better than any of the others returned.
 func advised(ranked []Ranked) (chosen *Ranked, equals []string) {
 	for i := range ranked {
 		s := &ranked[i]
@@ -104,18 +104,18 @@ func advised(ranked []Ranked) (chosen *Ranked, equals []string) {
 	return chosen, equals
 }
 
-// flagged reports whether the source's negatives can be told without the query.
+// flagged reports whether the source's negatives can be recognized without the query.
 func (s *Ranked) flagged() bool { return s.Artifact != nil && s.Artifact.AUC > artifactAUC }
 
 // beatsRandom reports whether the source is better at 95% than negatives that cost
-// nothing: random documents, or, without a pool to draw them from, another query's
-// negatives. Without either there is nothing to beat.
+// nothing. Those are random documents or, without a pool to draw them from, another
+// query's negatives. Without either there is nothing to beat.
 func (s *Ranked) beatsRandom() bool {
 	_, d := s.Forecast.control()
 	return d == nil || d.Low > 0
 }
 
-// why says for which reason a source that helps is not advised.
+// why says why a source that helps is not advised.
 func (s *Ranked) why() string {
 	if s.flagged() {
 		return fmt.Sprintf("but its negatives can be told from positives without the query (AUC %.2f)", s.Artifact.AUC)
@@ -123,7 +123,7 @@ func (s *Ranked) why() string {
 	return "but is not shown to beat negatives taken blindly"
 }
 
-// recommend is the sentence for a source and those as good.
+// recommend returns the sentence for a source and those that are as good.
 func recommend(chosen *Ranked, equals []string, unit string) string {
 	f := chosen.Forecast
 	over := ""
@@ -154,7 +154,7 @@ func (v *Verdict) warnOfOvertraining(ranked []Ranked) {
 	}
 }
 
-// interval is the gain with its 95% interval.
+// interval returns the gain with its 95% interval.
 func (f *Forecast) interval() string {
 	if f.Deviations == nil {
 		return fmt.Sprintf("%+.3f", f.Gain)
@@ -162,7 +162,7 @@ func (f *Forecast) interval() string {
 	return fmt.Sprintf("%+.3f (%+.3f to %+.3f)", f.Gain, f.Low, f.High)
 }
 
-// curve is the gains after each step.
+// curve returns the gains after each step.
 func (f *Forecast) curve() string {
 	parts := make([]string, len(f.After))
 	for k, g := range f.After {
@@ -171,5 +171,5 @@ func (f *Forecast) curve() string {
 	return strings.Join(parts, " ")
 }
 
-// plain is a figure of the metric without a sign where it is positive.
+// plain formats a figure of the metric, without a sign if it is positive.
 func plain(x float64) string { return fmt.Sprintf("%.3f", x) }

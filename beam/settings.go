@@ -12,7 +12,7 @@ import (
 // Settings are those of [eci.Sem] and [eci.Lookahead] that a pipeline takes to its
 // workers, and must have there: all are plain data. The zero value is the
 // documented default of each.
-// It is a value, which goroutines may share.
+// It is a plain value and safe for concurrent use.
 type Settings struct {
 	// Sources are the names that must have rows: a source without any is ErrEmptySource,
 	// which cannot be seen otherwise. Nil means those that are met.
