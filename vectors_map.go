@@ -6,20 +6,21 @@ import (
 	"example.com/eci/internal/quote"
 )
 
-// VectorMap is [Vectors] in memory: slices of one common length d by id, which
-// are never changed here. Do not change the maps while they are in use.
+// VectorMap implements [Vectors] in memory: slices of the same length d by ID. They
+// are never changed by this package. Do not change the maps while they are in use.
 // It is safe for concurrent use as long as no goroutine changes it.
 type VectorMap struct {
 	Queries, Documents map[string][]float32
 }
 
-// AppendQuery appends the vector of a query, or fails with ErrMissingVector.
+// AppendQuery appends the vector of a query. If there is none, it returns
+// ErrMissingVector.
 func (m VectorMap) AppendQuery(dst []float32, id string) ([]float32, error) {
 	return appendFrom(m.Queries, dst, "queries", id)
 }
 
-// AppendDocument appends the vector of a positive or negative, or fails with
-// ErrMissingVector.
+// AppendDocument appends the vector of a positive or negative. If there is none, it
+// returns ErrMissingVector.
 func (m VectorMap) AppendDocument(dst []float32, id string) ([]float32, error) {
 	return appendFrom(m.Documents, dst, "documents", id)
 }
