@@ -33,7 +33,7 @@ type Mixture struct {
 	Iterations int `json:"iterations"`
 	// Gain compares the mixture with the best single source.
 	Gain Gain `json:"gain"`
-	// AtBudget is S with as many triples as one source has. Each query is taken from
+	// AtBudget is S with the number of triples of one source. Each query is taken from
 	// one source, in these proportions.
 	AtBudget float64 `json:"at_budget"`
 }
@@ -68,8 +68,8 @@ func (m *Mixture) String() string {
 
 // Mixture maximizes the score over all mixtures of the ranked sources, from their
 // matrices alone. The score is concave in the weights (D-optimal design), so the
-// optimum is global, and the gap certifies how near the result is. Errors are
-// those of [Ranking.Hybrids].
+// optimum is global. Gap certifies how near the result is to it. Errors are those of
+// [Ranking.Hybrids].
 func (r *Ranking) Mixture() (*Mixture, error) {
 	p, err := r.parts()
 	if err != nil {
@@ -102,7 +102,7 @@ type optimum struct {
 	stat.Point[*information]
 }
 
-// optimum maximizes the score from equal weights on.
+// optimum maximizes the score, starting from equal weights.
 func (p *parts) optimum() (*optimum, int, error) {
 	weights := make([]float64, len(p.means))
 	for s := range weights {
@@ -135,9 +135,9 @@ func (p *parts) at(weights []float64) (stat.Point[*information], error) {
 	return point, nil
 }
 
-// curvature is a first guess of minus the Hessian, a^2/2 tr(W M_s W M_t), from
-// the gradients alone: as if all M_s had one range of the effective dimension,
-// and most of their curvature in common.
+// curvature returns a first guess of minus the Hessian, a^2/2 tr(W M_s W M_t), from
+// the gradients alone. It assumes that all M_s have one range of the effective
+// dimension and most of their curvature in common.
 func curvature(p stat.Point[*information]) []float64 {
 	k := len(p.Gradient)
 	var dimension float64
@@ -156,9 +156,9 @@ func curvature(p stat.Point[*information]) []float64 {
 	return b
 }
 
-// intervals takes the jackknife of the weights: without group j the gradient
-// moves to first order, and the optimum to that of the quadratic model with the
-// exact Hessian. Without an interval of the score there is none of the weights.
+// intervals computes the jackknife of the weights. Without group j, the gradient moves
+// to first order, and the optimum moves to that of the quadratic model with the exact
+// Hessian. If the score has no interval, neither have the weights.
 func (o *optimum) intervals(ok bool) []MixtureWeight {
 	out := make([]MixtureWeight, len(o.X))
 	for s, w := range o.X {
@@ -214,8 +214,8 @@ func (o *optimum) withoutGroups(active []int) (without [][]float64, triples []in
 	return without, triples
 }
 
-// contenders are the sources in the optimum and those whose gradient is within a
-// tenth of the highest, so that another sample could bring them in.
+// contenders returns the sources in the optimum and those whose gradient is within a
+// tenth of the highest. Another sample could bring the latter in.
 func (o *optimum) contenders() (active []int) {
 	most := 0.0
 	for _, g := range o.Gradient {
@@ -284,9 +284,9 @@ func (o *optimum) hessian(active []int) (h, second []float64) {
 // source is drawn and averaged.
 const mixtureTurns = 8
 
-// inProportion scores a mixture with as many triples as one source has: group j is
-// taken from the source in whose share of [0, 1) the j-th point of a golden-ratio
-// sequence falls.
+// inProportion scores a mixture with the number of triples of one source. Group j is
+// taken from the source whose share of [0, 1) contains the j-th point of a
+// golden-ratio sequence.
 func (p *parts) inProportion(weights []float64) (float64, error) {
 	values, errs := make([]float64, mixtureTurns), make([]error, mixtureTurns)
 	parallel(mixtureTurns, func(lo, hi int) {

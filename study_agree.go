@@ -25,8 +25,8 @@ var ErrOutcome = errors.New("unusable outcomes")
 type Outcome struct {
 	Source string
 	Value  float64
-	// StandardError is that of Value over queries and seeds, at least 0. 0 means that
-	// the value is exact.
+	// StandardError is the standard error of Value over queries and seeds, at least 0.
+	// 0 means that the value is exact.
 	StandardError float64
 }
 
@@ -188,8 +188,8 @@ func Agree(ranking *Ranking, outcomes []Outcome, options AgreeOptions) (*Agreeme
 }
 
 func checkOutcomes(ranking *Ranking, outcomes []Outcome) error {
-	// leastCommon is the fewest sources that an order can be compared on: with two
-	// there is one pair and every figure is 0 or 1.
+	// leastCommon is the smallest number of sources whose order can be compared. With
+	// two there is one pair, and every figure is 0 or 1.
 	const leastCommon = 3
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("eci: agreement: %w: "+format, append([]any{ErrOutcome}, args...)...)
@@ -224,8 +224,9 @@ func checkOutcomes(ranking *Ranking, outcomes []Outcome) error {
 	return nil
 }
 
-// measureValues returns what the sources are ranked by, S where that is the forecast,
-// and those baselines that every source has, by measure and then by source.
+// measureValues returns values by measure and then by source: the figure that the
+// sources are ranked by, S if that is the forecast, and the baselines that every
+// source has.
 func measureValues(scorer string, scores []*Score) (names []string, values [][]float64) {
 	own := make([]float64, len(scores))
 	shared := make(map[string]int)
@@ -265,8 +266,8 @@ func measureValues(scorer string, scores []*Score) (names []string, values [][]f
 	return names, values
 }
 
-// significantPairs marks the pairs i < j whose outcomes differ at the 5% level;
-// outcomes are in descending order, so i is the better one.
+// significantPairs marks the pairs i < j whose outcomes differ at the 5% level.
+// Outcomes are in descending order, so i is the better one.
 func significantPairs(outcomes []Outcome, differenceError func(a, b string) float64) ([][]bool, error) {
 	const twoSided5 = 1.959963984540054 // normal quantile at 0.975
 	pairs := make([][]bool, len(outcomes))
@@ -287,7 +288,7 @@ func significantPairs(outcomes []Outcome, differenceError func(a, b string) floa
 	return pairs, nil
 }
 
-// concordances takes every figure over all sources and over the resamples.
+// concordances computes every figure over all sources and over the resamples.
 func concordances(names []string, values [][]float64, measured []float64, pairs [][]bool, options AgreeOptions) []Concordance {
 	n := len(measured)
 	all := make([]int, n)
@@ -343,7 +344,7 @@ func concordances(names []string, values [][]float64, measured []float64, pairs 
 	return list
 }
 
-// note fills Notes.
+// note fills in Notes.
 func (a *Agreement) note(ranking *Ranking, measured []float64, names []string, values [][]float64, pairs [][]bool) {
 	say := func(format string, args ...any) { a.Notes = append(a.Notes, fmt.Sprintf(format, args...)) }
 	var without, dropped []string

@@ -190,7 +190,7 @@ func (r *Ranking) order() []string {
 	return names
 }
 
-// compare counts the pairs that a variant turns round.
+// compare counts the pairs whose order a variant reverses.
 func (s *Sensitivity) compare(v variation, ranking *Ranking) Variant {
 	out := Variant{Setting: v.setting, Value: v.value, Order: ranking.order(), Flips: []Flip{}}
 	for _, p := range s.Default.Pairs {
