@@ -256,7 +256,7 @@ func (f *filterFlags) compare(ctx context.Context, o *opened, source, kept eci.S
 	}, nil
 }
 
-// countAtMost returns the number of triples of a source, at most most.
+// countAtMost returns the number of triples of a source, or most if it has more.
 func countAtMost(ctx context.Context, o *opened, source eci.Source, most int) int {
 	n, err := count(ctx, o, source)
 	if err != nil || n > most {

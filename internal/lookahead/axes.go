@@ -24,8 +24,7 @@ type axes struct {
 	right syrk.Right64
 }
 
-// newAxes returns the first principal axes of the centered pool of unit vectors, at
-// most most of them.
+// newAxes returns the first principal axes of the centered pool of unit vectors, up to most of them.
 func newAxes(ctx context.Context, pool [][]float32, lengths []float64, d, most int) (*axes, error) {
 	n := len(pool)
 	x := centered(pool, lengths, d)

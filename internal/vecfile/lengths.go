@@ -8,8 +8,8 @@ import (
 )
 
 // Lengths returns the mean, the standard deviation and the maximum of the Euclidean
-// lengths of the rows of a table. It uses all rows, or at most most of them at equal
-// distances.
+// lengths of the rows of a table. It uses all rows, or most of them at equal distances
+// if there are more.
 func (t *Table) Lengths(most int) (mean, deviation, longest float64, err error) {
 	rows, step := t.data.Rows(), 1
 	if most > 0 && rows > most {
