@@ -27,7 +27,7 @@ import (
 //	        4 d triples   rows sqrt(w) r, float32
 //	end-8   8             CRC-64 (ECMA) of all that comes before
 //
-// Version 1, which is read too, has no forms: all groups hold sums.
+// Version 1, which can also be read, has no forms: all groups hold sums.
 const (
 	matrixMagic   = "ECIM"
 	matrixVersion = 2
@@ -37,10 +37,10 @@ const (
 
 var crcTable = crc64.MakeTable(crc64.ECMA)
 
-// MarshalBinary returns the stored form of the matrix: its settings, the rows or
-// sums of each group, whichever it holds, and a checksum; at most about 4 G d^2
-// bytes. The same triples, added in the same order by the same calls, give the same
-// bytes on every machine.
+// MarshalBinary returns the stored form of the matrix: its settings, the rows or sums
+// of each group, and a checksum. It takes at most about 4 G d^2 bytes. The same
+// triples, added in the same order by the same calls, give the same bytes on every
+// machine.
 func (m *Matrix) MarshalBinary() ([]byte, error) {
 	c := m.config
 	if len(c.Settings) > math.MaxUint16 {
@@ -95,9 +95,9 @@ func (g *matrixGroup) appendTo(out []byte, d int) []byte {
 	return out
 }
 
-// UnmarshalBinary replaces m by what MarshalBinary stored. On an error, an
-// ErrFormat for anything that MarshalBinary does not write, m is unchanged.
-// Lengths are checked against the data before anything is allocated.
+// UnmarshalBinary replaces m with what MarshalBinary stored. It returns an error, and
+// leaves m unchanged, if it cannot: ErrFormat for anything that MarshalBinary does not
+// write. It checks lengths against the data before it allocates anything.
 func (m *Matrix) UnmarshalBinary(data []byte) error {
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("eci: matrix: %w: %s", ErrFormat, fmt.Sprintf(format, args...))
@@ -145,8 +145,8 @@ func (m *Matrix) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// readGroups reads the groups of a stored matrix from their counts, forms and rows
-// or sums, after comparing the lengths.
+// readGroups reads the groups of a stored matrix from their counts, forms and rows or
+// sums. It compares the lengths first.
 func (config MatrixConfig) readGroups(counts, kinds, sums []byte) ([]matrixGroup, error) {
 	d := config.Dimension
 	groups := make([]matrixGroup, config.Groups)

@@ -188,7 +188,7 @@ func ExampleSem_Weigh() {
 }
 
 // A calibration is taken once, stored, and used for sources that come later, so
-// that their scores stand on the same footing.
+// that their scores are comparable.
 func ExampleSem_Score() {
 	ctx := context.Background()
 	vectors, sources := openDemo("bm25", "dense", "random")
@@ -482,7 +482,7 @@ func ExampleChoose() {
 	// 240 rows to train on
 }
 
-// What would sources of any collection do to the task at hand?
+// What would sources of any collection do to this task?
 func ExampleTarget() {
 	vectors, sources := openDemo("bm25", "dense", "llm")
 	files := &eci.Files{FS: demo.Files, Queries: "queries.jsonl", Corpus: "corpus.jsonl", Qrels: "qrels.tsv"}

@@ -85,7 +85,8 @@ type seenNegative struct {
 	text   fingerprint
 }
 
-// rowsPerBatch is what a worker holds of a bundle: about 9 kB a row at d = 768.
+// rowsPerBatch is the number of rows of a bundle that a worker holds, each about 9 kB
+// at d = 768.
 const rowsPerBatch = 256
 
 func (fn *weighFn) StartBundle(ctx context.Context, _ func(*piece) bool, _ func(string, part), _ func(string, totals), _ func(string, []byte), _ func(string, ranked), _ func(string, keys)) {

@@ -153,7 +153,7 @@ func (c *collection) read(files fs.FS) error {
 		}
 		c.sources = append(c.sources, source)
 	}
-	if len(sources) == 0 { // a task by itself
+	if len(sources) == 0 { // a task without sources
 		for _, q := range slices.Sorted(maps.Keys(c.relevant)) {
 			for _, d := range c.relevant[q] {
 				label(q, d)

@@ -24,7 +24,8 @@ type axes struct {
 	right syrk.Right64
 }
 
-// newAxes returns the first principal axes of the centered pool of unit vectors, up to most of them.
+// newAxes returns the first principal axes of the centered pool of unit vectors, up to
+// most of them.
 func newAxes(ctx context.Context, pool [][]float32, lengths []float64, d, most int) (*axes, error) {
 	n := len(pool)
 	x := centered(pool, lengths, d)
