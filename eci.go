@@ -20,10 +20,10 @@
 //	M   = (1/N) sum w r rT                          information matrix
 //	S   = 1/2 ln det(I + (d/eps^2) M)               score, in nats
 //
-// sigma_m, mu and sigma come from a [Calibration]. They measure the spread of the
-// margins and of the similarities over the labeled pairs alone. cov is the share of
-// the query's IDF mass found in the negative. ovl is the IDF-weighted Jaccard overlap
-// of positive and negative.
+// sigma_m, mu and sigma come from a [Calibration], which is computed from the labeled
+// pairs alone. sigma_m is the spread of the margins; mu and sigma are the midpoint and
+// the spread of the similarities. cov is the share of the query's IDF mass found in
+// the negative. ovl is the IDF-weighted Jaccard overlap of positive and negative.
 //
 // The idea and the names of the ingredients come from "ECI: Effective Contrastive
 // Information to Evaluate Hard-Negatives" (arXiv 2603.20990). The equations above are
