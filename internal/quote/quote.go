@@ -1,5 +1,5 @@
-// Package quote shortens what errors quote of the data, so that a row of many
-// megabytes does not become a message of many.
+// Package quote shortens what errors quote from the data, so that a row of many
+// megabytes does not become a message of many megabytes.
 package quote
 
 import (
@@ -26,7 +26,7 @@ func Clip[T ~string | ~[]byte](text T) string {
 	return string(text)
 }
 
-// Names joins at most 20 names, each as [Clip] leaves it.
+// Names joins at most 20 names, each shortened by [Clip].
 func Names(names []string) string {
 	var b strings.Builder
 	for i, name := range names {
