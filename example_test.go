@@ -410,7 +410,7 @@ func ExampleSem_Select() {
 	// 40. q157, d342: 0.76 nats more, 37.64 in all
 }
 
-// How much does the order owe to the settings?
+// How much does the order depend on the settings?
 func ExampleStudy() {
 	vectors, sources := openDemo("bm25", "contaminated", "llm")
 	sensitivity, err := (&eci.Study{Sem: eci.Sem{Vectors: vectors}}).Run(context.Background(), sources...)
@@ -482,7 +482,7 @@ func ExampleChoose() {
 	// 240 rows to train on
 }
 
-// What would sources of any collection do to this task?
+// What would training on sources of any collection do to this task?
 func ExampleTarget() {
 	vectors, sources := openDemo("bm25", "dense", "llm")
 	files := &eci.Files{FS: demo.Files, Queries: "queries.jsonl", Corpus: "corpus.jsonl", Qrels: "qrels.tsv"}

@@ -12,8 +12,9 @@ import (
 	"example.com/eci/internal/sorted"
 )
 
-// Rank scores every source with one scorer and compares them. It needs at least
-// one source; names must be distinct. On an error nothing is returned.
+// Rank scores every source with one scorer and compares them. It needs at least one
+// source. Names must be distinct. If any source fails, Rank returns an error and no
+// ranking.
 func Rank(ctx context.Context, scorer Scorer, sources ...Source) (*Ranking, error) {
 	if err := checkSources(sources); err != nil {
 		return nil, err
