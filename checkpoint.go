@@ -21,13 +21,13 @@ import (
 	"example.com/eci/internal/sketch"
 )
 
-// A checkpoint is a directory with one file for every source that was scored: 32
-// bytes of SHA-256 over what follows, then a [checkpointed] as gob, in which its
-// Matrix has the stored form. The name of a file is a hash of all that its content
-// depends on, so that one made for other triples, other vectors or other settings
-// is never found. With an Embedder that is no
-// [DiskCache] there is one in the folder "vectors"; for an Embedder without an
-// identity, a file "encoder-" has marks of the vectors of a few texts.
+// A checkpoint is a directory with one file for every scored source. A file has 32
+// bytes of SHA-256 over the rest, then a [checkpointed] as gob, with its Matrix in the
+// stored form. The file name is a hash of everything that the content depends on. A
+// file made for other triples, other vectors or other settings is therefore never
+// found. If the Embedder is not a [DiskCache], there is one in the folder "vectors".
+// For an Embedder without an identity, a file "encoder-" identifies the encoder by the
+// vectors of a few texts.
 
 const (
 	partialPrefix = "partial-"
@@ -36,8 +36,8 @@ const (
 	recognizedTexts = 8
 )
 
-// openCheckpoint takes the identities on which the names of files depend, and
-// keeps the embedder's vectors. The sources have been surveyed.
+// openCheckpoint collects the identities that file names depend on, and caches the
+// embedder's vectors. The sources have been surveyed.
 func (r *run) openCheckpoint(ctx context.Context, sources []Source) error {
 	if r.Checkpoint == "" {
 		return nil
@@ -74,7 +74,7 @@ func (r *run) openCheckpoint(ctx context.Context, sources []Source) error {
 	return nil
 }
 
-// tidy makes the directory and removes what killed runs have left half-written.
+// tidy creates the directory and removes partial files left by killed runs.
 func (r *run) tidy() error {
 	if err := r.files.MkdirAll(r.Checkpoint, 0o700); err != nil {
 		return err
@@ -94,14 +94,14 @@ func (r *run) tidy() error {
 			continue
 		}
 		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > partialAge {
-			r.files.Remove(filepath.Join(r.Checkpoint, entry.Name())) // another run may have
+			r.files.Remove(filepath.Join(r.Checkpoint, entry.Name())) // an error is fine: another run may have removed it
 		}
 	}
 	return nil
 }
 
-// tableDigest is over the vectors that tables hold for the triples that stand for
-// a source.
+// tableDigest returns a hash of the vectors in tables for the triples sampled from a
+// source.
 func (r *run) tableDigest(s *sample) (digest uint64, err error) {
 	if r.Vectors == nil {
 		return 0, nil
@@ -189,8 +189,8 @@ func (r *run) restore(source Source) (*Score, error) {
 	return r.decode(source, raw), nil
 }
 
-// decode returns the stored score of a source; nil for one that another version
-// has written, or that this run could not have made: it is scored again.
+// decode returns the stored score of a source. It returns nil for a score that another
+// version has written, or that this run could not have computed: it is computed again.
 func (r *run) decode(source Source, raw []byte) *Score {
 	var kept checkpointed
 	if err := gob.NewDecoder(bytes.NewReader(raw)).Decode(&kept); err != nil || kept.Score == nil {
@@ -198,7 +198,7 @@ func (r *run) decode(source Source, raw []byte) *Score {
 	}
 	s := kept.Score
 	s.sample = kept.Sample
-	// gob leaves out what is empty.
+	// gob omits empty fields.
 	if s.Skipped == nil {
 		s.Skipped = make(map[string]int)
 	}
@@ -211,8 +211,8 @@ func (r *run) decode(source Source, raw []byte) *Score {
 	return s
 }
 
-// plausible reports whether this run could have made a stored score: all of it
-// can be read without harm.
+// plausible reports whether this run could have computed a stored score, so that all
+// of it is safe to read.
 func (r *run) plausible(source Source, s *Score) bool {
 	names := make([]string, len(r.Components))
 	for i, c := range r.Components {
@@ -260,13 +260,13 @@ func (r *run) scoreFile(source Source) string {
 	return "score-" + r.key(parts...) + ".eci"
 }
 
-// inputOf is what a result depends on of one source.
+// inputOf returns what a result depends on in one source.
 func (r *run) inputOf(source Source) []any {
 	s := r.samples[source.Name]
 	return []any{source.Name, s.digest, s.survey.digest, s.survey.skipped, s.tables, r.encoder, s.available, s.budget, s.limit, s.ties}
 }
 
-// key hashes what a result depends on, settings included.
+// key hashes everything that a result depends on, including settings.
 func (r *run) key(parts ...any) string {
 	return r.digestOf(append([]any{r.Seed, r.Groups, r.Epsilon2, r.Temperature, r.Skip}, parts...)...)
 }
@@ -280,8 +280,8 @@ func (*run) digestOf(parts ...any) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// load returns the content of a checkpoint's file, nil if there is none or it
-// is damaged.
+// load returns the content of a checkpoint's file. It returns nil if there is none or
+// it is damaged.
 func (r *run) load(name string) ([]byte, error) {
 	raw, err := r.files.ReadFile(filepath.Join(r.Checkpoint, name))
 	switch {
@@ -298,7 +298,7 @@ func (r *run) load(name string) ([]byte, error) {
 	return raw[sha256.Size:], nil
 }
 
-// save writes a file whole or not at all.
+// save writes a file completely or not at all.
 func (r *run) save(name string, content []byte) (err error) {
 	defer func() {
 		if err != nil {

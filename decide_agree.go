@@ -21,17 +21,17 @@ var ErrOutcome = errors.New("unusable outcomes")
 
 // Outcome is the measured value of training on one source, such as the change of
 // nDCG@10 on held-out queries. Higher is better. Any unit will do.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Outcome struct {
 	Source string
 	Value  float64
-	// StandardError is that of Value over queries and seeds, at least 0. 0 means that
-	// the value is exact.
+	// StandardError is the standard error of Value over queries and seeds, at least 0.
+	// 0 means that the value is exact.
 	StandardError float64
 }
 
 // UnknownSourceError reports outcomes of sources that a ranking does not have.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type UnknownSourceError struct {
 	// Unknown lists the names with an outcome and no score. Have lists those with a
 	// score.
@@ -48,7 +48,7 @@ func (e *UnknownSourceError) Error() string {
 func (e *UnknownSourceError) Unwrap() error { return ErrOutcome }
 
 // AgreeOptions are the settings of [Agree]. The zero value is the default.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type AgreeOptions struct {
 	// Resamples is the number of bootstrap samples. 0 means 2000.
 	Resamples int
@@ -62,7 +62,7 @@ type AgreeOptions struct {
 
 // Agreement says how far a ranking and each of its baselines agree with measured
 // outcomes of training.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Agreement struct {
 	// Sources lists the names with both a score and an outcome, best outcome first,
 	// ties by name.
@@ -78,7 +78,7 @@ type Agreement struct {
 }
 
 // Concordance compares the values of one measure with the outcomes.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Concordance struct {
 	Measure string `json:"measure"`
 	// Tau is Kendall's tau-b. Rho is Spearman's rank correlation, with average ranks
@@ -94,7 +94,7 @@ type Concordance struct {
 }
 
 // Estimate is a figure with its 95% bootstrap interval.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Estimate struct {
 	Value, Low, High float64
 }
@@ -344,7 +344,7 @@ func (o *AgreeOptions) concordances(names []string, values [][]float64, measured
 	return list
 }
 
-// note fills Notes.
+// note fills in Notes.
 func (a *Agreement) note(ranking *Ranking, measured []float64, names []string, values [][]float64, pairs [][]bool) {
 	say := func(format string, args ...any) { a.Notes = append(a.Notes, fmt.Sprintf(format, args...)) }
 	var without, dropped []string

@@ -18,48 +18,49 @@ import (
 	"example.com/eci/internal/stat"
 )
 
-// Choose tells which triples of a source to train on. The influence of a triple
-// says how much learning from it would help labeled queries that it does not belong
-// to, at the state that a short walk on the source has reached; the share with the
-// highest influence is kept within every pair of query and positive. See
-// docs/choosing.md for what was measured.
+// Choose selects the triples of a source to train on. The influence of a triple is how
+// much learning from it would help labeled queries other than its own, at the state
+// that a short walk on the source has reached. For every pair of query and positive,
+// the share of triples with the highest influence is kept. docs/choosing.md reports
+// what was measured.
 //
-// A choice belongs to one encoder and to one source. It finds no false negatives;
-// that is [Linter]'s part. Before anything is trained, the choice is tried on
-// queries that took no part in it, see [ChoiceCheck].
+// A choice is specific to one encoder and one source. It does not find false
+// negatives; use a [Linter] for that. Before any training, the choice is tested on
+// queries that took no part in it; see [ChoiceCheck].
 //
-// A Choose is not changed by use; goroutines may share it as they may its Sem.
+// Use does not change a Choose. It is safe for concurrent use under the same
+// conditions as its Sem.
 type Choose struct {
-	// Lookahead says where vectors, pool and judgments come from. With a Target, the
-	// influence is that on the target's queries. Triples and Sem.Budget do not apply:
-	// the linear systems are made from Sample triples, and every triple is scored.
+	// Lookahead says where vectors, pool and judgments come from. With a Target,
+	// influence is measured on the target's queries. Lookahead.Triples and Sem.Budget
+	// do not apply: the linear systems are made from Sample triples, and every triple
+	// is scored.
 	Lookahead Lookahead
-	// Keep is the share of the triples of each query and positive that is kept, in
-	// (0, 1]; at least one is. 0 means 0.5.
+	// Keep is the share of triples to keep for each query and positive, in (0, 1]. At
+	// least one is kept. 0 means 0.5.
 	Keep float64
-	// Sample is the number of triples, of least hash, that the linear systems are made
-	// from: 0 means 2,048, at most 8,192. Memory grows with its square.
+	// Sample is the number of triples, those of least hash, that the linear systems
+	// are made from, at most 8,192. 0 means 2,048. Memory grows with its square.
 	Sample int
-	// NoCheck leaves out the check. CheckByTraining trains small adapters on each
-	// selection instead of looking ahead: half a minute on two cores rather than
-	// seconds, and more to be relied upon.
+	// NoCheck skips the check. CheckByTraining trains small adapters on each selection
+	// instead of looking ahead. That takes half a minute on two cores rather than
+	// seconds, and is more reliable.
 	NoCheck, CheckByTraining bool
 }
 
-// Choice is what a [Choose] has found in a source. It holds 9 bytes for every
-// triple, and no text. Goroutines may share one.
+// Choice is the result of a [Choose] for one source. It holds 9 bytes for every
+// triple, and no text. It is safe for concurrent use.
 type Choice struct {
-	// Triples is the number of triples that were scored, Kept that of those kept, and
-	// Pairs that of different pairs of query and positive.
+	// Triples is the number of triples scored, Kept the number of triples kept, and
+	// Pairs the number of distinct pairs of query and positive.
 	Triples, Kept, Pairs int
-	// Target and Metric are those of [LookaheadReport]; Skipped counts the rows left
+	// Target and Metric are those of [LookaheadReport]. Skipped counts the rows left
 	// out, by reason.
 	Target, Metric string
 	Skipped        map[string]int
-	// Check is nil with NoCheck.
+	// Check is the result of the check; nil with NoCheck.
 	Check *ChoiceCheck
-	// Doubts are reasons for which the choice cannot be relied upon, Notes what else
-	// bears on it.
+	// Doubts are reasons not to rely on the choice. Notes are other remarks on it.
 	Doubts, Notes []string
 
 	source    Source
@@ -70,53 +71,55 @@ type Choice struct {
 	kept      []bool
 }
 
-// Chosen is a triple with its influence. It is as valid as the triples of the
+// Chosen is a triple with its influence. It is valid as long as the triples of the
 // source are.
-// It belongs to the goroutine that ranges over the sequence.
+// Only the goroutine that ranges over the sequence may use it.
 type Chosen struct {
-	// Triple is the row as the source yields it.
+	// Triple is the row as yielded by the source.
 	Triple
-	// Influence is positive for a triple that helps, in units that compare within
-	// one source only.
+	// Influence is positive for a triple that helps. Its unit is comparable within one
+	// source only.
 	Influence float64
-	// Place is the triple's place by influence among those of its query and
-	// positive, from 1; Kept reports whether it is among those to train on.
+	// Place is the triple's place by influence among those of its query and positive,
+	// from 1. Kept reports whether it is one to train on.
 	Place int
 	Kept  bool
 }
 
-// ChoiceCheck is what the choice would have done on queries that took no part in
-// it. In nested folds, influence is taken without a fold's queries and triples, and
-// four half steps on each selection are looked at on the fold's queries, or those
-// after training an adapter on it. The figures are mean changes of the metric.
-// Goroutines may share one that none of them changes.
+// ChoiceCheck is an estimate of what the choice would do, on queries that took no part
+// in it. The folds are nested: influence is computed without a fold's queries and
+// triples. The fold's queries are then evaluated after four half steps on each
+// selection, or after training an adapter on it. The figures are mean changes of the
+// metric.
+// It is safe for concurrent use as long as no goroutine changes it.
 type ChoiceCheck struct {
 	// Trained reports whether adapters were trained.
 	Trained bool `json:"trained"`
-	// Queries is the number of queries looked at, Triples that of the triples chosen
-	// from: whole pairs of least hash.
+	// Queries is the number of queries evaluated. Triples is the number of triples to
+	// choose from: whole pairs of least hash.
 	Queries int `json:"queries"`
 	Triples int `json:"triples"`
-	// Chosen is the change after the chosen share, Random that after as many triples
-	// drawn blindly from the same pairs, All that after all, Opposite that after as
-	// many with the lowest influence.
+	// Chosen is the change after training on the chosen share. Random is the change
+	// after the same number of triples, drawn blindly from the same pairs. All is the
+	// change after all triples, and Opposite after the same number with the lowest
+	// influence.
 	Chosen   float64 `json:"chosen"`
 	Random   float64 `json:"random"`
 	All      float64 `json:"all"`
 	Opposite float64 `json:"opposite"`
-	// OverRandom and OverAll are the paired differences of Chosen from the two.
+	// OverRandom and OverAll are Chosen minus Random and Chosen minus All, paired.
 	OverRandom Difference `json:"over_random"`
 	OverAll    Difference `json:"over_all"`
 }
 
-// Helps reports whether the choice is shown to beat a random one at 95%.
+// Helps reports whether the choice is shown at 95% to beat a random one.
 func (c *ChoiceCheck) Helps() bool { return c != nil && c.OverRandom.Low > 0 }
 
 const trialDraws = 4 // random choices of the check that are averaged
 
-// From scores every triple of a source and chooses. others are sources whose
-// labeled queries and positives are looked at as well. The source is read three
-// times, and once more each time the choice is ranged over.
+// From scores every triple of a source and chooses. It also evaluates the labeled
+// queries and positives of others. It reads the source three times. Each range over
+// the choice reads it once more.
 func (c *Choose) From(ctx context.Context, source Source, others ...Source) (*Choice, error) {
 	settings := *c
 	settings.Keep = cmp.Or(settings.Keep, 0.5)
@@ -182,7 +185,7 @@ func (c *Choose) from(ctx context.Context, r *run, source Source) (*Choice, erro
 	return choice, source.wrap(nil, err)
 }
 
-// choiceSample are the triples that a choice is prepared and checked on.
+// choiceSample holds the triples that a choice is prepared and checked on.
 type choiceSample struct {
 	least *lookahead.Source // of least hash
 	trial *lookahead.Source // whole pairs of least hash; nil without a check
@@ -194,8 +197,8 @@ func (r *Record) pairKey() uint64 {
 	return hash64.Triple(0, hash64.FingerprintOf(r.QueryText), hash64.FingerprintOf(r.PositiveText), fingerprint{})
 }
 
-// sampleForChoice reads the texts of a source and finds the vectors of the samples
-// alone, so that nothing else is embedded yet.
+// sampleForChoice reads the texts of a source. It finds the vectors of the samples
+// only, so nothing else is embedded yet.
 func (r *run) sampleForChoice(ctx context.Context, source Source, c *Choose) (*choiceSample, error) {
 	rows := least.New[Record](c.Sample)
 	type pairRows struct {
@@ -241,14 +244,14 @@ func (r *run) sampleForChoice(ctx context.Context, source Source, c *Choose) (*c
 	return sample, err
 }
 
-// kept is a copy of a record that outlives its row.
+// kept returns a copy of a record that outlives its row.
 func (r *Record) kept() Record {
 	c := *r
 	c.QueryVector, c.PositiveVector, c.NegativeVector = slices.Clone(r.QueryVector), slices.Clone(r.PositiveVector), slices.Clone(r.NegativeVector)
 	return c
 }
 
-// located finds the vectors of records.
+// located looks up the vectors of records.
 func (r *run) located(ctx context.Context, source Source, records []Record) (*lookahead.Source, error) {
 	b := newBatch()
 	for i := range records {
@@ -260,8 +263,8 @@ func (r *run) located(ctx context.Context, source Source, records []Record) (*lo
 	return r.walkable(source, b), nil
 }
 
-// walkable lists the triples of a batch as they are looked ahead from. Equal texts
-// share a vector. It is valid as long as the batch.
+// walkable lists the triples of a batch to look ahead from. Equal texts share a
+// vector. The list is valid as long as the batch.
 func (r *run) walkable(source Source, b *batch) *lookahead.Source {
 	rows := make([]*checked, len(b.rows))
 	for i := range b.rows {
@@ -272,7 +275,7 @@ func (r *run) walkable(source Source, b *batch) *lookahead.Source {
 	return r.forecaster.sourceOf(source.Name, rows, nil)
 }
 
-// score takes the influence of every triple and returns the pairs they belong to.
+// score computes the influence of every triple and returns the pairs they belong to.
 func (c *Choice) score(ctx context.Context, r *run, influence *lookahead.Influence) (pairs []uint64, err error) {
 	c.first = r.reading()
 	var scores []float64
@@ -295,7 +298,7 @@ func (c *Choice) score(ctx context.Context, r *run, influence *lookahead.Influen
 	return pairs, err
 }
 
-// check tries the choice on queries that took no part in it.
+// check tests the choice on queries that took no part in it.
 func (s *choiceSample) check(ctx context.Context, r *run, c *Choose) (*ChoiceCheck, error) {
 	var measure func(held, triples []int) ([]float64, error)
 	if c.CheckByTraining {
@@ -318,7 +321,7 @@ func (s *choiceSample) check(ctx context.Context, r *run, c *Choose) (*ChoiceChe
 	return check, nil
 }
 
-// trainer measures what training small adapters on some triples does to queries.
+// trainer measures the effect on queries of training small adapters on some triples.
 func (r *run) trainer(ctx context.Context, source *lookahead.Source) func(held, triples []int) ([]float64, error) {
 	f := r.forecaster
 	settings := adapter.Defaults
@@ -382,8 +385,8 @@ func (c *Choice) Keep(ctx context.Context) iter.Seq2[Chosen, error] {
 	}
 }
 
-// All yields every triple that was scored, in the order of the source, kept or not.
-// It reads the source anew, and ends with ErrUnstableSource if that has changed.
+// All yields every triple that was scored, kept or not, in the order of the source. It
+// reads the source again and ends with ErrUnstableSource if the source has changed.
 func (c *Choice) All(ctx context.Context) iter.Seq2[Chosen, error] {
 	return func(yield func(Chosen, error) bool) {
 		var now Triple

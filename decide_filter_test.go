@@ -23,7 +23,7 @@ func negativesOf(t *testing.T, source eci.Source) (texts []string) {
 	return texts
 }
 
-// ranks is a source of queries with so many negatives each.
+// ranks is a source of queries, each with a given number of negatives.
 func rankedSource(negatives ...int) eci.Source {
 	var rows []*eci.Record
 	for q, n := range negatives {
@@ -52,7 +52,7 @@ func TestWindows(t *testing.T) {
 		if err != nil || parts[0].Name != test.name && test.window.Last != 1 {
 			t.Fatal(parts[0].Name, err)
 		}
-		for range 2 { // it starts anew
+		for range 2 { // it starts again
 			if diff := cmp.Diff(test.want, negativesOf(t, parts[0])); diff != "" {
 				t.Errorf("%v: %s", test.window, diff)
 			}

@@ -15,31 +15,30 @@ import (
 	"example.com/eci/internal/dots"
 )
 
-// Leveraged is a triple with its leverage. It is valid until the next step of the
-// iterator.
-// It belongs to the goroutine that ranges over the sequence.
+// Leveraged is a triple with its leverage. It is valid until the iterator advances.
+// Only the goroutine that ranges over the sequence may use it.
 type Leveraged struct {
 	Weighted
-	// Leverage is h = (a w rT (I + a M)^-1 r)/N with a = d/eps^2, in [0, 1): the
+	// Leverage is h = (a w rT (I + a M)^-1 r)/N with a = d/eps^2, in [0, 1). It is the
 	// triple's share of the effective dimension. A high value means influential, not
 	// good.
 	Leverage float64
-	// Loss is what S loses, in nats, without the triple's term in M and with N
-	// unchanged: -1/2 ln(1 - h), exact.
+	// Loss is how much S drops, in nats, without the triple's term in M and with N
+	// unchanged: -1/2 ln(1 - h), exactly.
 	Loss float64
 }
 
-// Leverage yields every triple of a source with its leverage in the matrix, in
-// order, under the frozen Calibration. The matrix is usually that of the source's
-// own [Score].
+// Leverage yields every triple of a source, in order, with its leverage in the matrix
+// under the frozen Calibration. The matrix is usually that of the source's own
+// [Score].
 //
-// With the matrix of another source, h says how much that source covers the
-// triple's direction. It is then not a share and can be 1 or more; Loss is +Inf for
-// h >= 1. Adding the triple would gain 1/2 ln(1 + h).
+// With the matrix of another source, h says how well that source covers the triple's
+// direction. It is then not a share and can be 1 or more; Loss is +Inf for h >= 1.
+// Adding the triple would gain 1/2 ln(1 + h).
 //
 // Errors are ErrIncompatible if dimension, calibration or components differ, and
-// ErrEmptySource for a nil or empty matrix. Skipped rows are left out. Budget does
-// not apply.
+// ErrEmptySource for a nil or empty matrix. Skipped rows are left out. Budget does not
+// apply.
 func (s *Sem) Leverage(ctx context.Context, matrix *Matrix, source Source) iter.Seq2[*Leveraged, error] {
 	return func(yield func(*Leveraged, error) bool) {
 		err := s.leverage(ctx, matrix, source, yield)

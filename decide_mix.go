@@ -9,12 +9,12 @@ import (
 	"example.com/eci/internal/stat"
 )
 
-// Mix returns the matrix of a mixture, M = sum_s weights[s] M_s, with the groups
-// of its parts. Weights must be finite, at least 0 and not all 0; Mix divides them
-// by their sum. The matrices must be compatible as for [Matrix.Merge], and are not
-// changed. The mixture's number of triples is that of all parts together. Errors
-// are ErrNoSources without a matrix, ErrSettings for bad weights or a nil matrix,
-// and ErrIncompatible.
+// Mix returns the matrix of a mixture, M = sum_s weights[s] M_s, with the groups of
+// its parts. Weights must be finite, at least 0 and not all 0. Mix divides them by
+// their sum. The matrices must be compatible as for [Matrix.Merge]; Mix does not
+// change them. The mixture's number of triples is the sum over all parts. Errors are
+// ErrNoSources without a matrix, ErrSettings for invalid weights or a nil matrix, and
+// ErrIncompatible.
 func Mix(weights []float64, matrices ...*Matrix) (*Matrix, error) {
 	sum, err := checkMixture(weights, matrices)
 	if err != nil {
@@ -69,20 +69,20 @@ func checkMixture(weights []float64, matrices []*Matrix) (sum float64, err error
 
 // Gain is the difference between the score of a combination and that of its best
 // single source, in nats.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Gain struct {
 	// Over is the name of the best single source.
 	Over string `json:"over"`
-	// Value is the difference with all triples of the members. StandardError and
-	// the 95% interval [Low, High] come from the paired infinitesimal jackknife.
-	// Probability is that of a true gain. With fewer than two groups of queries there
-	// is no interval, and all four are 0.
+	// Value is the difference with all triples of the members. StandardError and the
+	// 95% interval [Low, High] come from the paired infinitesimal jackknife.
+	// Probability is the probability that the gain is real. With fewer than two groups
+	// of queries there is no interval, and all four are 0.
 	Value         float64 `json:"value"`
 	StandardError float64 `json:"standard_error"`
 	Low           float64 `json:"low"`
 	High          float64 `json:"high"`
 	Probability   float64 `json:"probability"`
-	// AtBudget is the difference with as many triples as one source has.
+	// AtBudget is the difference with the number of triples of one source.
 	AtBudget float64 `json:"at_budget"`
 }
 
@@ -110,7 +110,7 @@ func (c *combination) interval() (standardError, low, high float64) {
 	return c.StandardError, low, high
 }
 
-// gainOver compares a combination with the best of its members.
+// gainOver compares a combination with its best member.
 func (c *combination) gainOver(name string, single *combination, atBudget float64) Gain {
 	g := Gain{Over: name, Value: c.score - single.score, AtBudget: atBudget - single.score}
 	if !c.ok || !single.ok {
@@ -156,10 +156,10 @@ func (f *information) slope(b []float64) float64 {
 	return f.scale / 2 * (diagonal + 2*above)
 }
 
-// linearized returns S_(-j) - S of the infinitesimal jackknife for every group j:
-// the first-order change of S when the group is left out of m, whatever else S is
-// made of. With M_(-j) - M = (m_j M - B_j)/(N - m_j) it takes inner products only;
-// the exact jackknife takes a factorization for every group. A group that is
+// linearized returns S_(-j) - S of the infinitesimal jackknife for every group j. This
+// is the first-order change of S when the group is left out of m, whatever else S
+// consists of. Since M_(-j) - M = (m_j M - B_j)/(N - m_j), it needs inner products
+// only; the exact jackknife needs a factorization for every group. A group that is
 // empty, or has all triples, changes nothing.
 func (f *information) linearized(m *Matrix) []float64 {
 	slopes, triples := make([]float64, len(m.groups)), m.GroupTriples()
@@ -190,7 +190,7 @@ func (f *information) linearize(slopes []float64, triples []int) []float64 {
 	return slopes
 }
 
-// combine takes the infinitesimal jackknife of S of a mixture.
+// combine computes the infinitesimal jackknife of S of a mixture.
 func (f *information) combine(weights []float64, matrices []*Matrix) combination {
 	changes := make([]float64, len(matrices[0].groups))
 	triples := make([]int, len(changes))
@@ -206,7 +206,7 @@ func (f *information) combine(weights []float64, matrices []*Matrix) combination
 	return f.jackknife(changes, triples)
 }
 
-// jackknife takes the changes of S by group.
+// jackknife records the changes of S by group.
 func (f *information) jackknife(changes []float64, triples []int) combination {
 	c := combination{score: f.logDet}
 	for j := range changes {

@@ -16,7 +16,7 @@ import (
 )
 
 // Mixture is the mixture of sources with the highest score.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Mixture struct {
 	// Weights are the shares of all sources, in the order of the ranking. They sum
 	// to 1.
@@ -34,7 +34,7 @@ type Mixture struct {
 	Iterations int `json:"iterations"`
 	// Gain compares the mixture with the best single source.
 	Gain Gain `json:"gain"`
-	// AtBudget is S with as many triples as one source has. Each query is taken from
+	// AtBudget is S with the number of triples of one source. Each query is taken from
 	// one source, in these proportions.
 	AtBudget float64 `json:"at_budget"`
 }
@@ -42,7 +42,7 @@ type Mixture struct {
 // MixtureWeight is the share of one source in a mixture, in [0, 1], with the
 // standard error and the 95% interval of the grouped jackknife of the optimum
 // (one Newton step for each group left out).
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type MixtureWeight struct {
 	Source        string  `json:"source"`
 	Weight        float64 `json:"weight"`
@@ -64,8 +64,8 @@ func (m *Mixture) String() string {
 
 // Mixture maximizes the score over all mixtures of the ranked sources, from their
 // matrices alone. The score is concave in the weights (D-optimal design), so the
-// optimum is global, and the gap certifies how near the result is. Errors are
-// those of [Ranking.Hybrids].
+// optimum is global. Gap certifies how near the result is to it. Errors are those of
+// [Ranking.Hybrids].
 func (r *Ranking) Mixture() (*Mixture, error) {
 	p, err := r.parts()
 	if err != nil {
@@ -98,7 +98,7 @@ type optimum struct {
 	stat.Point[*information]
 }
 
-// optimum maximizes the score from equal weights on.
+// optimum maximizes the score, starting from equal weights.
 func (p *parts) optimum() (*optimum, int, error) {
 	weights := make([]float64, len(p.means))
 	for s := range weights {
@@ -156,9 +156,9 @@ func (*parts) curvature(p stat.Point[*information]) []float64 {
 	return b
 }
 
-// intervals takes the jackknife of the weights: without group j the gradient
-// moves to first order, and the optimum to that of the quadratic model with the
-// exact Hessian. Without an interval of the score there is none of the weights.
+// intervals computes the jackknife of the weights. Without group j, the gradient moves
+// to first order, and the optimum moves to that of the quadratic model with the exact
+// Hessian. If the score has no interval, neither have the weights.
 func (o *optimum) intervals(ok bool) []MixtureWeight {
 	out := make([]MixtureWeight, len(o.X))
 	for s, w := range o.X {
@@ -214,8 +214,8 @@ func (o *optimum) withoutGroups(active []int) (without [][]float64, triples []in
 	return without, triples
 }
 
-// contenders are the sources in the optimum and those whose gradient is within a
-// tenth of the highest, so that another sample could bring them in.
+// contenders returns the sources in the optimum and those whose gradient is within a
+// tenth of the highest. Another sample could bring the latter in.
 func (o *optimum) contenders() (active []int) {
 	most := 0.0
 	for _, g := range o.Gradient {

@@ -61,7 +61,7 @@ func TestMixtureAgainstGrid(t *testing.T) {
 	}
 }
 
-// TestMixtureWeightsJackknife: the one-step intervals against optima found anew
+// TestMixtureWeightsJackknife: the one-step intervals against optima found again
 // without each group.
 func TestMixtureWeightsJackknife(t *testing.T) {
 	const d, groups = 10, 16

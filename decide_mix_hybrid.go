@@ -13,7 +13,7 @@ import (
 )
 
 // Hybrid is a mixture of several sources in equal parts.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Hybrid struct {
 	// Sources are the members' names, in the order of the ranking.
 	Sources []string `json:"sources"`
@@ -26,7 +26,7 @@ type Hybrid struct {
 	High          float64 `json:"high"`
 	// Gain compares the hybrid with its best single member, paired by queries.
 	Gain Gain `json:"gain"`
-	// AtBudget is S with as many triples as one member has. Each query is taken from
+	// AtBudget is S with the number of triples of one member. Each query is taken from
 	// one member in turn, and the score is the mean over all turns. It shows what the
 	// mixture is worth without the advantage of k times the triples.
 	AtBudget float64 `json:"at_budget"`
@@ -183,12 +183,12 @@ func (p *parts) evaluate(members [][]int) ([]combination, error) {
 	return out, cmp.Or(errs...)
 }
 
-// singles scores every source by itself.
+// singles scores every single source.
 func (p *parts) singles() ([]combination, error) {
 	return p.evaluate(combin.Combinations(len(p.matrices), 1))
 }
 
-// gain compares a mixture with the best of its members, the first of equal ones.
+// gain compares a mixture with its best member, or the first of equally good ones.
 func (p *parts) gain(c *combination, members []int, singles []combination, atBudget float64) Gain {
 	best := members[0]
 	for _, s := range members {
@@ -239,9 +239,9 @@ func (p *parts) classes(k int) *classes {
 	return c
 }
 
-// inTurn scores every subset of k sources with as many triples as one has: group j
-// of queries is taken from member (j + turn) mod k, for all k turns, and the k
-// scores are averaged.
+// inTurn scores every subset of k sources with the number of triples of one. Group j
+// of queries is taken from member (j + turn) mod k. The k scores, one for each turn,
+// are averaged.
 func (p *parts) inTurn(members [][]int, k int) ([]float64, error) {
 	of := p.classes(k) // shared by all subsets
 	out, errs := make([]float64, len(members)), make([]error, len(members))

@@ -43,7 +43,7 @@ func madeMatrix(t testing.TB, d, groups, triples int, seed uint64, s int) *Matri
 }
 
 // TestHybridsAgreeWithAccumulating: the score of every hybrid against a matrix
-// to which every member's triples are added anew with weight w N/(k N_s), and the
+// to which every member's triples are added again with weight w N/(k N_s), and the
 // value in turn against one that takes each group from one member.
 func TestHybridsAgreeWithAccumulating(t *testing.T) {
 	const d, groups = 9, 7

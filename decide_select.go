@@ -12,23 +12,23 @@ import (
 	"example.com/eci/internal/design"
 )
 
-// Selection says how many triples of a source to choose. The choice is of triples
-// that together carry the most information. Set Count, PerQuery or both.
+// Selection says how many triples of a source to choose. The chosen triples together
+// carry the most information. Set Count, PerQuery or both.
 //
-// The objective is f(T) = 1/2 ln det(I + a/K sum_T w r rT) with a = d/eps^2 and K
-// the number of triples to choose, so that the full choice is worth its own S. f
-// is monotone and submodular; the greedy choice with Count alone is at least
-// 1-1/e of the best possible (Nemhauser, Wolsey, Fisher 1978), with PerQuery at
-// least 1/2 (Fisher, Nemhauser, Wolsey 1978), with Stream at least 1/2 - Epsilon
-// (Badanidiyuru and others 2014, sieve streaming).
-// Goroutines may share one that none of them changes.
+// The objective is f(T) = 1/2 ln det(I + a/K sum_T w r rT) with a = d/eps^2 and K the
+// number of triples to choose. So f of the complete choice is its own S. f is monotone
+// and submodular. The greedy choice with Count alone is at least 1-1/e of the best
+// possible (Nemhauser, Wolsey, Fisher 1978), with PerQuery at least 1/2 (Fisher,
+// Nemhauser, Wolsey 1978), and with Stream at least 1/2 - Epsilon (Badanidiyuru and
+// others 2014, sieve streaming).
+// It is safe for concurrent use as long as no goroutine changes it.
 type Selection struct {
 	// Count is the number of triples to choose. 0 means as many as PerQuery allows.
 	Count int
 	// PerQuery is the most triples (negatives) of one query. 0 means no limit.
 	PerQuery int
-	// Stream chooses in one pass and does not keep the pool. It is for pools that do
-	// not fit in memory. It needs Count and excludes PerQuery.
+	// Stream chooses in one pass and does not keep the pool, for pools that do not fit
+	// in memory. It requires Count and excludes PerQuery.
 	Stream bool
 	// Epsilon is the precision of Stream, in (0, 0.5). Smaller is better and slower.
 	// 0 means 0.2.
@@ -38,7 +38,7 @@ type Selection struct {
 }
 
 // Selected is a chosen triple.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Selected struct {
 	// Record is a copy of the triple without its vectors.
 	*Record
@@ -49,11 +49,11 @@ type Selected struct {
 	Gain, Total float64
 }
 
-// Select yields the chosen triples of a source. They come by descending gain; with
-// Stream, in the order of the source. Select reads the whole source before it
-// yields the first. Calibration must be set. More triples than the source has, and
-// a pool beyond PoolBytes, are ErrSettings. The first of equal triples wins. The
-// result does not depend on the number of cores.
+// Select yields the chosen triples of a source by descending gain or, with Stream, in
+// the order of the source. It reads the whole source before it yields the first.
+// Calibration must be set. It fails with ErrSettings if more triples are asked for
+// than the source has, or if the pool exceeds PoolBytes. The first of equal triples
+// wins. The result does not depend on the number of cores.
 func (s *Sem) Select(ctx context.Context, selection Selection, source Source) iter.Seq2[*Selected, error] {
 	return func(yield func(*Selected, error) bool) {
 		err := s.choose(ctx, selection, source, yield)
@@ -69,7 +69,7 @@ func (s *Sem) choose(ctx context.Context, selection Selection, source Source, yi
 	}
 	squares := 2 // W and its last updates
 	if selection.Stream {
-		// For every guess that is open at one time.
+		// For every guess that may be open at the same time.
 		squares *= 2 + int(math.Log(2*float64(selection.Count))/math.Log1p(selection.Epsilon))
 	}
 	r, err := s.weigher(source, squares)
@@ -221,7 +221,7 @@ func (row *batchRow) information(dst []float32, scratch []float64, scale float64
 	}
 }
 
-// selected copies what is kept of a triple.
+// selected copies the fields of a triple that are kept.
 func (row *batchRow) selected() Selected {
 	rec := row.rec
 	rec.QueryVector, rec.PositiveVector, rec.NegativeVector = nil, nil, nil

@@ -13,7 +13,7 @@ import (
 
 // Study measures how much a ranking depends on its settings. It ranks the same
 // sources under many variations of a Sem, one setting at a time.
-// Goroutines may share it under the conditions of Sem.
+// It is safe for concurrent use under the same conditions as a [Sem].
 type Study struct {
 	// Sem holds the settings to vary. It must not have a Calibration, which would fix
 	// them.
@@ -27,7 +27,7 @@ type Study struct {
 }
 
 // Sensitivity is the outcome of a [Study].
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Sensitivity struct {
 	// Default is the ranking under the settings as they are.
 	Default *Ranking `json:"-"`
@@ -38,7 +38,7 @@ type Sensitivity struct {
 }
 
 // Variant is the ranking under one changed setting.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Variant struct {
 	// Setting is what was changed: "triples", "consistency temperature", "locality
 	// temperature", "eps^2", "tokenizer", "idf corpus" or "encoder".
@@ -54,7 +54,7 @@ type Variant struct {
 }
 
 // Flip is a pair of sources that changed order.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Flip struct {
 	// Better is above Worse in the default ranking. Probability is that of Better
 	// being truly better there.
@@ -191,7 +191,7 @@ func (r *Ranking) order() []string {
 	return names
 }
 
-// compare counts the pairs that a variant turns round.
+// compare counts the pairs whose order a variant reverses.
 func (s *Sensitivity) compare(v variation, ranking *Ranking) Variant {
 	out := Variant{Setting: v.setting, Value: v.value, Order: ranking.order(), Flips: []Flip{}}
 	for _, p := range s.Default.Pairs {

@@ -30,17 +30,16 @@ import (
 // A negative that repeats its positive has Score 1. One that shares no word with
 // it, except the query's, has Score 0. The formula is this project's own.
 //
-// The score orders triples for reading. It does not separate false negatives from
-// true ones. In the demo's source "contaminated", 160 of 480 negatives answer the
-// query, and a random false negative outranks a random other one in 77% of the
-// cases (AUC .77). Lexical alone has .80 and Semantic alone .79. 1 - c alone has
-// .29: the other negatives were mined with the same encoder, so they have low
-// margins by selection. The score separates false negatives better from negatives
-// found in other ways: .87 against the demo's "bm25", .82 against "llm" and .97
-// against "random". The top of the order is purer: all 27 rows of "contaminated"
-// above 0.4 answer. TestSuspectsOfContaminated measures all of
-// these.
-// It belongs to the goroutine that ranges over the sequence.
+// The score is meant to order triples for reading. It does not separate false
+// negatives from true ones. In the demo's source "contaminated", 160 of 480 negatives
+// answer the query, and a random false negative has a higher score than a random other
+// one in 77% of the cases (AUC .77). Lexical alone has .80 and Semantic alone .79. 1 -
+// c alone has .29: the other negatives were mined with the same encoder, so their
+// margins are low by selection. The score works better against negatives found in
+// other ways: .87 against the demo's "bm25", .82 against "llm" and .97 against
+// "random". The top of the order is purer: all 27 rows of "contaminated" above 0.4
+// answer the query. TestSuspectsOfContaminated measures all of these.
+// Only the goroutine that ranges over the sequence may use it.
 type Suspect struct {
 	// Weighted is the triple, with its weight, as [Sem.Weigh] gives it.
 	Weighted
@@ -49,10 +48,9 @@ type Suspect struct {
 	Ranked, Semantic, Lexical float64
 }
 
-// Suspects yields the triples of a source whose [Suspect] score is at least
-// threshold, in order. Threshold 0 yields all of them. Calibration must be set. A
-// Suspect is valid until the next step of the iterator. Errors are those of
-// [Sem.Weigh].
+// Suspects yields the triples of a source whose [Suspect] score is at least threshold,
+// in order. Threshold 0 yields all of them. Calibration must be set. A Suspect is
+// valid until the iterator advances. Errors are those of [Sem.Weigh].
 func (s *Sem) Suspects(ctx context.Context, source Source, threshold float64) iter.Seq2[*Suspect, error] {
 	return func(yield func(*Suspect, error) bool) {
 		if math.IsNaN(threshold) {
@@ -110,28 +108,29 @@ func (r *run) suspect(w *Weighted) *Suspect {
 }
 
 // Filter says which triples of a source to keep. A triple must pass every criterion
-// that is set; the zero value keeps all. Common filters were measured to gain nothing
-// over a random share of the same size (docs/evidence.md), so compare the two with
-// [Lookahead] before you train: see [Source.RandomShare].
-// Goroutines may share one that none of them changes.
+// that is set. The zero value keeps all. Common filters were measured to gain nothing
+// over a random share of the same size (docs/evidence.md). Before you train, compare
+// the two with [Lookahead]; see [Source.RandomShare].
+// It is safe for concurrent use as long as no goroutine changes it.
 type Filter struct {
-	// Margin keeps triples with s+ - s- of at least this much, in cosine units.
+	// Margin keeps triples with s+ - s- of at least this value, in cosine units.
 	Margin *float64
-	// PositiveShare keeps triples with s- of at most this share of s+, as the
-	// positive-aware filters of miners do: 0.95 is usual. A triple with s+ of 0 or
-	// less is kept if s- is no greater. 0 means any.
+	// PositiveShare keeps triples with s- of at most this share of s+, like the
+	// positive-aware filters of miners. 0.95 is usual. A triple with s+ of 0 or less
+	// is kept if s- is no greater. 0 means no limit.
 	PositiveShare float64
-	// Suspicion keeps triples with a [Suspect] score below this, in (0, 1]. 0 means
-	// any.
+	// Suspicion keeps triples with a [Suspect] score below this value, in (0, 1]. 0
+	// means no limit.
 	Suspicion float64
-	// Window keeps negatives by their rank; see [Window]. The zero value means any.
+	// Window keeps negatives by their rank; see [Window]. The zero value means all
+	// ranks.
 	Window Window
-	// Keep keeps triples by what the caller knows of them, such as a score of a
-	// cross-encoder. Nil means any.
+	// Keep keeps the triples for which it returns true, for example by the score of a
+	// cross-encoder. Nil keeps all.
 	Keep func(*Record) bool
 }
 
-// Validate refuses criteria that make no sense.
+// Validate returns an error for criteria that make no sense.
 func (f *Filter) Validate() error {
 	switch {
 	case f.Margin != nil && math.IsNaN(*f.Margin):
@@ -145,9 +144,10 @@ func (f *Filter) Validate() error {
 }
 
 // Filter returns a source of the same name and order with the triples that f keeps.
-// Similarities and suspicion need vectors and a Calibration, as [Sem.Suspects] does:
-// then the source is read once now, and memory holds 8 bytes for each triple kept.
-// Without these criteria nothing is embedded. Triples are the source's own.
+// Criteria on similarities and suspicion need vectors and a Calibration, as
+// [Sem.Suspects] does. For them, Filter reads the source once and uses 8 bytes of
+// memory for each triple kept. Without them, nothing is embedded. The triples are the
+// source's own.
 func (s *Sem) Filter(ctx context.Context, f Filter, source Source) (Source, error) {
 	if err := f.Validate(); err != nil {
 		return Source{}, err
@@ -179,21 +179,22 @@ func (f *Filter) passes(s *Suspect) bool {
 		(f.Suspicion == 0 || s.Score < f.Suspicion)
 }
 
-// Relabeled is a source in which suspects are positives.
-// Goroutines may share one that none of them changes.
+// Relabeled is a source in which suspects have become positives.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Relabeled struct {
 	Source
-	// Suspects is the number of triples whose negative was a suspect, and Lost that
-	// of those that no negative is left for. Added is the number of new triples.
+	// Suspects is the number of triples whose negative was a suspect. Lost is the
+	// number of those that no negative is left for. Added is the number of new
+	// triples.
 	Suspects, Lost, Added int
 }
 
-// Relabel makes positives of negatives that are suspects of at least threshold, as
-// relabeling of false negatives does. A triple whose negative is a suspect is left
-// out; the negatives that are left of its query and positive follow once more with
-// the suspect as their positive. Triples of one query and positive must stand
-// together, as files have them. Calibration must be set. The source is read twice
-// now; memory holds 8 bytes for each suspect.
+// Relabel turns negatives that are suspects of at least threshold into positives, as
+// relabeling of false negatives does. It leaves out a triple whose negative is a
+// suspect. The remaining negatives of its query and positive are repeated with the
+// suspect as their positive. Triples of one query and positive must be adjacent, as
+// they are in files. Calibration must be set. Relabel reads the source twice and uses
+// 8 bytes of memory for each suspect.
 func (s *Sem) Relabel(ctx context.Context, source Source, threshold float64) (*Relabeled, error) {
 	found := make(map[uint64]struct{})
 	for suspect, err := range s.Suspects(ctx, source, threshold) {
@@ -216,7 +217,7 @@ func (s *Sem) Relabel(ctx context.Context, source Source, threshold float64) (*R
 	return out, failed
 }
 
-// turned are the extra fields of a triple whose positive the suspect is now.
+// turned returns the extra fields of a triple whose positive is now the suspect.
 func (suspect *Record) turned(extra []Extra) (all []Extra) {
 	for _, e := range extra {
 		if e.Of != "positive" {
@@ -232,10 +233,10 @@ func (suspect *Record) turned(extra []Extra) (all []Extra) {
 	return all
 }
 
-// turn yields the triples of a source, those of each query and positive with
-// their suspects turned over, and counts.
+// turn yields the triples of a source, and those relabeled for each query and
+// positive. It counts them.
 func (count *Relabeled) turn(source Source, suspects map[uint64]struct{}, yield func(Triple, error) bool) {
-	var honest, found []Record // of the query and positive at hand
+	var honest, found []Record // of the current query and positive
 	flush := func() bool {
 		defer func() { honest, found = nil, nil }()
 		for i := range honest {

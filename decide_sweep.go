@@ -13,12 +13,12 @@ import (
 	"example.com/eci/internal/cosine"
 )
 
-// MarginSweep shows what a filter that keeps triples with margin >= t does to a
-// source, for every threshold t at once.
+// MarginSweep shows the effect on a source of keeping only triples with margin >= t,
+// for every threshold t at once.
 //
-// The weights are those of the frozen calibration for every t. Filters that
-// changed their own scale could not be compared.
-// Goroutines may share one that none of them changes.
+// The weights are those of the frozen calibration for every t. Filters that changed
+// their own scale could not be compared.
+// It is safe for concurrent use as long as no goroutine changes it.
 type MarginSweep struct {
 	// Source is the source's name. Triples is the number of its triples.
 	Source  string `json:"source"`
@@ -31,7 +31,7 @@ type MarginSweep struct {
 }
 
 // SweepPoint is a source filtered at one threshold.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type SweepPoint struct {
 	// Threshold is t in units of sigma_m. Margin is the same in cosine units.
 	Threshold, Margin float64
@@ -39,8 +39,8 @@ type SweepPoint struct {
 	// source, in [0, 1].
 	Triples int
 	Share   float64
-	// Score is S of the triples kept, in nats; 0 for none. Like every S it depends on
-	// the number of triples, so compare a filter with another filter or another
+	// Score is S of the triples kept, in nats; 0 if there are none. Like every S it
+	// depends on the number of triples. Compare a filter only with another filter or
 	// source at the same number of triples.
 	Score float64
 	// EffectiveTriples is (sum w)^2 / sum w^2 of the triples kept.
@@ -48,12 +48,12 @@ type SweepPoint struct {
 }
 
 // Sweep scores the triples of a source with margin at least t, for each of the
-// thresholds, in one reading of the source. Thresholds are finite, in units of the
-// calibrated spread of margins, in any order. Without thresholds, Sweep uses -2,
-// -1.5, ..., 2. Memory is d x d numbers for every threshold.
+// thresholds, in one reading of the source. Thresholds must be finite. They are in
+// units of the calibrated spread of margins, in any order. Without thresholds, Sweep
+// uses -2, -1.5, ..., 2. It needs d x d numbers of memory for every threshold.
 //
-// Calibration must be set, as for [Sem.Score]. Budget does not apply. Errors are
-// those of [Sem.Weigh], and ErrSettings for a threshold that is not finite.
+// Calibration must be set, as for [Sem.Score]. Budget does not apply. Errors are those
+// of [Sem.Weigh], and ErrSettings for a threshold that is not finite.
 func (s *Sem) Sweep(ctx context.Context, source Source, thresholds ...float64) (*MarginSweep, error) {
 	if len(thresholds) == 0 {
 		for t := -2.0; t <= 2; t += 0.5 {

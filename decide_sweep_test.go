@@ -10,7 +10,7 @@ import (
 )
 
 // TestSweepAgreesWithTwin: each point is the score of a source of the triples
-// kept, accumulated anew.
+// kept, accumulated again.
 func TestSweepAgreesWithTwin(t *testing.T) {
 	for seed := range uint64(6) {
 		rows := nasty(seed, 80, 3+int(seed)*4)

@@ -13,44 +13,43 @@ import (
 	"example.com/eci/internal/vecstore"
 )
 
-// DiskCacheConfig says what a [DiskCache] keeps, and where.
-// Goroutines may share one that none of them changes.
+// DiskCacheConfig configures a [DiskCache].
+// It is safe for concurrent use as long as no goroutine changes it.
 type DiskCacheConfig struct {
-	// Embedder makes the vectors that are not there yet.
+	// Embedder computes the vectors that are not in the cache.
 	Embedder Embedder
-	// Dir is the cache's directory; it is made if it is not there. Several
+	// Dir is the directory of the cache. It is created if it does not exist. Several
 	// embedders and processes may share it.
 	Dir string
-	// Identity names the encoder: model, version, prefixes and all else that
-	// changes a vector. It may be empty for an [IdentifiedEmbedder], and counts
-	// in addition to that one's own otherwise: use it to tell apart two encoders
-	// that one model name stood for.
+	// Identity names the encoder: model, version, prefixes and everything else that
+	// changes a vector. It may be empty for an [IdentifiedEmbedder]. Otherwise it is
+	// used in addition to the embedder's own identity. Use it to tell apart two
+	// encoders that had the same model name.
 	Identity string
-	// MaxBytes limits the size of the directory; 0 means 8 GiB, less than 1 MiB is
-	// an error. Vectors are in files of at most a sixteenth of it (or 256 MiB);
-	// before a new file is begun, and when the cache is opened, the oldest files
-	// are removed until it fits. Every further process that writes at the same
+	// MaxBytes limits the size of the directory. 0 means 8 GiB, and less than 1 MiB is
+	// an error. Each file of vectors has at most a sixteenth of the limit (or 256
+	// MiB). When the cache is opened, and before a new file is started, the oldest
+	// files are removed until it fits. Each additional process that writes at the same
 	// time may exceed the limit by the size of one file.
 	MaxBytes int64
 }
 
-// DiskCache is an [Embedder] that keeps the vectors of another one in files, so
-// that every text is embedded once, over all runs. Of a call that fails, what
-// the embedder had returned by then is kept: each batch of a [Server], each
-// call of at most 256 texts of another embedder.
+// DiskCache is an [Embedder] that stores the vectors of another one in files. So every
+// text is embedded once over all runs. If a call fails, the cache keeps what the
+// embedder had returned so far: each batch of a [Server], or each call of at most 256
+// texts of another embedder.
 //
-// A vector is found by a SHA-256 digest of the embedder's identity, the role of
-// the text (query or document) with its prefix, and the text; so a change of
-// any of them misses. The record on disk has the whole digest and a checksum,
-// and a damaged or half-written one is embedded anew. A vector comes back bit for
-// bit. All methods are safe for concurrent use, and any number of processes can
-// use one directory. It is made for its user alone (mode 0700, files 0600):
-// vectors give away much of their texts.
+// The key of a vector is a SHA-256 digest of the embedder's identity, the role of the
+// text (query or document) with its prefix, and the text. If any of them changes, the
+// vector is not found. The record on disk has the whole digest and a checksum. A
+// damaged or partial record is embedded again. A vector is returned bit for bit. All
+// methods are safe for concurrent use, and any number of processes can use one
+// directory. Only its user can access the directory (mode 0700, files 0600), because
+// vectors reveal much of their texts.
 //
-// What the disk refuses costs no vector: where a file cannot be read, its vectors
-// are embedded anew, and those that cannot be written are returned all the same.
-// [DiskCache.Stats] counts both, and [DiskCache.Close] returns the cause of the
-// latter.
+// A failing disk loses no vector. If a file cannot be read, its vectors are embedded
+// again. Vectors that cannot be written are returned anyway. [DiskCache.Stats] counts
+// both. [DiskCache.Close] returns the cause of failed writes.
 //
 // The index in memory takes about 50 bytes for each vector on disk.
 type DiskCache struct {
@@ -63,21 +62,21 @@ type DiskCache struct {
 	stats     DiskCacheStats // Hits and Misses
 }
 
-// DiskCacheStats counts what a [DiskCache] did since it was opened.
-// It is a value, which goroutines may share.
+// DiskCacheStats counts what a [DiskCache] has done since it was opened.
+// It is a plain value and safe for concurrent use.
 type DiskCacheStats struct {
-	// Hits is the number of texts whose vector was found, Misses that of vectors
-	// that the embedder returned. A missing text that is twice in a call is
-	// embedded once.
+	// Hits is the number of texts whose vector was found. Misses is the number of
+	// vectors that the embedder returned. A missing text that occurs twice in a call
+	// is embedded once.
 	Hits, Misses int
-	// Vectors is the number of vectors within reach.
+	// Vectors is the number of vectors that can be found.
 	Vectors int
-	// Unwritten is the number of vectors that the embedder returned and that
-	// could not be written, Unreadable that of files that could not be read.
+	// Unwritten is the number of vectors that the embedder returned and that could not
+	// be written. Unreadable is the number of files that could not be read.
 	Unwritten, Unreadable int
 }
 
-// textsPerCall is the number of texts of a call to an embedder that is no Server.
+// textsPerCall is the number of texts in a call to an embedder that is not a Server.
 const textsPerCall = 256
 
 // OpenDiskCache opens the cache in a directory. Close it after use.
@@ -114,8 +113,8 @@ func (c *DiskCache) EmbedDocuments(ctx context.Context, texts []string) ([][]flo
 	return c.embed(ctx, documentRole, texts)
 }
 
-// EmbedQueries returns one vector for each query, in order. An Embedder without
-// this method is asked query by query.
+// EmbedQueries returns one vector for each query, in order. It calls an Embedder
+// without this method once for each query.
 func (c *DiskCache) EmbedQueries(ctx context.Context, texts []string) ([][]float32, error) {
 	return c.embed(ctx, queryRole, texts)
 }
@@ -139,8 +138,8 @@ func (c *DiskCache) Stats() DiskCacheStats {
 	return stats
 }
 
-// Identity tells caches apart whose vectors may differ: by the embedder's
-// identity and that of the config.
+// Identity returns a string that differs for caches whose vectors may differ. It
+// combines the embedder's identity with that of the config.
 func (c *DiskCache) Identity() string {
 	e, ok := c.config.Embedder.(IdentifiedEmbedder)
 	switch {
@@ -152,9 +151,9 @@ func (c *DiskCache) Identity() string {
 	return fmt.Sprintf("%q %s", c.config.Identity, e.Identity())
 }
 
-// Close writes the cache through to the disk and closes its files; it must not
-// be used afterwards. What was embedded is safe from a crash of the process
-// without it. An error is also due where vectors could not be written before.
+// Close flushes the cache to disk and closes its files. The cache must not be used
+// afterwards. A crash of the process loses no vector even without Close. Close also
+// returns an error if vectors could not be written earlier.
 func (c *DiskCache) Close() error {
 	if err := c.store.Close(); err != nil {
 		return fmt.Errorf("eci: disk cache: %w", err)
@@ -162,7 +161,8 @@ func (c *DiskCache) Close() error {
 	return nil
 }
 
-// keys digests all that a vector depends on, each part after its length.
+// keys returns digests of everything that a vector depends on, each part preceded by
+// its length.
 func (c *DiskCache) keys(r role, texts []string) []vecstore.Key {
 	identity := ""
 	switch e := c.config.Embedder.(type) {
@@ -232,7 +232,7 @@ func (c *DiskCache) embed(ctx context.Context, r role, texts []string) ([][]floa
 	return vectors, nil
 }
 
-// ask has the embedder embed texts and hands over what it returns, batch by
+// ask has the embedder embed texts. It passes on what the embedder returns, batch by
 // batch, with the position of the first text.
 func (c *DiskCache) ask(ctx context.Context, r role, texts []string, keep func(int, [][]float32) error) error {
 	if s, ok := c.config.Embedder.(*Server); ok {
@@ -282,7 +282,7 @@ func (c *DiskCache) find(keys []vecstore.Key, vectors [][]float32) (missing []in
 	return missing, nil
 }
 
-// accept checks a vector against those before it.
+// accept checks a vector against the earlier ones.
 func (c *DiskCache) accept(v []float32, how string) error {
 	if len(v) == 0 {
 		return fmt.Errorf("eci: %w: %w: it is empty", ErrEmbedder, ErrDimension)
@@ -300,8 +300,8 @@ func (c *DiskCache) accept(v []float32, how string) error {
 	return nil
 }
 
-// keep writes the vectors that the embedder returned. The only errors are those
-// of the vectors: what the disk refuses is counted.
+// keep writes the vectors that the embedder returned. It returns only errors in the
+// vectors; failures of the disk are counted.
 func (c *DiskCache) keep(keys []vecstore.Key, vectors [][]float32) error {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -311,7 +311,7 @@ func (c *DiskCache) keep(keys []vecstore.Key, vectors [][]float32) error {
 			bad = fmt.Errorf("eci: %w: disk cache: MaxBytes %d is too small for a vector of %d components", ErrSettings, c.config.MaxBytes, len(v))
 		}
 		if bad != nil {
-			vectors = vectors[:i] // what is before it is good
+			vectors = vectors[:i] // those before it are good
 			break
 		}
 	}

@@ -257,7 +257,7 @@ func (e fixedEncoder) EmbedQuery(context.Context, string) ([]float32, error) {
 	return nil, e.err
 }
 
-// TestDiskCacheAnotherModel: the model behind a name changed its dimension.
+// TestDiskCacheAnotherModel: the model under a name changed its dimension.
 func TestDiskCacheAnotherModel(t *testing.T) {
 	dir := t.TempDir()
 	mustEmbed(t, openCache(t, dir, new(countingEncoder), "x"), someTexts(3))
@@ -575,7 +575,7 @@ func TestDiskCacheProcesses(t *testing.T) {
 // there.
 func TestDiskCacheKill(t *testing.T) {
 	dir := t.TempDir()
-	command := child(t, dir, -1_000_000) // never ends by itself
+	command := child(t, dir, -1_000_000) // never ends on its own
 	out, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -111,7 +111,7 @@ func TestDiskCacheFull(t *testing.T) {
 	if diff := cmp.Diff(vectorsOf("", texts), mustEmbed(t, c, texts)); diff != "" || e.texts.Load() != 60 {
 		t.Errorf("%d embedded\n%s", e.texts.Load(), diff)
 	}
-	// Where not even a file can be begun nothing is left behind.
+	// If not even a file can be created, nothing is left over.
 	full = true
 	dir = t.TempDir()
 	c = openFaulty(t, files, dir, e)
@@ -245,7 +245,7 @@ func TestDiskCacheRemovedByAnother(t *testing.T) {
 }
 
 // TestDiskCacheEveryCallFails fails each call of the disk in turn, alone and with
-// all behind it: every vector is right, and what was written is found later.
+// all after it: every vector is right, and what was written is found later.
 func TestDiskCacheEveryCallFails(t *testing.T) {
 	texts := someTexts(12)
 	want := vectorsOf("", texts)

@@ -1,11 +1,11 @@
-// Package eci answers one question before any training is paid for: which
-// source of hard negatives should a dense retriever be trained on?
+// Package eci answers one question before any training is paid for: which source of
+// hard negatives should a dense retriever be trained on?
 //
 // A retriever is trained on triples of a query, a labeled positive and a hard
-// negative. Rival sources of negatives (BM25, dense mining, cross-encoder
-// filters, generation) are ranked here by their Effective Contrastive
-// Information (ECI), computed from frozen embeddings of the encoder that is to
-// be trained. Nothing is trained; labels (the positives) are needed.
+// negative. The package ranks rival sources of negatives (BM25, dense mining,
+// cross-encoder filters, generation) by their Effective Contrastive Information (ECI).
+// It computes ECI from frozen embeddings of the encoder that is to be trained. Nothing
+// is trained. Labels (the positives) are required.
 //
 // # Model
 //
@@ -20,43 +20,44 @@
 //	M   = (1/N) sum w r rT                          information matrix
 //	S   = 1/2 ln det(I + (d/eps^2) M)               score, in nats
 //
-// sigma_m, mu and sigma come from a [Calibration]: the spread of the
-// margins and of the similarities over the labeled pairs alone. cov is the
-// share of the query's IDF mass found in the negative; ovl the IDF-weighted
-// Jaccard overlap of positive and negative.
+// sigma_m, mu and sigma come from a [Calibration], which is computed from the labeled
+// pairs alone. sigma_m is the spread of the margins; mu and sigma are the midpoint and
+// the spread of the similarities. cov is the share of the query's IDF mass found in
+// the negative. ovl is the IDF-weighted Jaccard overlap of positive and negative.
 //
-// The idea and the names of the ingredients come from "ECI: Effective
-// Contrastive Information to Evaluate Hard-Negatives" (arXiv 2603.20990). The
-// equations above are this project's own, chosen by experiment; they are not
-// the paper's. The README says on what evidence.
+// The idea and the names of the ingredients come from "ECI: Effective Contrastive
+// Information to Evaluate Hard-Negatives" (arXiv 2603.20990). The equations above are
+// this project's own and not the paper's. They were chosen by experiment; the README
+// gives the evidence.
 //
 // # Use
 //
-// [Rank] takes a [Scorer] (usually a [Sem]) and two or more [Source] values and
-// returns a [Ranking]: scores with jackknife intervals, the probability of being
-// best, and paired differences. Triples come from files ([Files], [JSONL]) or
-// from any iterator over the caller's own row type ([SourceOf]); vectors from the
-// triples themselves, from files ([OpenVectors]) or from an [Embedder].
+// [Rank] takes a [Scorer] (usually a [Sem]) and two or more [Source] values. It
+// returns a [Ranking]: scores with jackknife intervals, the probability of being best,
+// and paired differences. Triples come from files ([Files], [JSONL]) or from any
+// iterator over the caller's own row type ([SourceOf]). Vectors come from the triples
+// themselves, from files ([OpenVectors]) or from an [Embedder].
 //
 // # Invariants
 //
-// The same triples in the same order with the same settings give the same bits
-// for any GOMAXPROCS and any batch size. Data never panics and never yields NaN:
-// a bad row is an error that names source, file and row, or, where a [Skip]
-// policy asks for it, a count in the report. Memory does not grow with the
-// number of triples, apart from a 16-byte fingerprint for each distinct text, the
-// embedding cache, which has a byte limit, and the lexicon: about 100 bytes for
-// each distinct token of the texts. The matrices take 8 G d^2 bytes for each source.
-// Lexicon and matrices have a limit, [Sem.MemoryBytes], that is looked at before
-// anything is allocated.
+// The same triples in the same order with the same settings give the same bits for any
+// GOMAXPROCS and any batch size. Data never causes a panic and never yields NaN. A bad
+// row is an error that names source, file and row; if a [Skip] policy covers it, it is
+// a count in the report instead.
+//
+// Memory does not grow with the number of triples, with three exceptions: a 16-byte
+// fingerprint for each distinct text, the embedding cache, which has a byte limit, and
+// the lexicon, which takes about 100 bytes for each distinct token. The matrices take
+// 8 G d^2 bytes for each source. [Sem.MemoryBytes] limits lexicon and matrices, and is
+// checked before anything is allocated.
 //
 // # Glossary
 //
-// Source: a named stream of triples that share one way of finding negatives.
-// Budget: the number of triples compared for every source; scores grow with the
-// number of distinct triples, so only equal budgets are comparable. Group: one
-// of G buckets of queries; the jackknife deletes one at a time, so queries, not
-// triples, are the sampling unit. Calibration: the frozen scales.
+// Source: a named stream of triples whose negatives were found in one way. Budget: the
+// number of triples compared for every source. Scores grow with the number of distinct
+// triples, so only scores at equal budgets are comparable. Group: one of G buckets of
+// queries. The jackknife deletes one group at a time, so the sampling unit is the
+// query, not the triple. Calibration: the frozen scales.
 package eci
 
 import (
@@ -71,49 +72,48 @@ import (
 // valid until the iterator that yielded it is advanced.
 //
 // A Triple may also implement [Identified], [Embedded] and [Located].
-// It is used by the goroutine that ranges over the source, and by no other.
 type Triple interface {
 	Query() string
 	Positive() string
 	Negative() string
 }
 
-// Identified is implemented by triples that know the IDs of their texts. IDs
-// find precomputed vectors (see [Vectors]) and group triples by query. An empty
-// string means the id is unknown.
-// It is used as a Triple is.
+// Identified is implemented by triples that know the IDs of their texts. IDs are used
+// to look up precomputed vectors (see [Vectors]) and to group triples by query. An
+// empty string means that the ID is unknown.
+// Only the goroutine that ranges over the source uses it.
 type Identified interface {
 	IDs() (query, positive, negative string)
 }
 
-// Embedded is implemented by triples that carry their vectors: three slices of
-// one common length d, of any positive norm (they are normalized here), never
-// changed here. A nil slice means the vector is not at hand.
-// It is used as a Triple is.
+// Embedded is implemented by triples that carry their vectors: three slices of the
+// same length d. Vectors may have any positive norm; the package normalizes copies and
+// never changes the slices. A nil slice means that the vector is not available.
+// Only the goroutine that ranges over the source uses it.
 type Embedded interface {
 	Vectors() (query, positive, negative []float32)
 }
 
-// Vectors gives precomputed embeddings by id. Implementations must be safe for
+// Vectors returns precomputed embeddings by ID. Implementations must be safe for
 // concurrent use.
 type Vectors interface {
-	// AppendQuery appends the vector of a query to dst and returns the extended
-	// slice; ErrMissingVector (wrapped or not) when there is none.
+	// AppendQuery appends the vector of a query to dst and returns the extended slice.
+	// If there is none, it returns ErrMissingVector, wrapped or not.
 	AppendQuery(dst []float32, id string) ([]float32, error)
 	// AppendDocument does the same for a positive or negative.
 	AppendDocument(dst []float32, id string) ([]float32, error)
 }
 
-// Located is implemented by triples that know where they were read: a file name
-// and a 1-based row (line or record), used in error messages.
-// It is used as a Triple is.
+// Located is implemented by triples that know where they were read: a file name and a
+// 1-based row (line or record). Error messages show both.
+// Only the goroutine that ranges over the source uses it.
 type Located interface {
 	Location() (file string, row int)
 }
 
-// Document is a passage of a [Lookahead.Pool]. It needs an id or a text, and a
-// vector of its own or one that the id or the text leads to.
-// Goroutines may share one that none of them changes.
+// Document is a passage of a [Lookahead.Pool]. It needs an ID or a text, and a vector.
+// The vector is its own or is looked up by the ID or the text.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Document struct {
 	ID, Text string
 	Vector   []float32

@@ -9,9 +9,9 @@ import (
 	"example.com/eci/internal/quote"
 )
 
-// The kinds of failure, for errors.Is. Every error of this package that comes
-// from data wraps one of them. A [RowError] around it gives source, file and
-// row where there is one.
+// These are the kinds of failure, for use with errors.Is. Every error of this package
+// that comes from data wraps one of them. If source, file and row are known, a
+// [RowError] around it holds them.
 var (
 	ErrMalformed      = fault.Malformed
 	ErrMissingField   = fault.MissingField
@@ -39,22 +39,22 @@ var (
 	ErrSingular       = errors.New("matrix is not positive definite")
 )
 
-// RowError says where in the data an error arose. Its fields are:
+// RowError says where in the data an error occurred. Its fields are:
 //
 //	Source string // the name of the source
-//	File   string // the file it was read from; empty where there is none
-//	Row    int    // the 1-based line, record or triple; 0 where the error is of no single row
+//	File   string // the file it was read from; empty if there is none
+//	Row    int    // the 1-based line, record or triple; 0 if the error is not about one row
 //	Err    error  // the cause, which Unwrap returns
 //
 // Error returns place and cause on one line.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type RowError = fault.RowError
 
-// Skip names the bad rows that a run leaves out instead of failing on. Rows
-// left out are counted in [Score.Skipped]. The zero value leaves out nothing.
-// Vectors that an Embedder returns are never skipped, since an encoder that returns
-// NaN may be broken; [Sem.Embeddable] finds the texts that one cannot embed.
-// It is a value, which goroutines may share.
+// Skip names the bad rows that a run leaves out instead of failing. [Score.Skipped]
+// counts them. The zero value leaves out nothing. Bad vectors returned by an Embedder
+// are never skipped, since an encoder that returns NaN may be broken. [Sem.Embeddable]
+// finds the texts that an encoder cannot embed.
+// It is a plain value and safe for concurrent use.
 type Skip uint8
 
 const (
@@ -62,7 +62,7 @@ const (
 	SkipMalformed = Skip(fault.SkipMalformed)
 	// SkipEmptyText leaves out triples with an empty query, positive or negative.
 	SkipEmptyText = Skip(fault.SkipEmptyText)
-	// SkipMissingVector leaves out triples with an id that has no vector.
+	// SkipMissingVector leaves out triples with an ID that has no vector.
 	SkipMissingVector = Skip(fault.SkipMissingVector)
 	// SkipBadVector leaves out triples with a NaN, infinite or zero vector.
 	SkipBadVector = Skip(fault.SkipBadVector)
@@ -80,8 +80,8 @@ type TextError struct {
 	Err error
 }
 
-// Error names the text by its beginning, its length and its SHA-256, and the
-// cause.
+// Error returns a message with the beginning of the text, its length, its SHA-256 and
+// the cause.
 func (e *TextError) Error() string {
 	return fmt.Sprintf("eci: %v: text %d, %q, of %d bytes (SHA-256 %s): %v", ErrEmbedder, e.Index+1, quote.Excerpt(e.Text), len(e.Text), quote.Digest(e.Text), bareError{e.Err})
 }

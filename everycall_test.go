@@ -187,7 +187,7 @@ func (h *harnessRun) rank(dir string) (ranking *Ranking, err error) {
 	return ranking, err
 }
 
-// rankingBits is a ranking but for the number of texts that were embedded for it.
+// rankingBits is a ranking except for the number of texts that were embedded for it.
 func rankingBits(t *testing.T, r *Ranking) string {
 	t.Helper()
 	kept := *r

@@ -10,8 +10,8 @@ import (
 	"example.com/eci/testdata/demo"
 )
 
-// Does the forecast order sources as training does? The outcomes are those of
-// go run ./examples/agreement -ways 1.
+// Does the forecast order sources as training does? The outcomes are those of go run
+// ./examples/agreement -ways 1.
 func ExampleAgree() {
 	vectors, sources := openDemo("bm25", "contaminated", "dense", "llm", "random")
 	files := eci.Files{FS: demo.Files, Qrels: "qrels.tsv"}
@@ -51,7 +51,7 @@ func ExampleAgree() {
 	// eci: tau-b 0.00 (-1.00 to 1.00), 0% of those pairs right
 }
 
-// Outcomes under several settings of the training: one is chosen by name.
+// If there are outcomes under several settings of the training, choose one by name.
 func ExampleReadOutcomes() {
 	outcomes, err := eci.ReadOutcomes("downstream.json", strings.NewReader(`{
 		"metric": "change of nDCG@10",

@@ -9,8 +9,7 @@ import (
 	"example.com/eci"
 )
 
-// What is wrong with the triples, before anything is trained on them. No encoder
-// is needed.
+// Find out what is wrong with the triples before any training. No encoder is needed.
 func ExampleLinter() {
 	files := fstest.MapFS{"mined.jsonl": {Data: []byte(`
 {"query_id":"1","query":"how long do I boil an egg","positive_id":"7","positive":"Seven minutes for a firm yolk.","negative_id":"9","negative":"seven minutes  for a firm yolk."}
@@ -34,7 +33,7 @@ func ExampleLinter() {
 	// info collision 1 mined.jsonl, row 3: "Seven minutes for a firm yolk."
 }
 
-// The report as a table.
+// Print the report as a table.
 func ExampleLintReport_String() {
 	_, sources := openDemo("contaminated", "llm")
 	report, err := (&eci.Linter{}).Lint(context.Background(), sources...)
@@ -50,8 +49,8 @@ func ExampleLintReport_String() {
 	// llm: 480 rows read, 480 triples, nothing found
 }
 
-// Triples whose negative may answer the query, to read; a loader
-// drops them with WithoutSuspects.
+// List triples whose negative may answer the query, for reading. A loader drops them
+// with WithoutSuspects.
 func ExampleSem_Suspects() {
 	ctx := context.Background()
 	vectors, sources := openDemo("contaminated", "bm25", "dense", "llm", "random")
@@ -87,7 +86,7 @@ func ExampleSem_Suspects() {
 	// kept 473
 }
 
-// How many triples a margin filter keeps, and what they are worth, at every
+// Show how many triples a margin filter keeps, and what they are worth, at every
 // threshold in one reading.
 func ExampleSem_Sweep() {
 	ctx := context.Background()

@@ -12,8 +12,8 @@ import (
 	"example.com/eci"
 )
 
-// tinyEncoder takes the place of an embedding server that speaks OpenAI's protocol: its
-// vectors count the letters of a text.
+// tinyEncoder takes the place of an embedding server that speaks OpenAI's protocol.
+// Its vectors count the letters of a text.
 func tinyEncoder(w http.ResponseWriter, r *http.Request) {
 	var request struct{ Input []string }
 	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
@@ -33,12 +33,12 @@ func tinyEncoder(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(map[string]any{"data": data})
 }
 
-// Two sources are ranked with the vectors of a server. What it returned is kept
-// on disk, so that a second run, which may be another process, sends nothing.
+// Two sources are ranked with the vectors of a server. The vectors are stored on disk,
+// so a second run, even in another process, sends nothing.
 func ExampleServer() {
-	server := httptest.NewServer(http.HandlerFunc(tinyEncoder)) // yours is at http://localhost:8080, say
+	server := httptest.NewServer(http.HandlerFunc(tinyEncoder)) // in practice, for example http://localhost:8080
 	defer server.Close()
-	dir, err := os.MkdirTemp("", "eci-vectors-") // yours stays
+	dir, err := os.MkdirTemp("", "eci-vectors-") // in practice, a permanent directory
 	if err != nil {
 		fmt.Println(err)
 		return

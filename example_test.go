@@ -32,8 +32,8 @@ func openDemo(names ...string) (*eci.VectorFiles, []eci.Source) {
 	return vectors, sources
 }
 
-// The main job: which of several sources should the retriever be trained on, and
-// how sure is that?
+// Find out which of several sources the retriever should be trained on, and how sure
+// that is.
 func ExampleRank() {
 	vectors, sources := openDemo("bm25", "dense", "llm")
 	ranking, err := eci.Rank(context.Background(), &eci.Sem{Vectors: vectors}, sources...)
@@ -78,16 +78,16 @@ func (hashing) EmbedQuery(_ context.Context, text string) ([]float32, error) {
 	return v, nil
 }
 
-// faq is a row of the user's own.
+// faq is a row type of the user's own.
 type faq struct{ question, answer, other string }
 
 func (r faq) Query() string    { return r.question }
 func (r faq) Positive() string { return r.answer }
 func (r faq) Negative() string { return r.other }
 
-// Rows of one's own type, texts sent to an Embedder. One miner found passages on
-// the same topic; the other found the answer itself in other words, which a
-// retriever must not be taught to push away.
+// Rank rows of your own type with an Embedder. One miner found passages on the same
+// topic. The other found the answer itself in other words, which a retriever must not
+// learn to push away.
 func ExampleSourceOf() {
 	mined := []faq{
 		{"how long do I boil an egg", "boil an egg for seven minutes", "fry an egg for three minutes"},
@@ -140,8 +140,8 @@ func (bait) Score(_ context.Context, source eci.Source) (*eci.Score, error) {
 	return eci.NewScore(source.Name, total/float64(n), without, triples)
 }
 
-// A scorer of one's own gets intervals, paired differences and probabilities from
-// the values it returns without one group of queries at a time.
+// A custom scorer gets intervals, paired differences and probabilities. It returns its
+// values without one group of queries at a time.
 func ExampleNewScore() {
 	_, sources := openDemo("bm25", "dense", "llm")
 	ranking, err := eci.Rank(context.Background(), bait{}, sources...)
@@ -163,7 +163,7 @@ func ExampleNewScore() {
 	// dense - llm: 0.04 (0.03 to 0.04)
 }
 
-// What a score is made of: the weight of every triple and its factors, for
+// Show what a score consists of: the weight of every triple and its factors, for
 // filtering in a loader or for testing a miner.
 func ExampleSem_Weigh() {
 	vectors, sources := openDemo("bm25", "dense")
@@ -187,8 +187,8 @@ func ExampleSem_Weigh() {
 	// kept 339
 }
 
-// A calibration is taken once, stored, and used for sources that come later, so
-// that their scores stand on the same footing.
+// A calibration is computed once, stored, and used for later sources, so that their
+// scores are comparable.
 func ExampleSem_Score() {
 	ctx := context.Background()
 	vectors, sources := openDemo("bm25", "dense", "random")
@@ -225,7 +225,7 @@ func (brevity) Weight(e *eci.Evidence) float64 {
 	return math.Min(1, 120/float64(len(e.Record.Negative())))
 }
 
-// A component of one's own is two methods.
+// A custom component needs two methods.
 func ExampleComponent() {
 	vectors, sources := openDemo("bm25", "dense")
 	ranking, err := eci.Rank(context.Background(), &eci.Sem{
@@ -267,7 +267,7 @@ func ExampleBaseline() {
 	// disjoint random
 }
 
-// JSONL in any of three shapes; here from memory.
+// JSONL may have any of three shapes. Here it is read from memory.
 func ExampleJSONLFrom() {
 	files := fstest.MapFS{"mined.jsonl": {Data: []byte(`
 {"query_id":7,"query":"how do magnets work","positive":"fields align","negative":"iron rusts"}
@@ -285,8 +285,8 @@ func ExampleJSONLFrom() {
 	// why is the sky blue | air scatters light | dust is brown
 }
 
-// The tokenizer of the lexical component is one's own choice; this one looks at
-// runs of four characters.
+// You can choose the tokenizer of the lexical component. This one uses runs of four
+// characters.
 func ExampleTokenizer() {
 	lexicon := eci.NewLexicon(eci.CharacterNGrams{N: 4})
 	for _, document := range []string{"painting walls", "painted doors", "growing roses"} {
@@ -297,7 +297,7 @@ func ExampleTokenizer() {
 	// 0.10
 }
 
-// Matrices add up: shards of one source that were scored apart, under one
+// Matrices can be added. Shards of one source that were scored separately, under one
 // calibration, merge to the score of the whole.
 func ExampleMatrix_Merge() {
 	config := eci.MatrixConfig{Dimension: 2, Groups: 2, Settings: "same calibration"}
@@ -321,7 +321,7 @@ func ExampleMatrix_Merge() {
 	// 2 triples, 0.6931 nats, <nil>
 }
 
-// All mixtures in equal parts, from the matrices of a ranking alone.
+// Score all mixtures in equal parts, from the matrices of a ranking alone.
 func ExampleRanking_Hybrids() {
 	vectors, sources := openDemo("bm25", "dense", "llm")
 	ranking, err := eci.Rank(context.Background(), &eci.Sem{Vectors: vectors}, sources...)
@@ -342,7 +342,7 @@ func ExampleRanking_Hybrids() {
 	// [dense bm25]: 44.0, gain +0.7 (+0.3 to +1.1), -0.1 with no more triples
 }
 
-// The mixture with the highest score, with a certificate.
+// Find the mixture with the highest score, with a certificate.
 func ExampleRanking_Mixture() {
 	vectors, sources := openDemo("bm25", "dense", "llm")
 	ranking, err := eci.Rank(context.Background(), &eci.Sem{Vectors: vectors}, sources...)
@@ -364,7 +364,7 @@ func ExampleRanking_Mixture() {
 	// certified: true
 }
 
-// Which triples carry the score? The three with the most leverage.
+// Find the three triples with the most leverage: they carry the score.
 func ExampleSem_Leverage() {
 	vectors, sources := openDemo("bm25", "dense")
 	ranking, err := eci.Rank(context.Background(), &eci.Sem{Vectors: vectors}, sources...)
@@ -385,8 +385,8 @@ func ExampleSem_Leverage() {
 	// the most is 0.25; the sum 56.2 is the effective dimension 56.2
 }
 
-// The hard negatives worth training on first: at most one a query, the most
-// informative set of 40.
+// Choose the hard negatives worth training on first: the most informative set of 40,
+// with at most one for each query.
 func ExampleSem_Select() {
 	vectors, sources := openDemo("bm25", "dense")
 	sem := &eci.Sem{Vectors: vectors}
@@ -410,7 +410,7 @@ func ExampleSem_Select() {
 	// 40. q157, d342: 0.76 nats more, 37.64 in all
 }
 
-// How much does the order owe to the settings?
+// How much does the order depend on the settings?
 func ExampleStudy() {
 	vectors, sources := openDemo("bm25", "contaminated", "llm")
 	sensitivity, err := (&eci.Study{Sem: eci.Sem{Vectors: vectors}}).Run(context.Background(), sources...)
@@ -482,7 +482,7 @@ func ExampleChoose() {
 	// 240 rows to train on
 }
 
-// What would sources of any collection do to the task at hand?
+// What would training on sources of any collection do to this task?
 func ExampleTarget() {
 	vectors, sources := openDemo("bm25", "dense", "llm")
 	files := &eci.Files{FS: demo.Files, Queries: "queries.jsonl", Corpus: "corpus.jsonl", Qrels: "qrels.tsv"}

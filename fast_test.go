@@ -228,7 +228,7 @@ func TestDualControls(t *testing.T) {
 	}
 }
 
-// cutEncoder embeds as another does and keeps the first so many components.
+// cutEncoder embeds as another does and keeps a number of first components.
 type cutEncoder struct {
 	hashEncoder
 	first int

@@ -91,7 +91,7 @@ func TestForgedScoresAreMadeAnew(t *testing.T) {
 }
 
 // TestCheckpointOfAnEarlierVersionIsRefused: such versions took the scales over the
-// ranked negatives and kept them beside the scores.
+// ranked negatives and kept them next to the scores.
 func TestCheckpointOfAnEarlierVersionIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "calibration-0123.eci"), []byte("{}"), 0o600); err != nil {

@@ -40,7 +40,7 @@ func demoSources(t testing.TB) (*eci.VectorFiles, []eci.Source) {
 
 // TestDemoGolden pins the whole report of the demo. The golden file was checked
 // against the independent reference by way of TestRankAgreesWithNumPyReference,
-// which runs the same code where the Cranfield data is at hand, and by the
+// which runs the same code where the Cranfield data is available, and by the
 // brute-force twin. Numbers agree to 1e-6 relative, because other machines round
 // otherwise.
 func TestDemoGolden(t *testing.T) {

@@ -12,82 +12,83 @@ import (
 	"example.com/eci/internal/tripleio"
 )
 
-// Files opens files of training triples as sources, in the formats that people
-// have; the format of each is found from its content. The zero value reads
-// every format whose rows hold their texts. docs/formats.md lists the formats.
+// Files opens files of training triples as sources. It finds the format of each file
+// from its content. The zero value reads every format whose rows contain their texts.
+// docs/formats.md lists the formats.
 //
-// The rows of a file are streamed, and read anew on every pass. Memory grows with
-// the longest row, with the indexes of the corpus and of the queries (16 bytes a
-// text) and with the relevance judgments, but not with the file.
-// Goroutines may share one that none of them changes.
+// Files are streamed, and read again on every pass. Memory grows with the longest row,
+// with the indexes of the corpus and of the queries (16 bytes for each text) and with
+// the relevance judgments, but not with the size of the file.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Files struct {
-	// Format overrides what is found from the content. A CSV or TSV with a header
-	// of unknown names and a query, a positive and negatives in that order is
-	// FormatTriplet.
+	// Format overrides the format found from the content. For a CSV or TSV with a
+	// header of unknown names and the columns query, positive and negatives in this
+	// order, use FormatTriplet.
 	Format Format
-	// Fields are the names of the user's own fields or columns.
+	// Fields names the fields or columns of the user's own format.
 	Fields Fields
 
-	// Corpus and Queries are files with the texts of rows that hold ids: JSONL as
-	// BEIR's (_id, title, text), TSV of id and text, or TSV with a header. The
-	// text of a document is title + " " + text where there is a title. A plain
-	// file is read in place, a compressed one is loaded.
+	// Corpus and Queries are files with the texts of rows that contain IDs: JSONL like
+	// BEIR's (_id, title, text), TSV of ID and text, or TSV with a header. The text of
+	// a document with a title is title + " " + text. A plain file is read in place; a
+	// compressed one is loaded.
 	Corpus, Queries string
-	// Qrels is a file of relevance judgments, TREC's or BEIR's, or a folder of
-	// such, for TREC runs.
+	// Qrels is a file of relevance judgments, TREC's or BEIR's, or a folder of them.
+	// TREC runs need it.
 	Qrels string
-	// BEIR is a folder in BEIR's layout. Its corpus.jsonl, queries.jsonl and qrels
-	// are used for those of Corpus, Queries and Qrels that are empty.
+	// BEIR is a folder in BEIR's layout. Its corpus.jsonl, queries.jsonl and qrels are
+	// used where Corpus, Queries or Qrels is empty.
 	BEIR string
 
-	// Note, where set, is told what was inferred of a file, such as which columns hold
-	// what, once for each file; nothing is inferred silently where it is printed.
+	// Note, if not nil, is called with what was inferred about a file, such as which
+	// columns hold what, once for each file. Print it, and nothing is inferred
+	// silently.
 	Note func(message string)
-	// Extra keeps the fields of a row that triples have no place for, such as scores,
+	// Extra keeps the fields of a row that have no place in a triple, such as scores,
 	// prompts and labels, in [Record].Extra.
 	Extra bool
 
-	// MaxNegatives is the most negatives of a row, or of a query of a TREC run. The
+	// MaxNegatives limits the negatives of a row, or of a query of a TREC run. The
 	// first ones are kept. 0 keeps all.
 	MaxNegatives int
-	// TextBytes limits what is loaded of a compressed corpus, or of judgments
-	// that are; 0 means 2 GiB.
+	// TextBytes limits how much of a compressed corpus or of compressed judgments is
+	// loaded. 0 means 2 GiB.
 	TextBytes int64
-	// Decoders undo compression, by the name of an extension: zst, parquet, bz2,
-	// xz, zip. A decoder of parquet returns JSONL with an object for each row; it
-	// is given the file itself, so that it can read at random. gz needs none.
-	// The module example.com/eci/formats has decoders for zst and parquet.
+	// Decoders decompress files, by extension without the dot: zst, parquet, bz2, xz,
+	// zip. A decoder of parquet returns JSONL with one object for each row. It
+	// receives the file itself and can read at random. gz needs no decoder. The module
+	// example.com/eci/formats has decoders for zst and parquet.
 	Decoders map[string]func(io.Reader) (io.ReadCloser, error)
-	// FS is the file system that all paths are of; nil means the machine's, where
-	// "-" is standard input.
+	// FS is the file system of all paths. Nil means the machine's, in which "-" is
+	// standard input.
 	FS fs.FS
-	// Spool holds what comes from pipes, of the machine's file system only; nil
-	// means one for each call. See there for how long it waits.
+	// Spool holds what comes from pipes of the machine's file system. Nil means a new
+	// one for each call. See [Spool] for how long it waits.
 	Spool *Spool
 }
 
-// Fields names the fields, or columns of a table, of a user's own format.
-// Positive and Negative may hold a text, a list of texts, or of objects with
-// title and text; a Negative that is not there is looked for with a number:
-// with Negative "bad", bad_1, bad_2. Empty names keep those of the format.
-// Goroutines may share one that none of them changes.
+// Fields names the fields or columns of a user's own format. Positive and Negative may
+// hold a text, a list of texts, or objects with title and text. If the field Negative
+// does not exist, numbered fields are used: for "bad", they are bad_1, bad_2 and so
+// on. Empty names keep those of the format.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Fields struct {
 	Query, Positive, Negative string
 }
 
-// Sources opens files and returns a source for every source of negatives in
-// them, in the order of the paths. Each triple is a *[Record] with its file and
-// row: for each positive of a row, in order, every negative, in order.
+// Sources opens files and returns one source for each source of negatives in them, in
+// the order of the paths. Each triple is a *[Record] with its file and row. Within a
+// row, they are ordered by positive, then by negative.
 //
-// A source has the name of its file, without folder and extension. A file that
-// holds several sources, by name in MS MARCO's "neg" or in the field "source",
-// is read once to find them, in the order they first appear; they have those
-// names, or, with several paths, file/name.
+// A source has the name of its file, without folder and extension. A file may hold
+// several sources, named in MS MARCO's "neg" or in the field "source". It is read once
+// to find them, and they come in the order of their first appearance. They keep their
+// names or, with several paths, are called file/name.
 //
-// Errors say which file and row and what to try; they wrap ErrFormat for a file
-// that is no known format, ErrMalformed, ErrMissingField or ErrEmptySource.
-// The source yields the errors of later rows and goes on after them, so that
-// [Skip] can leave them out. An id without a text is ErrMissingField.
+// Errors say which file and row, and what to try. They wrap ErrFormat for a file of no
+// known format, ErrMalformed, ErrMissingField or ErrEmptySource. The source yields the
+// errors of later rows and continues after them, so that [Skip] can leave them out. An
+// ID without a text is ErrMissingField.
 func (f *Files) Sources(paths ...string) ([]Source, error) {
 	read, err := f.config().Sources(paths...)
 	if err != nil {
@@ -100,8 +101,8 @@ func (f *Files) Sources(paths ...string) ([]Source, error) {
 	return sources, nil
 }
 
-// sourceOfFile yields the records of a file as triples, without a copy. They are
-// read while those before are worked on.
+// sourceOfFile yields the records of a file as triples, without a copy. Records are
+// read while earlier ones are processed.
 func sourceOfFile(s tripleio.Source) Source {
 	records := cores.Ahead(s.Records)
 	return Source{Name: s.Name, tally: s.Tally, Triples: func(yield func(Triple, error) bool) {
@@ -117,7 +118,7 @@ func sourceOfFile(s tripleio.Source) Source {
 	}}
 }
 
-// config is what the reader of files is told.
+// config returns the configuration of the reader of files.
 func (f *Files) config() tripleio.Config {
 	return tripleio.Config{
 		Opener: *f.opener(), Format: tripleio.Format(f.Format), Fields: tripleio.Fields(f.Fields),
@@ -131,18 +132,18 @@ func (f *Files) opener() *textfile.Opener {
 	return &textfile.Opener{FS: f.FS, OpenFile: cmp.Or(f.Spool, new(Spool)).Open, Decoders: f.Decoders, Limit: f.TextBytes}
 }
 
-// Relevant reads the relevance judgments, Qrels or those of BEIR, for
-// [Linter].Relevant: by the id of each query, the ids of the documents with a
-// grade above 0, in the order of the files; nil where neither is set. Errors are
-// those of [Files.Sources].
+// Relevant reads the relevance judgments, from Qrels or BEIR, for [Linter].Relevant.
+// It returns the IDs of the documents with a grade above 0 by the ID of the query, in
+// the order of the files, or nil if neither is set. Errors are those of
+// [Files.Sources].
 func (f *Files) Relevant() (map[string][]string, error) { return f.config().Relevant() }
 
-// Documents returns the documents of a file, for [Lookahead.Pool]: a corpus
-// (JSONL as BEIR's, with _id, title and text; TSV of id and text, with or without
-// a header), or ids alone, one a line. A file is of ids if its name ends in .ids
-// or if its first line is neither a JSON object nor has a tab. The sequence may be
-// ranged over more than once and yields a [RowError] for a line it cannot read,
-// and ends.
+// Documents returns the documents of a file, for [Lookahead.Pool]. The file is a
+// corpus (JSONL like BEIR's, with _id, title and text; TSV of ID and text, with or
+// without a header), or has one ID on each line. It is taken for a file of IDs if its
+// name ends in .ids, or if its first line is not a JSON object and has no tab. The
+// sequence may be ranged over more than once. It yields a [RowError] for a line it
+// cannot read, and ends.
 func (f *Files) Documents(path string) iter.Seq2[Document, error] {
 	return func(yield func(Document, error) bool) {
 		config := f.config()
@@ -153,9 +154,9 @@ func (f *Files) Documents(path string) iter.Seq2[Document, error] {
 	}
 }
 
-// Target reads a retrieval task: its queries, documents and judgments from Queries,
-// Corpus and Qrels, or from a folder in BEIR's layout, all three of which must be
-// there. Errors are those of [Files.Sources].
+// Target reads a retrieval task: its queries, documents and judgments. They come from
+// Queries, Corpus and Qrels, or from a folder in BEIR's layout. All three are
+// required. Errors are those of [Files.Sources].
 func (f *Files) Target(name string) (*Target, error) {
 	config, err := f.config().Layout()
 	if err != nil {

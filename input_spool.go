@@ -11,16 +11,16 @@ import (
 	"example.com/eci/internal/spool"
 )
 
-// Spool keeps copies of what can be read only once, so that every pass over a
-// source finds it: pipes, FIFOs, devices and standard input, whose name is "-".
-// Each is copied into a temporary file when it is first opened. [Files] makes a
-// Spool for each call of its own; one that several calls share reads each pipe
-// once for all of them. It is safe for concurrent use, and must not be copied.
+// Spool keeps copies of what can be read only once: pipes, FIFOs, devices and standard
+// input, whose name is "-". So every pass over a source can read it. Each is copied to
+// a temporary file when it is first opened. By default, [Files] makes a Spool for each
+// call. If several calls share one, it reads each pipe once for all of them. A Spool
+// is safe for concurrent use and must not be copied.
 type Spool struct {
-	// Context ends the waiting for what a pipe gives; nil waits as long as that
-	// takes.
+	// Context ends the wait for data from a pipe when it is done. Nil waits for as
+	// long as it takes.
 	Context context.Context
-	// Dir is the folder of the temporary files; "" means the machine's.
+	// Dir is the folder for the temporary files; "" means the machine's.
 	Dir string
 	// MaxBytes limits the copy of one pipe; 0 means 16 GiB.
 	MaxBytes int64
@@ -29,8 +29,8 @@ type Spool struct {
 	store spool.Store
 }
 
-// Open opens a file for reading: a regular one as it is, anything else as a copy
-// that can also be read at random.
+// Open opens a file for reading. It opens a regular file as it is, and anything else
+// as a copy that can also be read at random.
 func (s *Spool) Open(name string) (fs.File, error) {
 	s.once.Do(func() { s.store.Dir, s.store.MaxBytes = s.Dir, cmp.Or(s.MaxBytes, 16<<30) })
 	ctx := s.Context
@@ -47,7 +47,7 @@ func (s *Spool) Open(name string) (fs.File, error) {
 	return f, nil
 }
 
-// Close removes the copies; nothing can be opened afterwards, and what is open
-// is not readable any more. A Spool that is not closed leaves nothing on disk
-// where the system can remove the name of an open file, as Unix can.
+// Close removes the copies. Nothing can be opened afterwards, and open files can no
+// longer be read. Where the system can remove the name of an open file, as Unix can, a
+// Spool that is not closed leaves nothing on disk.
 func (s *Spool) Close() error { return s.store.Close() }

@@ -225,7 +225,7 @@ func eachVector(r *eci.Record, fn func(v []float32)) {
 // their absolute values: 120 rows, 120^2 pairs of the calibration, sums of up to
 // 70 components, are below 1e-11 together; differences of nearly equal scores,
 // which the standard error is made of, and divisions by a small spread lose up to
-// three digits more. A rotation rounds every component to float32 anew, 2^-24 of
+// three digits more. A rotation rounds every component to float32 again, 2^-24 of
 // the vector's norm; where vectors are nearly equal, similarities differ by 1e-6
 // only, and a spread has no more than two digits then: the input is left out. So is
 // one whose similarities are all 0 before and differ by rounding afterwards.

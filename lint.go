@@ -14,7 +14,7 @@ import (
 // contradict their labels, copies, damaged texts and damaged vectors. It needs no
 // encoder; with vectors it finds more. [LintKind] lists the rules. The zero value
 // is the documented default. Use does not change a Linter.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Linter struct {
 	// Vectors finds vectors by ID. nil means those that the triples carry, if any.
 	Vectors Vectors
@@ -92,12 +92,13 @@ func (l *Linter) Lint(ctx context.Context, sources ...Source) (*LintReport, erro
 	return report, err
 }
 
-// Clean lints and returns beside the report the sources without the rows that one of
-// the rules in drop holds for. What a malformed row or an empty text stands for is
-// left out only if its rule is among them; rows that give no triple always are. Rules about a sample as a whole, such as
-// LintNotNearer, cannot be dropped and are ErrSettings, as are unknown ones. Errors
-// are those of Lint. Beyond the memory of Lint, it takes about 40 bytes for each row
-// that is left out. A source that has changed since ends in ErrUnstableSource.
+// Clean lints. It returns the report and the sources without the rows to which a rule
+// in drop applies. A malformed row or an empty text is left out only if its rule is in
+// drop. Rows that give no triple are always left out. Rules about a sample as a whole,
+// such as LintNotNearer, cannot be dropped: they are ErrSettings, like unknown rules.
+// Errors are those of Lint. Besides the memory of Lint, Clean takes about 40 bytes for
+// each row that is left out. A source that has changed since then ends with
+// ErrUnstableSource.
 func (l *Linter) Clean(ctx context.Context, drop []LintKind, sources ...Source) (*LintReport, []Source, error) {
 	settings, err := l.resolve()
 	if err != nil {
@@ -135,7 +136,7 @@ func Droppable(severity Severity) (kinds []LintKind) {
 	return kinds
 }
 
-// clean returns the source without what is marked.
+// clean returns the source without the marked rows.
 func (s *lintSurveyed) clean(ctx context.Context, drop []LintKind) Source {
 	return Source{Name: s.source.Name, Triples: func(yield func(Triple, error) bool) {
 		triples, rows := 0, 0
@@ -169,7 +170,7 @@ func (s *lintSurveyed) clean(ctx context.Context, drop []LintKind) Source {
 	}}
 }
 
-// linted returns the error of a row that lint cannot look at, with its place.
+// linted returns the error, with its place, of a row that lint cannot check.
 func (s Source) linted(triple Triple, err error, row int) error {
 	rec := Record{Row: row}
 	if r, ok := triple.(*Record); err == nil && (triple == nil || ok && r == nil) {
@@ -182,7 +183,7 @@ func (s Source) linted(triple Triple, err error, row int) error {
 	return s.wrap(&rec, err)
 }
 
-// lintKind is the rule for rows with an error, or "".
+// lintKind returns the rule for rows with an error, or "".
 func (Source) lintKind(err error) LintKind {
 	switch {
 	case errors.Is(err, ErrEmptyText):
@@ -226,8 +227,8 @@ func (settings *lintSettings) lint(ctx context.Context, sources []Source) (*Lint
 	return report, surveyed, nil
 }
 
-// eachLinted reads a source once and calls fn with every triple whose texts can
-// be looked at, and bad with every other row. It returns the number of rows.
+// eachLinted reads a source once. It calls fn with every triple whose texts can be
+// checked, and bad with every other row. It returns the number of rows.
 func eachLinted(ctx context.Context, source Source, arena *[]float32, bad func(rec *Record, err error), fn func(rec *Record) error) (rows int, err error) {
 	err = source.walk(ctx, arena, func(rec *Record, err error) error {
 		rows++

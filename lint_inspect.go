@@ -167,7 +167,7 @@ func (s *lintInspection) sampled() {
 	s.mixedClusters(passages)
 }
 
-// lintPassage is a distinct passage of the sample.
+// lintPassage is a distinct passage in the sample.
 type lintPassage struct {
 	rec     *Record
 	text    string
@@ -215,7 +215,7 @@ func (s *lintInspection) mixedNorms(passages []lintPassage) {
 	s.found.addSampled(LintMixedNorms, len(descending), "passages", detail, descending[:at], descending[at:])
 }
 
-// lintGroup is the least size of a group of n passages.
+// lintGroup returns the smallest allowed size of a group of n passages.
 func lintGroup(n int) int { return max(5, (n+19)/20) }
 
 // mixedClusters looks for two groups of directions that have little in common.

@@ -14,7 +14,7 @@ import (
 )
 
 // LintReport is what a [Linter] finds.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type LintReport struct {
 	// Sources are the sources in the order they were given.
 	Sources []LintedSource `json:"sources"`
@@ -24,12 +24,13 @@ type LintReport struct {
 }
 
 // LintedSource says how much of a source was read.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type LintedSource struct {
-	// Name is the source's name. Rows is the number of rows of its files, each of which
-	// may hold several triples or none; where the source is not of files, it is Triples
-	// and Bad. Triples is the number of triples whose texts could be looked at, Bad that
-	// of rows that could not be read and of triples with an empty text.
+	// Name is the source's name. Rows is the number of rows of its files, each of
+	// which may hold several triples or none. For a source that does not come from
+	// files, it is the sum of Triples and Bad. Triples is the number of triples whose
+	// texts could be checked. Bad is the number of rows that could not be read and of
+	// triples with an empty text.
 	Name    string `json:"name"`
 	Rows    int    `json:"rows"`
 	Triples int    `json:"triples"`
@@ -37,16 +38,16 @@ type LintedSource struct {
 }
 
 // Finding is one rule that applied in one source.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Finding struct {
 	Kind     LintKind `json:"kind"`
 	Severity Severity `json:"severity"`
 	Source   string   `json:"source"`
 	// Count is the number of triples, or of rows that could not be read, that the rule
-	// applies to, each counted once. Share is Count over the source's Triples and Bad,
-	// in (0, 1]. For no-positives and no-negatives both refer to the rows of the files,
-	// for positives-not-nearer, mixed-norms and mixed-clusters to the sample; see these
-	// rules.
+	// applies to, each counted once. Share is Count divided by the sum of the source's
+	// Triples and Bad, in (0, 1]. For no-positives and no-negatives, both refer to the
+	// rows of the files. For positives-not-nearer, mixed-norms and mixed-clusters,
+	// they refer to the sample; see these rules.
 	Count int     `json:"count"`
 	Share float64 `json:"share"`
 	// Detail adds a number that the rule is based on. It is empty for most rules.
@@ -56,7 +57,7 @@ type Finding struct {
 }
 
 // FindingRow is a row that a finding applies to.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type FindingRow struct {
 	// File and Row (1-based) are those of the triple; File is empty where unknown.
 	File string `json:"file,omitempty"`
@@ -165,8 +166,8 @@ type lintFindings struct {
 	source   string
 	examples int // the most rows shown for a finding
 	byKind   map[LintKind]*Finding
-	triple   int              // the number of the triple at hand
-	last     map[LintKind]int // the triple that a rule last held for
+	triple   int              // the number of the current triple
+	last     map[LintKind]int // the triple that a rule last applied to
 	drop     []LintKind       // rules whose triples are marked
 	marked   map[int]bool     // numbers of triples
 }
@@ -192,8 +193,8 @@ func (l *lintFindings) add(kind LintKind, rec *Record, text, note string) {
 	}
 }
 
-// addOnce is add for rules that may hold for several texts of one row: the row is
-// counted once. All calls of one rule for one row come together.
+// addOnce is like add, for rules that may apply to several texts of one row. The row
+// is counted once. All calls of one rule for one row come together.
 func (l *lintFindings) addOnce(kind LintKind, rec *Record, text, note string) {
 	if l.last[kind] != l.triple {
 		l.last[kind] = l.triple
@@ -207,7 +208,7 @@ func (l *lintFindings) addDetail(kind LintKind, rec *Record, text, note, detail 
 	l.byKind[kind].Detail = detail
 }
 
-// addSampled records a finding about some rows of a sample of the given size: those of
+// addSampled records a finding about some rows of a sample of the given size: those in
 // the smallest group.
 func (l *lintFindings) addSampled(kind LintKind, size int, what, detail string, groups ...[]lintPassage) {
 	for _, row := range slices.MinFunc(groups, func(a, b []lintPassage) int { return cmp.Compare(len(a), len(b)) }) {
@@ -239,7 +240,7 @@ func (l *lintFindings) barren(rows *tripleio.Tally) {
 	}
 }
 
-// list completes the findings of a source of so many triples and bad rows.
+// list completes the findings of a source with this many triples and bad rows.
 func (l *lintFindings) list(rows int, settings *lintSettings) (out []Finding) {
 	for _, rule := range lintSeverities {
 		f := l.byKind[rule.kind]

@@ -2,7 +2,7 @@ package eci
 
 // Severity says how bad a finding is. An error makes triples wrong, a warning
 // calls for a look, and info is worth knowing.
-// It is a value, which goroutines may share.
+// It is a plain value and safe for concurrent use.
 type Severity string
 
 // The severities, worst first.
@@ -23,11 +23,11 @@ func (s Severity) rank() int {
 }
 
 // LintKind is the short, stable name of a rule. Rules compare texts as they are,
-// unless they say folded: but for case, blanks, punctuation, the style of quotes
-// and Unicode form. Signs that carry meaning, such as # and +, are kept.
-// Tokens are those of [Linter.Tokenizer]. Two rows have the same query if the IDs
-// or the texts of their queries are equal.
-// It is a value, which goroutines may share.
+// unless they say folded: ignoring case, blanks, punctuation, the style of quotes and
+// Unicode form. Signs that carry meaning, such as # and +, are kept. Tokens are those
+// of [Linter.Tokenizer]. Two rows have the same query if the IDs or the texts of their
+// queries are equal.
+// It is a plain value and safe for concurrent use.
 type LintKind string
 
 // The rules. A triple counts under at most one of the first four: the first that
@@ -51,11 +51,12 @@ const (
 	LintMalformed LintKind = "malformed-row"
 	// LintEmpty (error): a text is empty or blank. No other rule looks at the row.
 	LintEmpty LintKind = "empty-text"
-	// LintNoPositives (error): the row of a file has an empty list of positives, or
-	// none, and so it gives no triple; trainers stop there. Info in formats where that
-	// is no fault of the file: labeled pairs, runs, and files of several sources.
+	// LintNoPositives (error): the row of a file has no list of positives or an empty
+	// one, so it gives no triple. Trainers stop at such a row. It is info in formats
+	// where this is not a fault of the file: labeled pairs, runs, and files of several
+	// sources.
 	LintNoPositives LintKind = "no-positives"
-	// LintNoNegatives (error or info, as LintNoPositives): the same of negatives. A
+	// LintNoNegatives (error or info, like LintNoPositives): the same for negatives. A
 	// row with neither counts as one without positives.
 	LintNoNegatives LintKind = "no-negatives"
 
@@ -139,8 +140,8 @@ const (
 	// between them: vectors of two encoders, or only some normalized.
 	LintMixedNorms LintKind = "mixed-norms"
 	// LintMixedClusters (warning): two-means splits the sampled passages into two
-	// groups, each of at least 5% and five, of mean cosine at least 0.1 within and
-	// at most a tenth of that across: vectors of two encoders look so, and so may
+	// groups, each of at least 5% and five, of mean cosine at least 0.1 within and at
+	// most a tenth of that across. Vectors of two encoders look like this, but so may
 	// two unrelated collections.
 	LintMixedClusters LintKind = "mixed-clusters"
 )

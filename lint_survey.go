@@ -12,7 +12,7 @@ import (
 	"example.com/eci/internal/textcheck"
 )
 
-// lintKey stands for a text or an id: the first 64 bits of its fingerprint.
+// lintKey represents a text or an ID: the first 64 bits of its fingerprint.
 type lintKey uint64
 
 func keyOf(text string) lintKey {
@@ -31,8 +31,8 @@ const (
 	documentPrefix = "document id\x00"
 )
 
-// lintIndex is what the first reading finds out over all sources, for rows to be
-// compared with. [lintSettings.survey] fills it.
+// lintIndex is what the first reading finds out over all sources. Rows are compared
+// with it. [lintSettings.survey] fills it.
 type lintIndex struct {
 	lexicon   *Lexicon
 	positives map[lintKey]struct{}  // of any query: folded texts and ids
@@ -51,7 +51,7 @@ type lintTriple struct {
 	several bool // in more than one source
 }
 
-// lintText is a text or id with the row it was first seen in.
+// lintText is a text or ID with the row it was first seen in.
 type lintText struct {
 	key lintKey
 	row uint32
@@ -75,7 +75,7 @@ func (settings *lintSettings) index() *lintIndex {
 	return x
 }
 
-// lintSurveyed is what the first reading finds out about one source.
+// lintSurveyed is what the first reading finds out about a source.
 type lintSurveyed struct {
 	source        Source
 	rows, triples int                      // what was read: triples and bad rows; triples alone
@@ -93,8 +93,8 @@ type lintNegative struct {
 	query   lintKey // the first one
 }
 
-// lintSurvey is the first reading of a source: what it fills, and what it needs
-// on the way.
+// lintSurvey is the first reading of a source: what it fills in and its working
+// memory.
 type lintSurvey struct {
 	*lintSurveyed
 	settings *lintSettings
@@ -130,7 +130,7 @@ func (settings *lintSettings) survey(ctx context.Context, index *lintIndex, sour
 	return s.lintSurveyed, nil
 }
 
-// bad records a row that cannot be looked at.
+// bad records a row that cannot be checked.
 func (s *lintSurvey) bad(rec *Record, err error) {
 	s.found.triple = 0 // it is none
 	if errors.Is(err, ErrEmptyText) {
@@ -155,8 +155,8 @@ func firstText(rec *Record) string {
 	return ""
 }
 
-// queryKeys are the ways to name the query of a row: by id where it has one, by
-// text always.
+// queryKeys returns the keys for the query of a row: the text always, and the ID if
+// there is one.
 func queryKeys(rec *Record) []lintKey {
 	keys := []lintKey{keyOf(rec.QueryText)}
 	if rec.QueryID != "" {
@@ -165,7 +165,7 @@ func queryKeys(rec *Record) []lintKey {
 	return keys
 }
 
-// documentKeys are the ways to name a passage.
+// documentKeys returns the keys for a passage.
 func documentKeys(id, text string) []lintKey {
 	keys := []lintKey{keyOf(textcheck.Fold(text))}
 	if id != "" {
@@ -174,7 +174,7 @@ func documentKeys(id, text string) []lintKey {
 	return keys
 }
 
-// row is the first reading of a row: what later rows are compared with.
+// row is the first reading of a row. It records what later rows are compared with.
 func (s *lintSurvey) row(rec *Record) error {
 	s.duplicate(rec)
 	s.identity(queryPrefix, rec.QueryID, rec.QueryText, rec)
@@ -229,7 +229,7 @@ func (s *lintSurvey) duplicate(rec *Record) {
 	s.index.triplets[hash] = t
 }
 
-// identity looks for the id with another text and for the text with another id.
+// identity looks for the ID with another text and for the text with another ID.
 func (s *lintSurvey) identity(space, id, text string, rec *Record) {
 	if id == "" {
 		return
@@ -247,7 +247,7 @@ func (s *lintSurvey) identity(space, id, text string, rec *Record) {
 	}
 }
 
-// damage looks at each text of a row by itself.
+// damage checks each text of a row on its own.
 func (s *lintSurvey) damage(rec *Record) {
 	for _, rule := range []struct {
 		kind LintKind

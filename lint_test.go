@@ -28,7 +28,7 @@ func ids(r *eci.Record, q, p, n string) *eci.Record {
 	return r
 }
 
-// plain makes n rows that no rule holds of: every text has words of its own.
+// plain makes n rows that no rule applies to: every text has words of its own.
 func plain(n int) []*eci.Record {
 	var rows []*eci.Record
 	for i := range n {

@@ -18,7 +18,7 @@ type lintSampled struct {
 	query lintKey
 }
 
-// lintSample holds the 128 triples of the lowest hash, in that order, so that it
+// lintSample holds the 128 triples with the lowest hashes, in that order, so that it
 // depends on the triples alone.
 type lintSample struct {
 	rows     []*lintSampled
@@ -60,7 +60,7 @@ func (s *lintSample) conclude() {
 // lintVectors finds the vectors of rows.
 type lintVectors struct {
 	table     Vectors             // nil for those of the triples
-	arena     []float32           // of the row at hand
+	arena     []float32           // of the current row
 	dimension int                 // of the first vector
 	first     map[uint64]lintText // by vector: the text that it was first for
 }
@@ -118,7 +118,7 @@ func (v *lintVectors) lookUp(rec *Record, say func(kind LintKind, k int, note st
 	return vectors, ok, nil
 }
 
-// vectors looks at each vector by itself and fills the sample.
+// vectors checks each vector on its own and fills the sample.
 func (s *lintSurvey) vectors(rec *Record) error {
 	if s.settings.vectors == nil && rec.QueryVector == nil && rec.PositiveVector == nil && rec.NegativeVector == nil {
 		return nil
@@ -144,7 +144,7 @@ func (s *lintSurvey) vectors(rec *Record) error {
 	return nil
 }
 
-// constant looks for a vector that belonged to another text.
+// constant looks for a vector that an earlier row had for another text.
 func (s *lintSurvey) constant(rec *Record, text string, v []float32) {
 	hash := uint64(len(v))
 	for _, x := range v {

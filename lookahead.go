@@ -7,69 +7,71 @@ import (
 	"math"
 )
 
-// Lookahead is the [Scorer] to rank by: it forecasts what training on a source
-// would do to retrieval. On a bounded sample of a source's triples it walks three
-// half Gauss-Newton steps of a small adapter, in closed form, and after each looks
-// how nDCG changes for queries that had no part in it. Nothing is trained, and no
-// text is embedded that S does not need, except those of a Pool. See docs/method.md.
+// Lookahead is the [Scorer] to rank by. It forecasts what training on a source would
+// do to retrieval. On a bounded sample of a source's triples it takes three half
+// Gauss-Newton steps of a small adapter, in closed form. After each step it measures
+// how nDCG changes for queries that had no part in the step. Nothing is trained. Apart
+// from the texts of a Pool, it embeds no text that S does not need. See
+// docs/method.md.
 //
-// A ranking by Lookahead has S and its parts next to every forecast: what a source
-// could teach, and whether that helps.
+// A ranking by Lookahead also shows S and its parts: what a source could teach, and
+// whether that helps.
 //
-// The zero value with Sem.Embedder or Sem.Vectors is the documented default. A
-// Lookahead is not changed by use; goroutines may share it as they may its Sem.
+// The zero value with Sem.Embedder or Sem.Vectors is the documented default. Use does
+// not change a Lookahead. It is safe for concurrent use under the same conditions as
+// its Sem.
 type Lookahead struct {
-	// Sem says how triples are read, weighed and budgeted, where vectors come from
-	// and what is kept in a checkpoint.
+	// Sem says how triples are read, weighted and budgeted, where vectors come from
+	// and what a checkpoint keeps.
 	Sem Sem
-	// Pool are the documents that queries are searched in, in an order that breaks
-	// ties; it may be ranged over more than once. Of a larger one, the 4,096 of least
-	// hash are taken, and every relevant document. Nil means the labeled positives
-	// of the sources. The sources' negatives are never in the pool: generated
-	// passages in it would halve the agreement with training.
+	// Pool holds the documents that queries are searched in. Their order breaks ties.
+	// It may be ranged over more than once. A larger pool is reduced to the 4,096
+	// documents of least hash and every relevant document. Nil means the labeled
+	// positives of the sources. The sources' negatives are never in the pool, because
+	// generated passages in it would halve the agreement with training.
 	Pool iter.Seq2[Document, error]
-	// Relevant lists the ids of the documents known to answer a query, by the query's
-	// id (qrels), beyond the positives of the triples. Relevant documents that are
-	// in neither count as competitors, so give all that are known.
+	// Relevant lists the IDs of the documents known to answer a query, by the query's
+	// ID (qrels), in addition to the positives of the triples. A relevant document
+	// that is in neither counts as a competitor, so give all that are known.
 	Relevant map[string][]string
-	// Triples is the number of triples of each source that are walked on, those of
-	// least hash: 0 means 512, Unlimited all of them. 2,048 tell no more.
+	// Triples is the number of triples of each source to walk on, those of least hash.
+	// 0 means 512, Unlimited means all. 2,048 were no more informative.
 	Triples int
-	// Target is the retrieval task that the sources are to help, if it is not that of
-	// their own queries. Pool and Relevant are then the target's.
+	// Target is the retrieval task that the sources are to help, if it is not the task
+	// of their own queries. Pool and Relevant are then the target's.
 	Target *Target
 	// Cutoff is the k of nDCG@k: 0 means 10.
 	Cutoff int
 	// Axes is the number of principal axes of the pool that the adapter acts in, at
-	// most 4,096: 0 means 128.
+	// most 4,096. 0 means 128.
 	Axes int
 }
 
-// LookaheadReport says what the forecasts of a ranking rest on.
-// Goroutines may share one that none of them changes.
+// LookaheadReport says what the forecasts of a ranking are based on.
+// It is safe for concurrent use as long as no goroutine changes it.
 type LookaheadReport struct {
-	// Metric is the unit of the forecasts, such as "nDCG@10", Target the name of the
-	// [Target] that they are for, if there is one.
+	// Metric is the unit of the forecasts, such as "nDCG@10". Target is the name of
+	// the [Target] that they are for, if there is one.
 	Metric string `json:"metric"`
 	Target string `json:"target,omitempty"`
-	// Queries is the number of labeled queries that were looked at, Pool the number
-	// of documents they were searched in, Corpus whether a pool was given.
+	// Queries is the number of labeled queries evaluated. Pool is the number of
+	// documents they were searched in. Corpus reports whether a pool was given.
 	Queries int  `json:"queries"`
 	Pool    int  `json:"pool"`
 	Corpus  bool `json:"corpus"`
 	// Frozen is the mean of the metric before any step.
 	Frozen float64 `json:"frozen"`
-	// Axes is the number of axes in use, Triples the most triples of a source that
-	// were walked on.
+	// Axes is the number of axes in use. Triples is the largest number of triples of a
+	// source that were walked on.
 	Axes    int `json:"axes"`
 	Triples int `json:"triples"`
-	// Doubts are reasons for which the forecasts cannot be relied upon, Notes what
-	// else bears on them.
+	// Doubts are reasons not to rely on the forecasts. Notes are other remarks on
+	// them.
 	Doubts []string `json:"doubts,omitempty"`
 	Notes  []string `json:"notes,omitempty"`
 }
 
-// Unit is the unit of the forecasts in words, such as "nDCG@10 on scifact".
+// Unit returns the unit of the forecasts in words, such as "nDCG@10 on scifact".
 func (r *LookaheadReport) Unit() string {
 	if r.Target == "" {
 		return r.Metric
@@ -86,8 +88,8 @@ const (
 // Name returns "lookahead".
 func (l *Lookahead) Name() string { return "lookahead" }
 
-// Score forecasts one source by itself. Its own labeled pairs are the ground of
-// the calibration, unless Sem has one, and of the pool, unless there is one.
+// Score forecasts a single source. Its own labeled pairs serve for the calibration,
+// unless Sem has one, and for the pool, unless there is one.
 func (l *Lookahead) Score(ctx context.Context, source Source) (*Score, error) {
 	prepared, err := l.Prepare(ctx, source)
 	if err != nil {
@@ -96,7 +98,7 @@ func (l *Lookahead) Score(ctx context.Context, source Source) (*Score, error) {
 	return prepared.Score(ctx, source)
 }
 
-// Prepare surveys all sources and readies the pool and the labeled queries.
+// Prepare surveys all sources and prepares the pool and the labeled queries.
 func (l *Lookahead) Prepare(ctx context.Context, sources ...Source) (Scorer, error) {
 	settings, err := l.resolve()
 	if err != nil {
@@ -124,7 +126,7 @@ func (l *Lookahead) Prepare(ctx context.Context, sources ...Source) (Scorer, err
 	return r, nil
 }
 
-// resolve sets the defaults.
+// resolve fills in the defaults.
 func (l *Lookahead) resolve() (Lookahead, error) {
 	const walkedTriples = 512
 	s := *l

@@ -270,7 +270,7 @@ func TestLookaheadForms(t *testing.T) {
 	}
 }
 
-// TestForecastMix: one source by itself is its own mixture, and halves are what
+// TestForecastMix: a single source is its own mixture, and halves are what
 // walking on halves gives.
 func TestForecastMix(t *testing.T) {
 	w := newWorld(10, 80, 250, 24)

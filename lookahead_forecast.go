@@ -9,46 +9,45 @@ import (
 	"example.com/eci/internal/stat"
 )
 
-// Forecast is what [Lookahead] expects training on a source to do to retrieval,
-// in nDCG at the cutoff. A change of 0.01 is one point of the usual tables.
-// Goroutines may share one that none of them changes.
+// Forecast is what [Lookahead] expects training on a source to do to retrieval: a
+// change of nDCG at the cutoff. A change of 0.01 is one point of the usual tables.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Forecast struct {
-	// Gain is the expected change, a mean over queries of the mean over the steps
-	// of the walk. StandardError is that of the mean over queries, and T their ratio
-	// Gain/StandardError (0 when both are 0). StepError is the standard error over
-	// the triples that the steps were made from, by a delete-a-fold jackknife of the
-	// steps. The 95% interval [Low, High], and every comparison with another source,
-	// has the variance of both.
+	// Gain is the expected change: the mean over queries of the mean over the steps of
+	// the walk. StandardError is the standard error of the mean over queries. T is
+	// their ratio Gain/StandardError (0 if both are 0). StepError is the standard
+	// error over the triples that the steps were made from, by a delete-a-fold
+	// jackknife of the steps. The 95% interval [Low, High] and all comparisons with
+	// other sources include both variances.
 	Gain, StandardError, StepError, Low, High, T float64
 	// After is the curve: the mean change after each step.
 	After []float64
-	// Queries is the number of queries that were looked at, Triples the number of
-	// triples walked on. For a Target, InPool is the number of those with a document
-	// of its pool.
+	// Queries is the number of queries evaluated, Triples the number of triples walked
+	// on. For a Target, InPool is the number of triples with a document of its pool.
 	Queries, Triples, InPool int
 	// Random and Shuffled compare the source with negatives that took no mining, on
-	// the same pairs of query and positive: random documents of the pool, and the
-	// negatives of another query. They are paired differences of Gain, source minus
-	// control; nil where there was nothing to compare with.
+	// the same pairs of query and positive. Random uses random documents of the pool,
+	// Shuffled the negatives of another query. They are paired differences of Gain,
+	// source minus control, and nil if there was nothing to compare with.
 	Random, Shuffled *Difference
-	// Harms reports whether Gain is below 0 at 95%, Overtrains whether the curve
-	// falls from one step to the next at 95%, and Still whether for some queries every
-	// triple weighed nothing, so that no step was made.
+	// Harms reports whether Gain is below 0 at 95%. Overtrains reports whether the
+	// curve falls from one step to the next at 95%. Still reports whether no step was
+	// made for some queries, because every triple had weight 0.
 	Harms, Overtrains, Still bool
-	// Norms are the Frobenius norms of the adapters after the last step, one for
-	// each fold of queries.
+	// Norms are the Frobenius norms of the adapters after the last step, one for each
+	// fold of queries.
 	Norms []float64
-	// Deviations are the queries' shares in StandardError, and StepDeviations the
-	// folds' shares in StepError: the sum of their squares is the square of the error,
-	// and, because sources share queries and folds, the sum of the squared differences
-	// of two sources is that of their difference. Deviations is nil for fewer than two
-	// queries; then there is no interval.
+	// Deviations are the contributions of the queries to StandardError, and
+	// StepDeviations those of the folds to StepError. The sum of their squares is the
+	// square of the error. Sources share queries and folds, so the sum of the squared
+	// differences of two sources is the square of the error of their difference.
+	// Deviations is nil for fewer than two queries; then there is no interval.
 	Deviations, StepDeviations []float64
 }
 
-// Difference is a difference of two figures with its standard error and 95%
-// interval [Low, High]; Probability is that of its being above 0.
-// Goroutines may share one that none of them changes.
+// Difference is a difference of two figures with its standard error and 95% interval
+// [Low, High]. Probability is the probability that it is above 0.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Difference struct {
 	Value         float64 `json:"difference"`
 	StandardError float64 `json:"standard_error"`
@@ -99,7 +98,7 @@ func (f *Forecast) take(gains [][]float64, steps []float64) {
 	}
 }
 
-// shares are the deviations of queries and steps, one after the other.
+// shares returns the deviations of the queries, then those of the steps.
 func (f *Forecast) shares() []float64 {
 	if f.Deviations == nil {
 		return nil
@@ -107,8 +106,8 @@ func (f *Forecast) shares() []float64 {
 	return slices.Concat(f.Deviations, f.StepDeviations)
 }
 
-// freedom is the number of degrees of freedom of the variance of queries and steps
-// together, after Satterthwaite (1946).
+// freedom returns the degrees of freedom of the combined variance of queries and
+// steps, by Satterthwaite (1946).
 func (f *Forecast) freedom() int {
 	queries, steps := f.StandardError*f.StandardError, f.StepError*f.StepError
 	n, m := float64(len(f.Deviations)-1), float64(len(f.StepDeviations)-1)
@@ -118,12 +117,12 @@ func (f *Forecast) freedom() int {
 	return int((queries + steps) * (queries + steps) / (queries*queries/n + steps*steps/m))
 }
 
-// standardError is that of queries and steps together.
+// standardError returns the combined standard error of queries and steps.
 func (f *Forecast) standardError() float64 { return math.Hypot(f.StandardError, f.StepError) }
 
-// differenceOf is a difference of two figures with deviations over the same
-// queries and steps; b is nil for a figure by itself. Without deviations there is
-// no interval.
+// differenceOf returns the difference of two figures with deviations over the same
+// queries and steps. b is nil for a single figure. Without deviations there is no
+// interval.
 func differenceOf(value float64, a, b []float64, freedom int) Difference {
 	d := Difference{Value: value}
 	if a == nil {
@@ -137,8 +136,8 @@ func differenceOf(value float64, a, b []float64, freedom int) Difference {
 	return d
 }
 
-// Over returns the paired difference of two forecasts for the same queries, that of
-// f minus the other's, or nil if they are for different numbers of queries.
+// Over returns the paired difference f minus other of two forecasts for the same
+// queries, or nil if they are for different numbers of queries.
 func (f *Forecast) Over(other *Forecast) *Difference {
 	if f == nil || other == nil || len(f.Deviations) != len(other.Deviations) || len(f.StepDeviations) != len(other.StepDeviations) {
 		return nil
@@ -147,8 +146,8 @@ func (f *Forecast) Over(other *Forecast) *Difference {
 	return &d
 }
 
-// control is the comparison that decides whether mining was worth it: with random
-// documents, or else with another query's negatives; nil without either.
+// control returns the comparison that decides whether mining was worth it: with random
+// documents, else with another query's negatives. It is nil without either.
 func (f *Forecast) control() (name string, d *Difference) {
 	switch {
 	case f == nil:

@@ -13,15 +13,15 @@ import (
 	"example.com/eci/internal/stat"
 )
 
-// ForecastMix forecasts training on a mixture of ranked sources, from the triples
-// that their own forecasts walked on: of each source its share of as many as a
-// source by itself has, those of least hash. shares are at least 0 and finite, and
-// need not add up to 1; equal shares are a hybrid.
+// ForecastMix forecasts training on a mixture of ranked sources. It uses the triples
+// that their own forecasts walked on: from each source, those of least hash, in
+// proportion to its share. The mixture has the same number of triples as a single
+// source. shares must be finite and at least 0, and need not add up to 1. Equal shares
+// make a hybrid.
 //
-// Compare the result with that of a single source by [Forecast.Over]. It fails
-// with ErrIncompatible when the ranking was not made by a [Lookahead] in this
-// process, with ErrSourceName for a source that is not in it, and with ErrSettings
-// for shares that make no sense.
+// Use [Forecast.Over] to compare the result with that of a single source. Errors are
+// ErrIncompatible if the ranking was not made by a [Lookahead] in this process,
+// ErrSourceName for a source that is not in it, and ErrSettings for invalid shares.
 func (r *Ranking) ForecastMix(ctx context.Context, shares map[string]float64) (*Forecast, error) {
 	if r.forecaster == nil {
 		return nil, fmt.Errorf("eci: forecast of a mixture: %w: the ranking has no forecasts; rank with a Lookahead", ErrIncompatible)
@@ -62,35 +62,36 @@ func (r *Ranking) union(shares map[string]float64, total float64) *lookahead.Sou
 }
 
 // Combination is the mixture of ranked sources that is expected to help most.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Combination struct {
-	// Shares are those of the sources that were taken, which add up to 1. Empty means
-	// that no source is shown to help.
+	// Shares are those of the chosen sources. They add up to 1. Empty means that no
+	// source is shown to help.
 	Shares map[string]float64
-	// Forecast is that of the mixture on all queries. It was chosen on them, so it is
-	// too high; Gain is not: every query is looked at with the mixture that was chosen
-	// without its fold. OverBest is the same as a paired difference from the source
-	// that would have been chosen alone.
+	// Forecast is the forecast of the mixture for all queries. It is too high, because
+	// the mixture was chosen on the same queries. Gain is not: every query is
+	// evaluated with the mixture that was chosen without its fold. OverBest is the
+	// paired difference between Gain and the gain of the source that would have been
+	// chosen alone.
 	Forecast       *Forecast
 	Gain, OverBest Difference
-	// Tried is the number of mixtures that were walked on.
+	// Tried is the number of mixtures that were evaluated.
 	Tried int
 }
 
-// Helps reports whether the mixture is shown, at 95%, to help queries that had no
-// part in choosing it.
+// Helps reports whether the mixture is shown, at 95%, to help queries that had no part
+// in choosing it.
 func (c *Combination) Helps() bool { return len(c.Shares) > 0 && c.Gain.Low > 0 }
 
 // Pays reports whether the mixture is shown, at 95%, to help those queries more than
 // the source that would have been chosen alone.
 func (c *Combination) Pays() bool { return len(c.Shares) > 1 && c.OverBest.Low > 0 }
 
-// Combine chooses sources whose union helps most, and their weights, by forward
-// selection: part after part, each time the source that adds most to the expected
-// gain, as long as it adds at least one standard error of the paired difference. A
-// source may be taken more than once. The whole selection is repeated without each
-// fold of queries, so that its gain is told by queries that did not choose. Errors
-// are those of [Ranking.ForecastMix].
+// Combine chooses the sources whose union helps most, and their weights, by forward
+// selection. Each round takes the source that adds most to the expected gain, as long
+// as it adds at least one standard error of the paired difference. A source may be
+// taken more than once. The whole selection is repeated without each fold of queries,
+// so that the gain comes from queries that took no part in the choice. Errors are
+// those of [Ranking.ForecastMix].
 func (r *Ranking) Combine(ctx context.Context) (*Combination, error) {
 	if r.forecaster == nil {
 		return nil, fmt.Errorf("eci: combination: %w: the ranking has no forecasts; rank with a Lookahead", ErrIncompatible)
@@ -146,10 +147,10 @@ type combiner struct {
 }
 
 // choose selects parts by the gains of some queries. It returns the gains of all
-// queries by the parts, and by the first alone.
+// queries from the parts, and from the first part alone.
 func (c *combiner) choose(ctx context.Context, on func(query int) bool) (parts []string, gains, alone []float64, err error) {
-	// combinedParts is the most parts that a combination is made of: shares are
-	// multiples of one over their number.
+	// combinedParts is the largest number of parts in a combination. Shares are
+	// multiples of one over the number of parts.
 	const combinedParts = 5
 	for len(parts) < combinedParts {
 		next, lead := "", 0.0
@@ -191,7 +192,7 @@ func (*combiner) improvement(x, y []float64, on func(query int) bool) (mean floa
 	return mean, deviations != nil && mean > 0 && mean >= math.Sqrt(dots.Inner(deviations, deviations))
 }
 
-// gains are those of the union of some parts.
+// gains returns the gains of the union of some parts.
 func (c *combiner) gains(ctx context.Context, parts []string) ([]float64, error) {
 	slices.Sort(parts)
 	key := fmt.Sprintf("%q", parts)

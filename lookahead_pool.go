@@ -12,7 +12,7 @@ import (
 	"example.com/eci/internal/textcheck"
 )
 
-// pool gathers the documents that queries are searched in.
+// pool collects the documents that queries are searched in.
 type pool struct {
 	corpus    bool
 	texts     []located
@@ -47,7 +47,8 @@ func (f *forecaster) newPool(queries []*labeledQuery) *pool {
 		}
 	}
 	slices.SortFunc(p.positives, func(a, b located) int {
-		// Those without an id last, so that one with the text of another is found.
+		// Documents without an ID come last. One of them is found if another has its
+		// text.
 		return cmp.Or(cmp.Compare(min(len(b.id), 1), min(len(a.id), 1)), cmp.Compare(a.identity(), b.identity()))
 	})
 	for _, d := range p.positives {
@@ -57,11 +58,11 @@ func (f *forecaster) newPool(queries []*labeledQuery) *pool {
 	return p
 }
 
-// identity is what tells documents apart and orders them: the id, or the text of a
-// document that has none.
+// identity distinguishes documents and orders them. It is the ID, or the text of a
+// document without one.
 func (l located) identity() string { return cmp.Or(l.id, l.text) }
 
-// read takes in a corpus.
+// read adds a corpus.
 func (p *pool) read(ctx context.Context, corpus func(yield func(Document, error) bool)) error {
 	p.corpus = true
 	row := 0
@@ -92,8 +93,8 @@ func (p *pool) read(ctx context.Context, corpus func(yield func(Document, error)
 	return nil
 }
 
-// finish puts the pool in its order: the corpus as given, and then the labeled
-// positives that are not in it, by id.
+// finish orders the pool: the corpus as given, then the labeled positives that are not
+// in it, by ID.
 func (p *pool) finish() []located {
 	inOrder := p.wanted
 	for _, item := range p.kept.Sorted() {
@@ -113,7 +114,7 @@ func (p *pool) finish() []located {
 	return p.texts
 }
 
-// add appends a document, unless one of its id is there.
+// add appends a document, unless there is one with the same ID.
 func (p *pool) add(d located) {
 	if d.id != "" {
 		if _, ok := p.byID[d.id]; ok {
@@ -134,8 +135,8 @@ func (p *pool) add(d located) {
 	p.texts = append(p.texts, d)
 }
 
-// find returns the place of a document, by its id if it has one that is known,
-// else by its text.
+// find returns the place of a document, by its ID if it has a known one, else by its
+// text.
 func (p *pool) find(id, text string) (int, bool) {
 	if id != "" {
 		if i, ok := p.byID[id]; ok {
@@ -170,7 +171,7 @@ func (p *pool) relevantTo(q *labeledQuery) (places []int) {
 	return slices.Compact(places)
 }
 
-// copies counts documents with the text of an earlier one.
+// copies counts the documents with the text of an earlier one.
 func (p *pool) copies() (n int) {
 	seen := make(map[fingerprint]bool)
 	for _, d := range p.texts {

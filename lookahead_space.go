@@ -12,8 +12,8 @@ import (
 	"example.com/eci/internal/sketch"
 )
 
-// forecaster is what the forecasts of all sources share: the pool, the queries and
-// the axes. It is not changed by forecasts.
+// forecaster is what the forecasts of all sources share: the pool, the queries and the
+// axes. Forecasts do not change it.
 type forecaster struct {
 	settings  Lookahead
 	aim       *aim // nil without a Target
@@ -72,7 +72,7 @@ func (r *run) newForecaster(ctx context.Context, settings Lookahead, queries []*
 		f.relevant[q.key] = p.relevantTo(q)
 		looked[i] = lookahead.Query{Vector: of[i].Data, Group: q.group, Relevant: f.relevant[q.key]}
 	}
-	// stepQueries is the number of queries that give the variance of the steps; their
+	// stepQueries is the number of queries that give the variance of the steps. Their
 	// own variation cancels in it.
 	const stepQueries = 256
 	f.space, err = lookahead.NewSpace(ctx, pool, looked, lookahead.Settings{
@@ -87,8 +87,8 @@ func (r *run) newForecaster(ctx context.Context, settings Lookahead, queries []*
 	return f, nil
 }
 
-// describe fills the report: what the forecasts rest on, and what speaks against
-// relying on them.
+// describe fills in the report: what the forecasts are based on, and reasons not to
+// rely on them.
 func (f *forecaster) describe(r *run, queries []*labeledQuery, p *pool) {
 	const (
 		fewestQueries   = 50
@@ -158,7 +158,7 @@ func (f *forecaster) corpusHint() string {
 	return "; give a corpus (Lookahead.Pool, --pool)"
 }
 
-// digestOf tells pools and queries apart.
+// digestOf returns a hash of a pool and its queries.
 func (f *forecaster) digestOf(texts []located, queries []lookahead.Query) uint64 {
 	digest := f.aim.key() ^ hash64.Mix(uint64(f.settings.Triples)^hash64.Mix(uint64(f.settings.Cutoff)^hash64.Mix(uint64(f.settings.Axes))))
 	for i, text := range texts {
@@ -200,7 +200,7 @@ func (f *forecaster) forecast(ctx context.Context, source string, rows []*checke
 	return forecast, own, nil
 }
 
-// walk is the forecast from triples.
+// walk returns the forecast for triples.
 func (f *forecaster) walk(ctx context.Context, source *lookahead.Source) (*Forecast, error) {
 	result, err := f.space.Walk(ctx, *source)
 	if err != nil {
@@ -220,8 +220,8 @@ func (f *forecaster) walk(ctx context.Context, source *lookahead.Source) (*Forec
 	return forecast, nil
 }
 
-// sourceOf lists the triples of rows, with other negatives where there are any:
-// a row without a substitute is then left out. Equal texts share a vector.
+// sourceOf lists the triples of rows. If there are other negatives, they replace those
+// of the rows, and a row without one is left out. Equal texts share a vector.
 func (f *forecaster) sourceOf(name string, rows []*checked, substitutes []*document) *lookahead.Source {
 	source := &lookahead.Source{Disjoint: f.aim.disjoint(name)}
 	type key struct {
@@ -258,7 +258,7 @@ func (f *forecaster) sourceOf(name string, rows []*checked, substitutes []*docum
 	return source
 }
 
-// group is the fold group of a triple's query.
+// group returns the fold group of a triple's query.
 func (f *forecaster) group(c *checked) int {
 	if f.aim == nil {
 		return int(c.query % foldGroups)
@@ -280,8 +280,8 @@ func (f *forecaster) inPool(rows []*checked) (n int) {
 	return n
 }
 
-// drawn are the documents that random negatives are drawn from: the pool, or, for a
-// target, which is of another collection, the positives of the source itself.
+// drawn returns the documents that random negatives are drawn from: the pool, or the
+// positives of the source itself if there is a target, which is of another collection.
 func (f *forecaster) drawn(rows []*checked) []*document {
 	if f.aim == nil {
 		return f.documents
@@ -298,8 +298,8 @@ func (f *forecaster) drawn(rows []*checked) []*document {
 	return out
 }
 
-// random gives every row a document drawn by a hash of query and negative that does
-// not answer the query, as far as is known.
+// random gives every row a document that does not answer the query, as far as is
+// known. It is drawn by a hash of query and negative.
 func (f *forecaster) random(rows []*checked) []*document {
 	documents := f.drawn(rows)
 	out := make([]*document, len(rows))
@@ -319,7 +319,7 @@ func (f *forecaster) random(rows []*checked) []*document {
 	return out
 }
 
-// annotate adds to a ranking what its forecasts rest on, and the verdict.
+// annotate adds to a ranking what its forecasts are based on, and the verdict.
 func (f *forecaster) annotate(ranking *Ranking) {
 	report := f.report
 	for _, s := range ranking.Ranked {
@@ -334,7 +334,8 @@ func (f *forecaster) annotate(ranking *Ranking) {
 	ranking.Verdict = ranking.judge(report.Unit(), report.Doubts)
 }
 
-// key is what a forecast depends on besides the source; 0 without a forecast.
+// key hashes what a forecast depends on apart from the source. It is 0 without a
+// forecast.
 func (f *forecaster) key() uint64 {
 	if f == nil {
 		return 0

@@ -15,37 +15,36 @@ import (
 	"example.com/eci/internal/textcheck"
 )
 
-// Target is the retrieval task that sources are to help: its labeled queries and
-// the documents they search. A [Lookahead] with a Target asks of every source, from
-// whatever collection, what training on it would do to the target. Axes, pool,
-// relevant documents, scales and, where its documents have texts, word weights are
-// the target's, so a source's figures do not depend on the others ranked with it.
+// Target is the retrieval task that sources are to help: its labeled queries and the
+// documents they search. A [Lookahead] with a Target forecasts for every source, from
+// whatever collection, what training on it would do to the target. The target supplies
+// axes, pool, relevant documents and scales, and also word weights if its documents
+// have texts. So a source's figures do not depend on the other sources in the ranking.
 //
-// Nothing is changed by use; goroutines may share a Target as they may its
-// sequences.
+// Use does not change a Target. It is safe for concurrent use if its sequences are.
 type Target struct {
-	// Name says in reports what is meant; "" means "the target".
+	// Name is what reports call the target; "" means "the target".
 	Name string
-	// Queries are the labeled queries, each with an id of its own. One that Relevant
-	// does not know is left out. They are ranged over once.
+	// Queries are the labeled queries, each with an ID. A query that is not in
+	// Relevant is left out. They are ranged over once.
 	Queries iter.Seq2[Document, error]
-	// Pool are the documents that are searched, each with an id, in an order that
-	// breaks ties. It is ranged over twice.
+	// Pool holds the documents that are searched, each with an ID. Their order breaks
+	// ties. It is ranged over twice.
 	Pool iter.Seq2[Document, error]
-	// Relevant lists the ids of the documents that answer a query, by the query's id
-	// (qrels). An id that is not in the pool is left out and counted.
+	// Relevant lists the IDs of the documents that answer a query, by the query's ID
+	// (qrels). An ID that is not in the pool is left out and counted.
 	Relevant map[string][]string
-	// Vectors holds the vectors of queries and pool by id. Nil means Sem.Vectors. A
-	// text that neither it nor the document has a vector for goes to Sem.Embedder.
+	// Vectors holds the vectors of queries and pool by ID. Nil means Sem.Vectors.
+	// Texts with a vector neither there nor in the document go to Sem.Embedder.
 	Vectors Vectors
-	// LeaveOut leaves out the triples whose query is one of the target's (equal text
-	// apart from case and white space) and counts them in [Score.Skipped]. Otherwise
-	// such a source is cross-fitted: no query is looked at after steps on triples of
-	// its fold.
+	// LeaveOut leaves out the triples whose query is one of the target's, and counts
+	// them in [Score.Skipped]. Texts are compared without regard to case and white
+	// space. Without LeaveOut, such a source is cross-fitted: no query is evaluated
+	// after steps on triples of its own fold.
 	LeaveOut bool
 }
 
-// aim is a Target that a run works for.
+// aim is the Target of a run.
 type aim struct {
 	*Target
 	queries  map[fingerprint]bool // folded texts
@@ -56,7 +55,7 @@ type aim struct {
 	embedder bool
 }
 
-// name is what reports call the target.
+// name returns what reports call the target.
 func (a *aim) name() string {
 	if a.Name == "" {
 		return "the target"
@@ -64,7 +63,7 @@ func (a *aim) name() string {
 	return a.Name
 }
 
-// aimAt reads the labeled pairs of a target, on which the run is then calibrated.
+// aimAt reads the labeled pairs of a target. The run is then calibrated on them.
 func (r *run) aimAt(ctx context.Context, t *Target) error {
 	if t.Queries == nil || t.Pool == nil || len(t.Relevant) == 0 {
 		return fmt.Errorf("eci: lookahead: %w: a Target needs Queries, Pool and Relevant", ErrSettings)
@@ -80,7 +79,7 @@ func (r *run) aimAt(ctx context.Context, t *Target) error {
 	return nil
 }
 
-// read offers the labeled pairs to the run's labels and counts words.
+// read adds the labeled pairs to the run's labels and counts words.
 func (a *aim) read(ctx context.Context, r *run) error {
 	var queries []Document
 	wanted, unjudged := make(map[string]bool), 0
@@ -123,7 +122,7 @@ func (a *aim) say(n int, what string) {
 	}
 }
 
-// numbered yields documents with an id and says where an error arose.
+// numbered yields documents with an ID and adds its place to an error.
 func numbered(ctx context.Context, all iter.Seq2[Document, error], what string) iter.Seq2[Document, error] {
 	return func(yield func(Document, error) bool) {
 		row := 0
@@ -142,7 +141,7 @@ func numbered(ctx context.Context, all iter.Seq2[Document, error], what string) 
 	}
 }
 
-// count takes the word weights over the relevant documents, if they have texts.
+// count derives the word weights from the relevant documents, if they have texts.
 func (a *aim) count(r *run, queries []Document, documents map[string]Document) {
 	if r.Lexicon != nil || r.Sem.Calibration != nil {
 		return
@@ -162,7 +161,7 @@ func (a *aim) count(r *run, queries []Document, documents map[string]Document) {
 	}
 }
 
-// offer makes a labeled pair of every query with each of its relevant documents.
+// offer adds a labeled pair for every query and each of its relevant documents.
 func (a *aim) offer(r *run, queries []Document, documents map[string]Document) error {
 	looked, blind := make(map[string]bool, len(queries)), 0
 	for i := range queries {
@@ -205,8 +204,8 @@ func (a *aim) offer(r *run, queries []Document, documents map[string]Document) e
 	return nil
 }
 
-// vector finds a vector in the target's own tables, if it has them. A text that is
-// not there is left to the embedder.
+// vector looks up a vector in the target's own tables, if it has them. Texts that are
+// not there are left to the embedder.
 func (a *aim) vector(r role, into *[]float32, id, text string) (err error) {
 	if *into != nil || a.Vectors == nil || id == "" {
 		return nil
@@ -232,8 +231,8 @@ func (a *aim) meets(rec *Record) bool {
 	return a.queries[hash64.FingerprintOf(textcheck.Normalize(rec.QueryText))] || a.ids[rec.QueryID]
 }
 
-// group is the fold group of a query, the same on both sides: of its text, since
-// ids of different collections say nothing about each other.
+// group returns the fold group of a query, the same on both sides. It hashes the text,
+// since IDs of different collections are unrelated.
 func (a *aim) group(id, text string) int {
 	if textcheck.Blank(text) || a.ids[id] {
 		return int(hash64.FNV1a(hash64.Offset, id) % foldGroups)
@@ -244,7 +243,7 @@ func (a *aim) group(id, text string) int {
 // disjoint reports whether none of the source's triples has a query of the target.
 func (a *aim) disjoint(source string) bool { return a != nil && a.shared[source] == 0 }
 
-// key tells targets apart.
+// key identifies the target.
 func (a *aim) key() uint64 {
 	if a == nil {
 		return 0
@@ -255,7 +254,7 @@ func (a *aim) key() uint64 {
 	return a.digest
 }
 
-// refuse is the check of rows for a target that leaves out its own queries.
+// refuse returns the check of rows for a target that leaves out its own queries.
 func (a *aim) refuse(next func(*Record) error) func(*Record) error {
 	return func(rec *Record) error {
 		if a.meets(rec) {
@@ -268,7 +267,7 @@ func (a *aim) refuse(next func(*Record) error) func(*Record) error {
 	}
 }
 
-// overlaps says what sources and target share.
+// overlaps returns notes on what sources and target share.
 func (a *aim) overlaps(ranked []Ranked) (notes []string) {
 	say := func(count func(s Ranked) int, format string) {
 		by := make(map[int][]string)

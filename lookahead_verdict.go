@@ -6,7 +6,7 @@ import (
 )
 
 // Action is what a [Verdict] advises.
-// It is a value, which goroutines may share.
+// It is a plain value and safe for concurrent use.
 type Action string
 
 // The actions.
@@ -15,24 +15,24 @@ const (
 	ActionTrain Action = "train"
 	// ActionRandom: negatives taken blindly do as well; take those.
 	ActionRandom Action = "random"
-	// ActionNone: no source is shown to help.
+	// ActionNone: no source has been shown to help.
 	ActionNone Action = "none"
 	// ActionUnknown: the data cannot tell.
 	ActionUnknown Action = "unknown"
 )
 
-// Verdict is what a person with one training run to spend should do, by the
-// forecasts of a ranking.
-// Goroutines may share one that none of them changes.
+// Verdict is what to do with one training run to spend, according to the forecasts of
+// a ranking.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Verdict struct {
 	Action Action `json:"action"`
-	// Sources are the sources to train on, the one with the highest gain first;
-	// between the others and the first no difference is shown. Empty for all
-	// actions but ActionTrain.
+	// Sources are the sources to train on. The first has the highest gain, and none of
+	// the others is shown to differ from it. It is empty for every action except
+	// ActionTrain.
 	Sources []string `json:"sources,omitempty"`
-	// Sentence says it in plain words, with the figures.
+	// Sentence says the same in plain words, with the figures.
 	Sentence string `json:"sentence"`
-	// Warnings say what to look at before or while acting.
+	// Warnings say what to check before or while acting.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
@@ -105,18 +105,18 @@ func (r *Ranking) advised() (chosen *Ranked, equals []string) {
 	return chosen, equals
 }
 
-// flagged reports whether the source's negatives can be told without the query.
+// flagged reports whether the source's negatives can be recognized without the query.
 func (s *Ranked) flagged() bool { return s.Artifact != nil && s.Artifact.AUC > artifactAUC }
 
 // beatsRandom reports whether the source is better at 95% than negatives that cost
-// nothing: random documents, or, without a pool to draw them from, another query's
-// negatives. Without either there is nothing to beat.
+// nothing. Those are random documents or, without a pool to draw them from, another
+// query's negatives. Without either there is nothing to beat.
 func (s *Ranked) beatsRandom() bool {
 	_, d := s.Forecast.control()
 	return d == nil || d.Low > 0
 }
 
-// why says for which reason a source that helps is not advised.
+// why says why a source that helps is not advised.
 func (s *Ranked) why() string {
 	if s.flagged() {
 		return fmt.Sprintf("but its negatives can be told from positives without the query (AUC %.2f)", s.Artifact.AUC)
@@ -155,7 +155,7 @@ func (v *Verdict) warnOfOvertraining(ranked []Ranked) {
 	}
 }
 
-// interval is the gain with its 95% interval.
+// interval returns the gain with its 95% interval.
 func (f *Forecast) interval() string {
 	if f.Deviations == nil {
 		return fmt.Sprintf("%+.3f", f.Gain)
@@ -163,7 +163,7 @@ func (f *Forecast) interval() string {
 	return fmt.Sprintf("%+.3f (%+.3f to %+.3f)", f.Gain, f.Low, f.High)
 }
 
-// curve is the gains after each step.
+// curve returns the gains after each step.
 func (f *Forecast) curve() string {
 	parts := make([]string, len(f.After))
 	for k, g := range f.After {

@@ -27,7 +27,7 @@ import (
 //	        4 d triples   rows sqrt(w) r, float32
 //	end-8   8             CRC-64 (ECMA) of all that comes before
 //
-// Version 1, which is read too, has no forms: all groups hold sums.
+// Version 1, which can also be read, has no forms: all groups hold sums.
 const (
 	matrixMagic   = "ECIM"
 	matrixVersion = 2
@@ -92,9 +92,9 @@ func (g *matrixGroup) appendTo(out []byte, d int) []byte {
 	return out
 }
 
-// UnmarshalBinary replaces m by what MarshalBinary stored. On an error, an
-// ErrFormat for anything that MarshalBinary does not write, m is unchanged.
-// Lengths are checked against the data before anything is allocated.
+// UnmarshalBinary replaces m with what MarshalBinary stored. It returns an error, and
+// leaves m unchanged, if it cannot: ErrFormat for anything that MarshalBinary does not
+// write. It checks lengths against the data before it allocates anything.
 func (m *Matrix) UnmarshalBinary(data []byte) error {
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("eci: matrix: %w: %s", ErrFormat, fmt.Sprintf(format, args...))
@@ -142,8 +142,8 @@ func (m *Matrix) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// readGroups reads the groups of a stored matrix from their counts, forms and rows
-// or sums, after comparing the lengths.
+// readGroups reads the groups of a stored matrix from their counts, forms and rows or
+// sums. It compares the lengths first.
 func (config MatrixConfig) readGroups(counts, kinds, sums []byte) ([]matrixGroup, error) {
 	d := config.Dimension
 	groups := make([]matrixGroup, config.Groups)

@@ -170,7 +170,7 @@ func fillRow[T float32 | float64](row []T, x T) {
 	}
 }
 
-// sealed recomputes the checksum, so that the checks behind it are reached.
+// sealed recomputes the checksum, so that later checks are reached.
 func sealed(data []byte) []byte {
 	body := data[:len(data)-crc64.Size]
 	return binary.LittleEndian.AppendUint64(body[:len(body):len(body)], crc64.Checksum(body, crc64.MakeTable(crc64.ECMA)))

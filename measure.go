@@ -2,9 +2,9 @@ package eci
 
 import "math"
 
-// Measure is a simple statistic of a source, a baseline for ECI. Value must return
-// a finite number for any totals, and 0 for no triples. A higher value ranks first.
-// Goroutines may share one whose Value may be called by several at once.
+// Measure is a simple statistic of a source, a baseline for ECI. Value must return a
+// finite number for any totals, and 0 for no triples. A higher value ranks first. A
+// Measure is safe for concurrent use if its Value is.
 type Measure struct {
 	Name  string
 	Value func(t Totals) float64
@@ -40,12 +40,12 @@ func Measures() []Measure {
 	}
 }
 
-// Totals are sums over scored triples, additive over disjoint sets of them but
-// for UniqueNegatives.
-// Goroutines may share one that none of them changes.
+// Totals are sums over scored triples. All except UniqueNegatives are additive over
+// disjoint sets of triples.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Totals struct {
-	// Triples is N, UniqueNegatives the number of distinct negative texts,
-	// Identical the number of negatives with the text of their positive, Safe the
+	// Triples is N. UniqueNegatives is the number of distinct negative texts,
+	// Identical the number of negatives with the text of their positive, and Safe the
 	// number of positive margins.
 	Triples, UniqueNegatives, Identical, Safe int
 	// Weight is sum w, WeightSquares sum w^2.
@@ -56,8 +56,8 @@ type Totals struct {
 	Factors []float64
 }
 
-// EffectiveTriples is (sum w)^2 / sum w^2, in [1, N]; 0 when no triple weighs
-// anything.
+// EffectiveTriples returns (sum w)^2 / sum w^2, in [1, N]. It returns 0 if all weights
+// are 0.
 func (t Totals) EffectiveTriples() float64 {
 	if t.WeightSquares == 0 {
 		return 0
@@ -65,7 +65,7 @@ func (t Totals) EffectiveTriples() float64 {
 	return t.Weight * t.Weight / t.WeightSquares
 }
 
-// mean divides a sum by the number of triples; 0 for none.
+// mean divides a sum by the number of triples. It returns 0 if there are none.
 func (t Totals) mean(sum float64) float64 {
 	if t.Triples == 0 {
 		return 0
@@ -73,8 +73,8 @@ func (t Totals) mean(sum float64) float64 {
 	return sum / float64(t.Triples)
 }
 
-// Add adds the sums of other triples. UniqueNegatives is added too, which is right
-// for triples that share no negative.
+// Add adds the sums of other triples. It also adds UniqueNegatives, which is correct
+// if the triples share no negative.
 func (t *Totals) Add(o *Totals) {
 	t.Triples += o.Triples
 	t.UniqueNegatives += o.UniqueNegatives

@@ -64,7 +64,7 @@ func TestBaselineRanksByItsMeasure(t *testing.T) {
 }
 
 // TestUniqueJackknife: the replicates of the share of distinct negatives, whose
-// sum over groups is no sum of group counts, against counting anew.
+// sum over groups is no sum of group counts, against counting again.
 func TestUniqueJackknife(t *testing.T) {
 	rows := nasty(7, 200, 4)
 	unique := eci.Measures()[6]

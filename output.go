@@ -8,43 +8,44 @@ import (
 	"example.com/eci/internal/tripleio"
 )
 
-// Write streams triples, such as a source's, to w as JSONL in one of the
-// formats FormatRecord, FormatTriplet, FormatNTuple, FormatFlagEmbedding and
-// FormatTevatron, and returns the number of rows written.
+// Write streams triples, such as those of a source, to w as JSONL and returns the
+// number of rows written. The format is FormatRecord, FormatTriplet, FormatNTuple,
+// FormatFlagEmbedding or FormatTevatron.
 //
-// Where a row holds several negatives, consecutive triples of the same query
-// and positive, by text and id, become one row. The n-tuples of one file may
-// therefore differ in length; [Files] reads them. FormatRecord keeps ids, source
-// and vectors, FormatTevatron ids; the others hold texts only. A title stays part
-// of its text. The bytes depend on the triples alone; HTML is not escaped, invalid
-// UTF-8 becomes U+FFFD.
+// If rows of the format hold several negatives, consecutive triples with the same
+// query and positive, by text and ID, become one row. The n-tuples of one file may
+// therefore differ in length; [Files] reads them. FormatRecord keeps IDs, source and
+// vectors, and FormatTevatron keeps IDs. The others contain only texts. A title
+// remains part of its text. The bytes depend only on the triples. HTML is not escaped,
+// and invalid UTF-8 becomes U+FFFD.
 //
-// An error of the iterator ends the writing, after the rows before it are written.
-// Check err, so that such a file is not mistaken for a complete one.
+// If the iterator yields an error, Write stops after it has written the rows before
+// it. Check err, so that you do not mistake such a file for a complete one.
 func Write(w io.Writer, format Format, triples iter.Seq2[Triple, error]) (rows int, err error) {
 	rows, _, err = (&Output{Format: format}).Write(w, triples)
 	return rows, err
 }
 
-// Output writes triples with what [Write] has no arguments for.
-// Goroutines may share one that none of them changes.
+// Output writes triples with options that [Write] does not have.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Output struct {
 	// Format is as for [Write].
 	Format Format
-	// Negatives is the number of negatives of every row of FormatNTuple, as
-	// sentence-transformers wants it: of longer rows the first ones are kept, shorter
-	// rows are left out. 0 writes as many as there are.
+	// Negatives is the number of negatives in every row of FormatNTuple, which
+	// sentence-transformers requires to be equal. Longer rows are cut to the first
+	// ones, and shorter rows are left out. 0 writes all negatives of each row.
 	Negatives int
-	// Pad fills shorter rows up with their own negatives, from the first on.
+	// Pad fills shorter rows with their own negatives, starting with the first.
 	Pad bool
 }
 
-// Write is the function [Write]. The fields of [Record].Extra are written where the
-// format has a place for them: all by FormatRecord, FormatFlagEmbedding (those of
-// documents as lists, pos_scores and neg_scores for a score) and FormatTevatron (in
-// the passages); only label, score and scores by FormatTriplet and FormatNTuple,
-// whose trainer takes every other field for a text. notes say what was not written
-// and whether n-tuples differ in length.
+// Write is like the function [Write]. In addition it writes the fields of
+// [Record].Extra that have a place in the format. FormatRecord, FormatFlagEmbedding
+// and FormatTevatron write all of them. FormatFlagEmbedding writes those of documents
+// as lists, a score as pos_scores and neg_scores. FormatTevatron writes those of
+// documents in the passages. FormatTriplet and FormatNTuple write only label, score
+// and scores, because their trainer takes every other field for a text. notes say what
+// was not written and whether n-tuples differ in length.
 func (o *Output) Write(w io.Writer, triples iter.Seq2[Triple, error]) (rows int, notes []string, err error) {
 	out, err := tripleio.NewWriter(w, tripleio.Format(o.Format))
 	if err != nil {

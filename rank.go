@@ -12,8 +12,9 @@ import (
 	"example.com/eci/internal/sorted"
 )
 
-// Rank scores every source with one scorer and compares them. It needs at least
-// one source; names must be distinct. On an error nothing is returned.
+// Rank scores every source with one scorer and compares them. It needs at least one
+// source. Names must be distinct. If any source fails, Rank returns an error and no
+// ranking.
 func Rank(ctx context.Context, scorer Scorer, sources ...Source) (*Ranking, error) {
 	if err := checkSources(sources); err != nil {
 		return nil, err
@@ -40,7 +41,7 @@ func Rank(ctx context.Context, scorer Scorer, sources ...Source) (*Ranking, erro
 	return ranking, err
 }
 
-// rankPrepared is Rank with a scorer that needs no preparation.
+// rankPrepared is Rank for a scorer that needs no preparation.
 func rankPrepared(ctx context.Context, scorer Scorer, sources []Source) (*Ranking, error) {
 	ranking := &Ranking{Scorer: scorer.Name()}
 	if ranking.Scorer == "" {
@@ -64,7 +65,8 @@ func rankPrepared(ctx context.Context, scorer Scorer, sources []Source) (*Rankin
 		ranking.Budget = max(ranking.Budget, s.Totals.Triples)
 	}
 	slices.SortFunc(ranking.Ranked, func(a, b Ranked) int {
-		// What a race dropped is below what it did not, whatever its score.
+		// A source that a race dropped ranks below those it did not, whatever its
+		// score.
 		return cmp.Or(cmp.Compare(min(a.Dropped, 1), min(b.Dropped, 1)),
 			cmp.Compare(b.figure().value, a.figure().value), cmp.Compare(a.Source, b.Source))
 	})
@@ -80,7 +82,7 @@ func rankPrepared(ctx context.Context, scorer Scorer, sources []Source) (*Rankin
 	return ranking, nil
 }
 
-// note fills Notes.
+// note fills in Notes.
 func (r *Ranking) note() {
 	say := func(format string, args ...any) { r.Notes = append(r.Notes, fmt.Sprintf(format, args...)) }
 	if len(r.Ranked) == 1 {
@@ -117,8 +119,7 @@ func (r *Ranking) note() {
 	}
 }
 
-// lookaheadNotes says what bears on the forecasts. What the verdict says is not
-// said again.
+// lookaheadNotes returns the notes on the forecasts. It does not repeat the verdict.
 func (r *Ranking) lookaheadNotes(say func(format string, args ...any)) {
 	for _, warning := range r.Verdict.Warnings {
 		say("%s", warning)
@@ -175,8 +176,8 @@ func (r *Ranking) artifactNotes(say func(format string, args ...any)) {
 	}
 }
 
-// sparse says for which sources the interval lacks groups, in one line for each
-// number of groups, by ascending number.
+// sparse names the sources whose interval has too few groups, on one line for each
+// number of groups, in ascending order.
 func (r *Ranking) sparse() []string {
 	names := make(map[int][]string)
 	of := 0
@@ -201,7 +202,8 @@ func (r *Ranking) sparse() []string {
 	return lines
 }
 
-// bestBy returns the source with the highest baseline, if one is strictly ahead.
+// bestBy returns the source with the highest baseline if it is strictly ahead, else
+// "".
 func (r *Ranking) bestBy(name string) (string, bool) {
 	best, value, tied := "", math.Inf(-1), false
 	for _, s := range r.Ranked {

@@ -13,7 +13,7 @@ import (
 	"example.com/eci/internal/stat"
 )
 
-// compare fills Pairs.
+// compare fills in Pairs.
 func (r *Ranking) compare() {
 	for i, a := range r.Ranked {
 		for _, b := range r.Ranked[i+1:] {
@@ -31,11 +31,11 @@ func (r *Ranking) compare() {
 	}
 }
 
-// draws is the number of samples from the joint distribution of the figures; the
-// Monte Carlo error of a probability is below 0.004.
+// draws is the number of samples from the joint distribution of the figures. With it,
+// the Monte Carlo error of a probability is below 0.004.
 const draws = 20000
 
-// simulate fills the probabilities of being best and the rank intervals.
+// simulate fills in the probabilities of being best and the rank intervals.
 func (r *Ranking) simulate() {
 	n := len(r.Ranked)
 	for i := range r.Ranked {
@@ -77,11 +77,10 @@ func (r *Ranking) simulate() {
 	}
 }
 
-// BestOf returns the source with the highest figure among those named, such as
-// the sources that can be paid for, and the probability that no other of them is
-// better in truth; 0 without intervals, 1 for a single name. It fails with
-// ErrSourceName for a name that is not in the ranking or given twice, and with
-// ErrNoSources without names.
+// BestOf returns the source with the highest figure among those named, for example
+// those that can be paid for. It also returns the probability that no other of them is
+// truly better: 0 without intervals, 1 for a single name. Errors are ErrSourceName for
+// a name that is not in the ranking or is given twice, and ErrNoSources without names.
 func (r *Ranking) BestOf(names ...string) (best Ranked, probability float64, err error) {
 	if len(names) == 0 {
 		return Ranked{}, 0, fmt.Errorf("eci: best of none: %w", ErrNoSources)
@@ -112,9 +111,9 @@ func (r *Ranking) BestOf(names ...string) (best Ranked, probability float64, err
 	return some[0], float64(first) / draws, nil
 }
 
-// joint draws from the joint distribution of the figures of sources: because they
-// share their groups or queries, the errors are normal with the covariances of
-// the deviations, over the root of a chi-square for the degrees of freedom.
+// joint draws from the joint distribution of the figures of sources. Sources share
+// groups or queries, so the errors are normal with the covariances of the deviations,
+// divided by the root of a chi-square for the degrees of freedom.
 type joint struct {
 	random        *rand.Rand
 	means, errors []float64    // of the figures; of the differences of every two, n x n
@@ -155,13 +154,13 @@ func (r *Ranking) joint(ranked []Ranked) (*joint, bool) {
 	return j, true
 }
 
-// draw fills noise and values.
+// draw fills in noise and values.
 func (j *joint) draw() {
 	for i := range j.normal {
 		j.normal[i] = j.random.NormFloat64()
 	}
 	var chi float64
-	// With mostFreedom or more, Student's t is taken for normal: at 200 degrees of
+	// With mostFreedom or more, Student's t is treated as normal. At 200 degrees of
 	// freedom the 97.5% quantiles are 1.972 and 1.960.
 	const mostFreedom = 1000
 	if j.freedom < mostFreedom {

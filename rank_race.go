@@ -13,43 +13,43 @@ import (
 	"example.com/eci/internal/stat"
 )
 
-// Race is a [Scorer] for [Rank] that reads growing, nested samples of queries
-// and drops a source as soon as it can no longer be the best, so that texts are
-// sent to a paid encoder only while the answer is open.
+// Race is a [Scorer] for [Rank] that reads growing, nested samples of queries. It
+// drops a source as soon as the source can no longer be the best. Texts are sent to a
+// paid encoder only while the answer is open.
 //
-// At every look k, with a share t_k of the queries read, each source's score is
-// projected to the full budget: S + (J - S)(1 - t), with the jackknife's J, whose
-// distance from S is the part of S that shrinks like 1/N. A source is dropped when
-// the leader's projection exceeds its own by more than c standard errors of their
-// paired difference. c is Pocock's boundary for these looks at the one-sided level
-// ErrorRate/(m-1) for m sources, carried over to Student's t, so that the
-// probability of dropping the truly best source at any look is at most ErrorRate
-// (union bound over its m-1 rivals), as far as scores are normal and the
-// projection holds. The documentation of the intervals reports a simulation.
+// At each look k, with a share t_k of the queries read, the score of each source is
+// projected to the full budget: S + (J - S)(1 - t). J is the jackknife estimate; its
+// distance from S is the part of S that shrinks like 1/N. A source is dropped when the
+// leader's projection exceeds its own by more than c standard errors of their paired
+// difference. c is Pocock's boundary for these looks at the one-sided level
+// ErrorRate/(m-1) for m sources, adapted to Student's t. The probability of dropping
+// the truly best source at any look is then at most ErrorRate (union bound over its
+// m-1 rivals), to the extent that scores are normal and the projection holds. The
+// documentation of the intervals reports a simulation.
 //
-// The calibration, unless Sem has one, is taken over the first look's triples of
-// all sources and frozen. A race ends when one source is left, or with all
-// triples read. The Ranking says where, in [Ranking.Race].
-// Goroutines may share it under the conditions of Sem.
+// The calibration, unless Sem has one, is computed from the first look's triples of
+// all sources and then frozen. A race ends when one source is left or all triples have
+// been read. [Ranking.Race] reports where it ended. It is safe for concurrent use
+// under the same conditions as a [Sem].
 type Race struct {
 	// Sem is the method, with its vectors or Embedder, of a race by S.
 	Sem Sem
-	// Lookahead, if not nil, makes it a race by its forecasts, with its Sem: each
+	// Lookahead, if not nil, makes it a race by forecasts, with Lookahead.Sem. Each
 	// look forecasts for the queries read so far, from the triples of those queries.
 	Lookahead *Lookahead
 	// ErrorRate is the probability of dropping the best source, in (0, 0.5]; 0
 	// means 0.05.
 	ErrorRate float64
-	// Indifference is a difference that does not matter, at least 0, in nats or, by
-	// forecasts, in nDCG: a source is dropped when it cannot be better than the leader
-	// by more.
+	// Indifference is a difference that does not matter, at least 0, in nats or, for
+	// forecasts, in nDCG. A source is dropped when it cannot be better than the leader
+	// by more than this.
 	Indifference float64
-	// Looks are the shares of queries at which sources may be dropped, ascending
-	// in (0, 1), the last being 1; nil means 1/8, 3/16, 1/4, 3/8, 1/2, 3/4, 1.
+	// Looks are the shares of queries at which sources may be dropped: ascending, in
+	// (0, 1], the last being 1. Nil means 1/8, 3/16, 1/4, 3/8, 1/2, 3/4, 1.
 	Looks []float64
 }
 
-// summary says in plain words what a race did.
+// summary describes in plain words what a race did.
 func (r *RaceReport) summary() []string {
 	lines := []string{fmt.Sprintf("race: over with %.0f%% of the queries and %d of %d distinct texts read", 100*r.Share, r.Read, r.Texts)}
 	for _, look := range r.Looks {
@@ -68,8 +68,8 @@ func (r *Race) Name() string {
 	return r.Sem.Name()
 }
 
-// Score scores one source on all its triples, as [Sem.Score] does: there is
-// nothing to race against.
+// Score scores one source on all its triples, as [Sem.Score] does. A single source has
+// no rival.
 func (r *Race) Score(ctx context.Context, source Source) (*Score, error) {
 	if r.Lookahead != nil {
 		return r.Lookahead.Score(ctx, source)
@@ -157,7 +157,7 @@ func (band) upTo(share float64) uint64 {
 	return uint64(share * (1 << 63))
 }
 
-// raced is a finished race; it hands out its scores.
+// raced is a finished race. It returns the scores of the race.
 type raced struct {
 	*run
 	ahead  *Lookahead // resolved; nil for a race by S
@@ -165,18 +165,18 @@ type raced struct {
 	scores map[string]*Score
 }
 
-// Score returns what the race found out about a source.
+// Score returns the score of a source in the race.
 func (r *raced) Score(_ context.Context, source Source) (*Score, error) {
 	return r.scores[source.Name], nil
 }
 
-// Annotate adds the course of the race.
+// Annotate adds the report of the race.
 func (r *raced) Annotate(ranking *Ranking) {
 	r.run.Annotate(ranking)
 	ranking.Race = &r.report
 }
 
-// entrant is a source still in the race.
+// entrant is a source that is still in the race.
 type entrant struct {
 	source    Source
 	sum       *accumulator
@@ -243,8 +243,8 @@ func (r *raced) race(ctx context.Context, settings *Race, sources []Source) erro
 	return r.countTexts(ctx, sources)
 }
 
-// several reports whether the band has labeled pairs of two different queries,
-// the least to calibrate on.
+// several reports whether the band has labeled pairs of two different queries, the
+// minimum for a calibration.
 func (r *raced) several() bool {
 	first, found := uint64(0), false
 	for _, p := range r.labels.pairs.Sorted() {
@@ -259,8 +259,8 @@ func (r *raced) several() bool {
 	return false
 }
 
-// look takes the score of what was read so far and projects it to the budget.
-// An entrant none of whose queries were read yet has no score.
+// look scores what has been read so far and projects the score to the budget. An
+// entrant has no score as long as none of its queries have been read.
 func (r *raced) look(ctx context.Context, e *entrant) (err error) {
 	n, all := e.triples(), r.samples[e.source.Name].size()
 	if n == 0 && r.band.high < r.band.upTo(1) {
@@ -279,7 +279,7 @@ func (r *raced) look(ctx context.Context, e *entrant) (err error) {
 	return nil
 }
 
-// lookAhead readies the forecasts for the queries that were read so far.
+// lookAhead prepares the forecasts for the queries read so far.
 func (r *raced) lookAhead(ctx context.Context) (err error) {
 	if r.ahead == nil {
 		return nil
@@ -296,9 +296,9 @@ func (r *raced) lookAhead(ctx context.Context) (err error) {
 	return err
 }
 
-// padForecasts makes forecasts of different looks comparable: queries are read in
-// the order in which they are listed, so those of an earlier look come first, and
-// the others have no share in its standard error.
+// padForecasts makes forecasts of different looks comparable. Queries are read in the
+// order in which they are listed, so those of an earlier look come first. The others
+// contribute nothing to its standard error.
 func (r *raced) padForecasts() {
 	most := 0
 	for _, s := range r.scores {
@@ -313,7 +313,7 @@ func (r *raced) padForecasts() {
 	}
 }
 
-// standing is what an entrant is compared by.
+// standing is the value by which entrants are compared.
 func (e *entrant) standing() float64 {
 	if f := e.score.Forecast; f != nil {
 		return f.Gain
@@ -329,14 +329,14 @@ func (e *entrant) triples() int {
 	return n
 }
 
-// usable reports whether a source can be compared with others: a standard error
-// from fewer than 8 jackknife groups is worth little.
+// usable reports whether a source can be compared with others. A standard error from
+// fewer than 8 jackknife groups is unreliable.
 func (e *entrant) usable() bool {
 	const fewestGroups = 8
 	return e.score != nil && e.score.figure().deviations != nil && e.score.Groups >= fewestGroups
 }
 
-// drop takes the sources out that cannot be best any more.
+// drop removes the sources that can no longer be best.
 func (r *raced) drop(running []*entrant, indifference float64) (left []*entrant, dropped []string) {
 	var leader *entrant
 	for _, e := range running {
@@ -373,7 +373,7 @@ func (r *raced) finish(e *entrant, dropped int) {
 	r.scores[e.source.Name] = s
 }
 
-// distinct notes the texts of the current band of a source.
+// distinct records the texts in the current band of a source.
 func (r *raced) distinct(ctx context.Context, source Source, seen map[textKey]struct{}) error {
 	admit := r.admission(r.samples[source.Name])
 	return source.each(ctx, r.reading(), nil, func(rec *Record) error {

@@ -15,7 +15,7 @@ type column struct {
 	cell func(s *Ranked) string
 }
 
-// columns are those that the ranking has something to say in.
+// columns are the columns that have something to show for this ranking.
 func (r *Ranking) columns() []column {
 	first := r.Ranked[0]
 	columns := []column{
@@ -62,7 +62,8 @@ func (r *Ranking) columns() []column {
 	return columns
 }
 
-// interval is the 95% interval of what the source is ranked by, or "-".
+// interval returns the 95% interval of the figure that the source is ranked by, or
+// "-".
 func (r *Ranking) interval(s *Ranked, format string) string {
 	if s.figure().deviations == nil {
 		return "-"
@@ -73,7 +74,7 @@ func (r *Ranking) interval(s *Ranked, format string) string {
 	return fmt.Sprintf(format, s.Low, s.High)
 }
 
-// ranks is the interval of the rank.
+// ranks returns the interval of the rank.
 func (s *Ranked) ranks() string {
 	if s.RankHigh > s.RankLow {
 		return fmt.Sprintf("%d-%d", s.RankLow, s.RankHigh)
@@ -81,8 +82,8 @@ func (s *Ranked) ranks() string {
 	return fmt.Sprint(s.RankLow)
 }
 
-// highestGain is the largest change after any step of any source, at least the
-// smallest that is worth a picture.
+// highestGain returns the largest change after any step of any source. The result is
+// at least the smallest change that is worth a picture.
 func (r *Ranking) highestGain() float64 {
 	highest := 0.01
 	for _, s := range r.Ranked {
@@ -93,8 +94,8 @@ func (r *Ranking) highestGain() float64 {
 	return highest
 }
 
-// sparkline draws the curve in as many characters as it has steps: bars up from
-// the line for gains, down from it for losses, against the highest of all.
+// sparkline draws the curve with one character for each step: bars up from the line
+// for gains, down from it for losses, scaled to the highest of all.
 func (f *Forecast) sparkline(highest float64) string {
 	up, down := []rune("▁▂▃▄▅▆▇█"), []rune("▔▔▀▀▀▀██")
 	line := make([]rune, len(f.After))
@@ -107,7 +108,7 @@ func (f *Forecast) sparkline(highest float64) string {
 	return string(line)
 }
 
-// brief is the difference, with a mark where it is not shown to be above 0.
+// brief returns the difference, with a mark if it is not shown to be above 0.
 func (d *Difference) brief() string {
 	if d == nil {
 		return "-"
@@ -118,8 +119,8 @@ func (d *Difference) brief() string {
 	return fmt.Sprintf("%+.3f?", d.Value)
 }
 
-// String returns the ranking as a table for people: the verdict first, where there
-// is one, and the notes after it.
+// String returns the ranking as a table for people. The verdict, if there is one,
+// comes first, and the notes come last.
 func (r *Ranking) String() string {
 	if len(r.Ranked) == 0 {
 		return "no sources\n"
@@ -148,7 +149,7 @@ func (r *Ranking) String() string {
 	return out.String()
 }
 
-// basis says in one line what the ranking rests on.
+// basis says on one line what the ranking is based on.
 func (r *Ranking) basis() string {
 	first := r.Ranked[0]
 	if first.Totals.Triples == 0 {
@@ -164,7 +165,7 @@ func (r *Ranking) basis() string {
 	return line + "\n"
 }
 
-// brief is the lead over the stronger control.
+// brief returns the lead over the stronger control.
 func (c *Controls) brief() string {
 	if c == nil || c.Shuffled.Triples == 0 && c.Random.Triples == 0 {
 		return "-"
@@ -215,10 +216,9 @@ func (o *object) done() ([]byte, error) {
 	return o.buffer.Bytes(), nil
 }
 
-// MarshalJSON writes the ranking with the sources' names, best first, under
-// "ranking", their scores by name under "scores", and the pairs. Of the
-// calibration it writes the scales, not lexicon and encoder; marshal Calibration itself
-// to store it.
+// MarshalJSON writes the names of the sources, best first, under "ranking", their
+// scores by name under "scores", and the pairs. Of the calibration it writes only the
+// scales, without lexicon and encoder. To store a Calibration, marshal it directly.
 func (r *Ranking) MarshalJSON() ([]byte, error) {
 	var o, scores object
 	names := make([]string, len(r.Ranked))
@@ -256,14 +256,14 @@ func (r *Ranking) MarshalJSON() ([]byte, error) {
 	return o.done()
 }
 
-// UnmarshalJSON fails with ErrFormat: what MarshalJSON writes is a report, from
-// which a Ranking cannot be made again.
+// UnmarshalJSON fails with ErrFormat. MarshalJSON writes a report, from which a
+// Ranking cannot be restored.
 func (r *Ranking) UnmarshalJSON([]byte) error {
 	return fmt.Errorf("eci: ranking: %w: its JSON is a report and lacks matrices and deviations; rank again, or use Sem.Checkpoint", ErrFormat)
 }
 
 // MarshalJSON writes the score with its place in the ranking. The means of the
-// components are under their names.
+// components are listed under their names.
 func (s Ranked) MarshalJSON() ([]byte, error) {
 	var o object
 	o.field("rank", s.Rank)
@@ -273,7 +273,7 @@ func (s Ranked) MarshalJSON() ([]byte, error) {
 	return o.done()
 }
 
-// MarshalJSON writes the score. The means of the components are under their
+// MarshalJSON writes the score. The means of the components are listed under their
 // names.
 func (s *Score) MarshalJSON() ([]byte, error) {
 	var o object
@@ -281,8 +281,7 @@ func (s *Score) MarshalJSON() ([]byte, error) {
 	return o.done()
 }
 
-// UnmarshalJSON fails with ErrFormat, as that of a [Ranking] does. It is also that
-// of a Ranked.
+// UnmarshalJSON fails with ErrFormat, like that of [Ranking]. It also serves Ranked.
 func (s *Score) UnmarshalJSON([]byte) error {
 	return fmt.Errorf("eci: score: %w: its JSON is a report and lacks matrix and deviations; score again, or use Sem.Checkpoint", ErrFormat)
 }
@@ -328,7 +327,7 @@ func (s *Score) fields(o *object) {
 	o.field("skipped", s.Skipped)
 }
 
-// fields writes the forecast next to the score of its source.
+// fields writes the forecast into the object of its source's score.
 func (f *Forecast) fields(o *object) {
 	o.field("gain", f.Gain)
 	if f.Deviations != nil {

@@ -165,7 +165,7 @@ func FuzzRun(f *testing.F) {
 	})
 }
 
-// FuzzWrite: what is written in any format is read as it was, but for invalid
+// FuzzWrite: what is written in any format is read as it was, except for invalid
 // UTF-8, which becomes U+FFFD.
 func FuzzWrite(f *testing.F) {
 	f.Add("query", "positive", "negative", "id", float32(1.5))

@@ -11,10 +11,10 @@ import (
 	"example.com/eci/internal/tripleio"
 )
 
-// Record is the concrete [Triple] that readers yield, with ids, texts and
-// optional vectors. Its JSON form is this project's own JSONL format; ids,
+// Record is the concrete [Triple] that readers yield. It has texts and, optionally,
+// IDs and vectors. Its JSON form is this project's own JSONL format, in which IDs,
 // source and vectors are optional. Use a pointer to it as a Triple.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type Record struct {
 	QueryID      string `json:"query_id,omitempty"`
 	QueryText    string `json:"query"`
@@ -24,7 +24,7 @@ type Record struct {
 	NegativeText string `json:"negative"`
 	SourceName   string `json:"source,omitempty"`
 
-	// Vectors of length d, of any positive norm; nil where not at hand.
+	// Vectors of length d, of any positive norm; nil if not available.
 	QueryVector    []float32 `json:"query_vector,omitempty"`
 	PositiveVector []float32 `json:"positive_vector,omitempty"`
 	NegativeVector []float32 `json:"negative_vector,omitempty"`
@@ -33,19 +33,19 @@ type Record struct {
 	File string `json:"-"`
 	Row  int    `json:"-"`
 
-	// Extra are the fields of the row that a triple has no place for, where
-	// [Files].Extra asks for them, and those that a writer shall add.
+	// Extra holds the fields of the row that have no place in a triple, if
+	// [Files].Extra asks for them, and fields that a writer is to add.
 	Extra []Extra `json:"-"`
 }
 
-// Extra is a field of a row besides texts, ids and vectors: a teacher's score, a
-// prompt, a weight. Of says whose it is: "" the row's, "positive" or "negative" that
-// document's, as scores in lists are. Value is JSON.
-// It is a value, which goroutines may share.
+// Extra is a field of a row other than texts, IDs and vectors: a teacher's score, a
+// prompt, a weight. Of says what it belongs to: "" is the row, "positive" or
+// "negative" that document, as with lists of scores. Value is JSON.
+// It is a plain value and safe for concurrent use.
 type Extra = tripleio.Extra
 
-// UnmarshalJSON reads a record; on an error, ErrMalformed, r is unchanged. A null
-// in a vector is an error: as a []float32 it would be read as 0.
+// UnmarshalJSON reads a record. It returns ErrMalformed, and leaves r unchanged, if it
+// cannot. A null in a vector is an error, because a []float32 would read it as 0.
 func (r *Record) UnmarshalJSON(data []byte) error {
 	type plain Record
 	in := struct {
@@ -87,13 +87,13 @@ func (r *Record) Positive() string { return r.PositiveText }
 // Negative returns the text of the candidate negative.
 func (r *Record) Negative() string { return r.NegativeText }
 
-// IDs returns the ids of query, positive and negative; empty where unknown.
+// IDs returns the IDs of query, positive and negative, each empty if unknown.
 func (r *Record) IDs() (query, positive, negative string) {
 	return r.QueryID, r.PositiveID, r.NegativeID
 }
 
-// Vectors returns the vectors of query, positive and negative; nil where not at
-// hand.
+// Vectors returns the vectors of query, positive and negative, each nil if not
+// available.
 func (r *Record) Vectors() (query, positive, negative []float32) {
 	return r.QueryVector, r.PositiveVector, r.NegativeVector
 }
@@ -101,10 +101,9 @@ func (r *Record) Vectors() (query, positive, negative []float32) {
 // Location returns the file and the 1-based row the record was read from.
 func (r *Record) Location() (file string, row int) { return r.File, r.Row }
 
-// fill takes over what a Triple offers. Strings are immutable; vectors are
-// appended to arena, because the caller may reuse its slices, unless arena is nil:
-// then they are the caller's. row is the position to report when the triple has
-// none of its own.
+// fill copies what a Triple offers. Strings are immutable. The caller may reuse its
+// vectors, so they are appended to arena; if arena is nil, they remain the caller's.
+// row is the position to report if the triple has none.
 func (r *Record) fill(t Triple, row int, arena *[]float32) {
 	*r = Record{QueryText: t.Query(), PositiveText: t.Positive(), NegativeText: t.Negative(), Row: row}
 	if own, ok := t.(*Record); ok {
@@ -133,7 +132,7 @@ func (r *Record) fill(t Triple, row int, arena *[]float32) {
 	}
 }
 
-// check reports an empty text.
+// check returns an error for an empty text.
 func (r *Record) check() error {
 	for _, side := range [...]struct{ name, text string }{
 		{"query", r.QueryText}, {"positive", r.PositiveText}, {"negative", r.NegativeText},
@@ -157,11 +156,11 @@ func (r *Record) queryKey() uint64 {
 	return hash64.FNV1a(hash64.Offset, r.QueryText)
 }
 
-// group is the query's jackknife group, the same in every source.
+// group returns the query's jackknife group, the same in every source.
 func (r *Record) group(groups int) int { return int(r.queryKey() % uint64(groups)) }
 
-// digest continues a digest over texts, ids and, if asked for, vectors. It is
-// quick, for comparing two passes over a source: one changed text goes unseen with
+// digest continues a digest over texts, IDs and, if requested, vectors. It is fast and
+// serves to compare two passes over a source. One changed text goes unnoticed with
 // probability 2^-32.
 func (r *Record) digest(h uint64, vectors bool) uint64 {
 	for _, s := range [...]string{r.QueryText, r.PositiveText, r.NegativeText, r.QueryID, r.PositiveID, r.NegativeID} {
@@ -175,10 +174,10 @@ func (r *Record) digest(h uint64, vectors bool) uint64 {
 	return h
 }
 
-// Group returns the jackknife group of a triple, in 0..groups-1: FNV-1a-64 of the
-// query's id, or of its text where the triple has none, modulo groups. It is the
-// same in every source, so a [Scorer] that leaves out one group at a time is
-// paired with every other. groups must be positive.
+// Group returns the jackknife group of a triple, in 0..groups-1. It is the FNV-1a-64
+// hash of the query's ID, or of its text if it has no ID, modulo groups. A query has
+// the same group in every source. A [Scorer] that leaves out one group at a time can
+// therefore be paired with any other. groups must be positive.
 func Group(t Triple, groups int) int {
 	key := ""
 	if t, ok := t.(Identified); ok {
@@ -190,12 +189,12 @@ func Group(t Triple, groups int) int {
 	return int(hash64.FNV1a(hash64.Offset, key) % uint64(groups))
 }
 
-// hash is [hash64.Triple] of the three texts.
+// hash returns the [tripleHash] of the three texts.
 func (r *Record) hash(seed uint64) uint64 {
 	return hash64.Triple(seed, hash64.FingerprintOf(r.QueryText), hash64.FingerprintOf(r.PositiveText), hash64.FingerprintOf(r.NegativeText))
 }
 
-// pair tells pairs of query and positive apart, by 64 bits.
+// pair returns a 64-bit hash of query and positive.
 func (r *Record) pair() uint64 {
 	if r.QueryID != "" && r.PositiveID != "" {
 		return hash64.Mix(hash64.FNV1a(hash64.Mix(hash64.FNV1a(hash64.Offset, r.QueryID)), r.PositiveID))

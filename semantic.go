@@ -8,43 +8,42 @@ import (
 	"example.com/eci/internal/stat"
 )
 
-// Evidence is what a [Component] sees of one triple.
-// A Component may read it during the call only.
+// Evidence is the input of a [Component] for one triple. A Component may read it
+// during the call only.
 type Evidence struct {
-	// PositiveSimilarity is s+ = q.p and NegativeSimilarity s- = q.n, the cosines
+	// PositiveSimilarity is s+ = q.p and NegativeSimilarity is s- = q.n, the cosines
 	// of the unit vectors, in [-1, 1]. Margin is s+ - s-.
 	PositiveSimilarity, NegativeSimilarity, Margin float64
-	// Coverage is cov(q, n), the share of the query's IDF mass found in the
-	// negative; Overlap is ovl(p, n), the IDF-weighted Jaccard overlap of positive
-	// and negative. Both lie in [0, 1]; see [Lexicon].
+	// Coverage is cov(q, n), the share of the query's IDF mass found in the negative.
+	// Overlap is ovl(p, n), the IDF-weighted Jaccard overlap of positive and negative.
+	// Both are in [0, 1]; see [Lexicon].
 	Coverage, Overlap float64
-	// Calibration holds the frozen scales; never nil when a Sem calls.
+	// Calibration holds the frozen scales. It is never nil when a Sem calls.
 	Calibration *Calibration
-	// Record is the triple with its texts, ids and vectors, for components of the
-	// user's own. It is valid during the call only and must not be changed. The
-	// components of this package do not read it.
+	// Record is the triple with its texts, IDs and vectors, for custom components. It
+	// is valid during the call only and must not be changed. The components of this
+	// package do not read it.
 	Record *Record
 }
 
-// Component turns the evidence of one triple into a factor of its weight. To add
-// one to the method, implement these two methods and append it to
-// [Sem.Components].
+// Component computes a factor of a triple's weight from the evidence. To add one to
+// the method, implement these two methods and append it to [Sem.Components].
 //
 // Weight must return a finite value in [0, 1], be deterministic and be safe for
-// concurrent use. A component with settings should also have a method
-// Settings() string, so that matrices made under different settings refuse to
-// merge; otherwise change Name with the settings. One with a method
-// Validate() error is asked before anything is read.
+// concurrent use. A component with settings should also have a method Settings()
+// string, so that matrices made under different settings cannot be merged. Otherwise
+// change Name with the settings. If a component has a method Validate() error, it is
+// called before anything is read.
 type Component interface {
-	// Name is one lower-case word for tables and JSON, such as "consistency".
+	// Name returns one lower-case word for tables and JSON, such as "consistency".
 	Name() string
 	Weight(e *Evidence) float64
 }
 
-// TargetConsistency is c = sigmoid(m / (T sigma_m)), in (0, 1): the target
-// encoder agrees that the positive beats the negative. It guards against false
+// TargetConsistency is c = sigmoid(m / (T sigma_m)), in (0, 1). It is high if the
+// target encoder agrees that the positive beats the negative. It guards against false
 // negatives. m is the margin and sigma_m the calibrated spread of margins.
-// It is a value, which goroutines may share.
+// It is a plain value and safe for concurrent use.
 type TargetConsistency struct {
 	// Temperature is T_c, without unit; 0 means 1.
 	Temperature float64
@@ -69,10 +68,10 @@ func (c TargetConsistency) Weight(e *Evidence) float64 {
 	return stat.Sigmoid(e.Margin / (cmp.Or(c.Temperature, 1) * e.Calibration.MarginScale))
 }
 
-// SemanticLocality is g = sigmoid((s- - mu) / (T sigma)), in (0, 1): the negative
-// is near the query, by the calibrated mean mu and spread sigma of negative
+// SemanticLocality is g = sigmoid((s- - mu) / (T sigma)), in (0, 1). It is high if the
+// negative is near the query. mu and sigma are the calibrated midpoint and spread of
 // similarities.
-// It is a value, which goroutines may share.
+// It is a plain value and safe for concurrent use.
 type SemanticLocality struct {
 	// Temperature is T_g, without unit; 0 means 1.
 	Temperature float64

@@ -15,29 +15,29 @@ import (
 	"example.com/eci/internal/tripleio"
 )
 
-// Source is a named stream of triples whose negatives were found in one way.
-// Triples must be restartable: it is ranged over two or three times, each time
-// from the start and in the same order. An error that it yields ends the run,
-// unless it is a [RowError] that a [Skip] policy covers; the iterator may go on
-// after such an error.
+// Source is a named stream of triples whose negatives were found in one way. Triples
+// must be restartable: it is ranged over two or three times, each time from the start
+// and in the same order. An error that it yields ends the run, unless it is a
+// [RowError] that a [Skip] policy covers. The iterator may continue after such an
+// error.
 //
-// Goroutines may share a Source whose Triples may be ranged over by several at
-// once, as those that this package makes may, if the rows are not changed.
+// A Source is safe for concurrent use if several goroutines may range over its Triples
+// at once and nobody changes the rows. The sources that this package makes allow it.
 type Source struct {
 	Name    string
 	Triples iter.Seq2[Triple, error]
 
-	// kept says that all triples are *Record values that nobody changes while the
-	// source is in use, so that their vectors need no copy.
+	// kept means that all triples are *Record values that nobody changes while the
+	// source is in use. Their vectors need no copy.
 	kept bool
 
-	// tally, where there is one, is what the last whole reading of Triples says about
-	// the rows of the files, of which some give no triple.
+	// tally, if not nil, returns what the last complete reading of Triples found out
+	// about the rows of the files. Some rows give no triple.
 	tally func() *tripleio.Tally
 }
 
-// SourceOf makes a source of a slice of the caller's own row type. The slice is
-// not copied and not changed; it must stay as it is while the source is in use.
+// SourceOf returns a source of the caller's own rows. The slice is neither copied nor
+// changed. It must not change while the source is in use.
 func SourceOf[T Triple](name string, rows []T) Source {
 	_, kept := any(rows).([]*Record)
 	return Source{Name: name, kept: kept, Triples: func(yield func(Triple, error) bool) {
@@ -49,8 +49,8 @@ func SourceOf[T Triple](name string, rows []T) Source {
 	}}
 }
 
-// SourceSeq makes a source of an iterator over the caller's own row type, which
-// must be restartable (see [Source]).
+// SourceSeq returns a source of an iterator over the caller's own row type. The
+// iterator must be restartable (see [Source]).
 func SourceSeq[T Triple](name string, rows iter.Seq2[T, error]) Source {
 	return Source{Name: name, Triples: func(yield func(Triple, error) bool) {
 		for row, err := range rows {
@@ -67,8 +67,8 @@ func SourceSeq[T Triple](name string, rows iter.Seq2[T, error]) Source {
 	}}
 }
 
-// checkSources refuses what cannot be ranked: no sources, or names that are
-// empty or used twice.
+// checkSources rejects what cannot be ranked: no sources, and names that are empty or
+// used twice.
 func checkSources(sources []Source) error {
 	if len(sources) == 0 {
 		return fmt.Errorf("eci: %w: give at least one source, and two or more to compare", ErrNoSources)
@@ -88,8 +88,8 @@ func checkSources(sources []Source) error {
 	return nil
 }
 
-// reading is one pass over a source: which rows it leaves out, and what it has
-// met. Two of the same source are compared by their digests.
+// reading is one pass over a source: which rows it leaves out and what it has found.
+// Two passes over the same source are compared by their digests.
 type reading struct {
 	skip    Skip
 	usable  func(rec *Record) error // nil means that every row is
@@ -103,10 +103,10 @@ type reading struct {
 // reading begins a reading that leaves out what s covers.
 func (s Skip) reading() *reading { return &reading{skip: s, skipped: make(map[string]int)} }
 
-// each reads a source once, row by row, and calls fn with every triple that
-// passes the checks. rec is valid until fn returns, its vectors until the caller
-// truncates the arena they are appended to; without an arena they are the
-// triple's own, valid until fn returns. An error of fn ends the reading.
+// each reads a source once, row by row, and calls fn with every triple that passes the
+// checks. rec is valid until fn returns. Its vectors are appended to arena and valid
+// until the caller truncates it. Without an arena they are the triple's own and valid
+// until fn returns. An error from fn ends the reading.
 func (s Source) each(ctx context.Context, pass *reading, arena *[]float32, fn func(rec *Record) error) error {
 	err := s.walk(ctx, arena, func(rec *Record, err error) error {
 		if err == nil {
@@ -136,7 +136,8 @@ func (s Source) each(ctx context.Context, pass *reading, arena *[]float32, fn fu
 	return err
 }
 
-// rows is what the last whole reading says about the rows of the files, or nil.
+// rows returns what the last complete reading found out about the rows of the files,
+// or nil.
 func (s Source) rows() *tripleio.Tally {
 	if s.tally == nil {
 		return nil
@@ -144,9 +145,10 @@ func (s Source) rows() *tripleio.Tally {
 	return s.tally()
 }
 
-// Barren returns how many rows of the source's files have no positive, and how many
-// have a positive and no negative, in the last reading that came to its end: they give
-// no triple. Both are 0 before that, and where the source is not of files.
+// Barren returns the number of rows of the source's files that have no positive, and
+// the number that have a positive but no negative. Neither kind gives a triple. The
+// counts are those of the last complete reading. Both are 0 before it, and for a
+// source that does not come from files.
 func (s Source) Barren() (withoutPositive, withoutNegative int) {
 	if rows := s.rows(); rows != nil {
 		return rows.Positives.Rows, rows.Negatives.Rows
@@ -165,7 +167,7 @@ func (pass *reading) barren(s Source) {
 	}
 }
 
-// same returns ErrUnstableSource when a later pass has met something else.
+// same returns ErrUnstableSource if a later pass differs from the first.
 func (first *reading) same(source Source, later *reading) error {
 	switch {
 	case first.triples != later.triples:
@@ -189,7 +191,7 @@ func (s Source) walk(ctx context.Context, arena *[]float32, fn func(rec *Record,
 	row := 0
 	for t, err := range s.Triples {
 		row++
-		// At every row: the next one may be slow to come.
+		// Check at every row: the next one may be slow to come.
 		if err := ctxerr.Of(ctx); err != nil {
 			return s.wrap(nil, err)
 		}
@@ -208,7 +210,7 @@ func (s Source) walk(ctx context.Context, arena *[]float32, fn func(rec *Record,
 	return s.wrap(nil, ctxerr.Of(ctx))
 }
 
-// wrap adds source, file and row to an error that does not have them yet.
+// wrap adds source, file and row to an error that does not have them.
 func (s Source) wrap(rec *Record, err error) error {
 	if err == nil {
 		return nil
@@ -229,7 +231,7 @@ func (s Source) wrap(rec *Record, err error) error {
 	return e
 }
 
-// only is the source without the triples that keep refuses. Errors pass.
+// only returns the source without the triples that keep rejects. It passes errors on.
 func (s Source) only(keep func(*Record) bool) Source {
 	return Source{Name: s.Name, Triples: func(yield func(Triple, error) bool) {
 		var rec Record
@@ -253,11 +255,11 @@ func (s Source) only(keep func(*Record) bool) Source {
 	}}
 }
 
-// Window is a range of ranks, counted from 1: First to Last, both included. A
-// negative's rank is its place among the triples of its query and positive, by id
-// where both have one, else by text, in the order of the source: miners write the
-// best first. Last 0 means no end. The zero value is every rank.
-// It is a value, which goroutines may share.
+// Window is a range of ranks, counted from 1: First to Last, both included. Last 0
+// means no end. The zero value is every rank. A negative's rank is its place among the
+// triples of its query and positive, in the order of the source; miners write the best
+// first. Queries and positives are compared by ID if both have one, else by text.
+// It is a plain value and safe for concurrent use.
 type Window struct{ First, Last int }
 
 // String returns the window as "11-30", "11-" or "11".
@@ -278,8 +280,8 @@ func (w Window) validate() error {
 	return nil
 }
 
-// Of returns a source of the same name with the negatives of these ranks. Memory
-// holds a fingerprint and a count for every pair of query and positive.
+// Of returns a source of the same name with the negatives of these ranks. It uses
+// memory for a fingerprint and a count for every pair of query and positive.
 func (w Window) Of(source Source) Source {
 	if w.First <= 1 && w.Last == 0 {
 		return source
@@ -295,7 +297,7 @@ func (w Window) Of(source Source) Source {
 }
 
 // Windows returns a source for each window, named after the source and the window,
-// such as "bm25 1-10": rank them to see how many negatives to take, and from where.
+// such as "bm25 1-10". Rank them to see how many negatives to take, and from where.
 func (s Source) Windows(windows ...Window) ([]Source, error) {
 	var out []Source
 	for _, w := range windows {
@@ -309,10 +311,11 @@ func (s Source) Windows(windows ...Window) ([]Source, error) {
 	return out, nil
 }
 
-// RandomShare returns a source with a random share of the triples, as many as count, in its order: what a filter that keeps as many has to beat. The
-// share depends on texts and seed alone, and it is another one than that of
-// [Sem.Seed]. Triples with equal texts may come as one, so that some more are kept.
-// The source is read once now; memory holds 8 bytes for each triple.
+// RandomShare returns a source with about count randomly chosen triples, in the order
+// of s. A filter that keeps the same number of triples has to beat it. The choice
+// depends only on texts and seed, and differs from that of [Sem.Seed]. Triples with
+// equal texts may be chosen together, so that the source has slightly more than count.
+// RandomShare reads the source once. It uses 8 bytes of memory for each triple.
 func (s Source) RandomShare(ctx context.Context, count int, seed uint64) (Source, error) {
 	hash := func(rec *Record) uint64 { return hash64.Mix(rec.hash(seed) ^ 0x9e3779b97f4a7c15) }
 	var hashes []uint64
@@ -333,20 +336,21 @@ func (s Source) RandomShare(ctx context.Context, count int, seed uint64) (Source
 }
 
 // BatchOrder is an order of triples for training with in-batch negatives.
-// Goroutines may share one that none of them changes.
+// It is safe for concurrent use as long as no goroutine changes it.
 type BatchOrder struct {
 	// Triples are the numbers of the triples, from 1, in the new order.
 	Triples []int
-	// Full is the number of batches of the asked size, which come first, and Left
-	// that of the triples behind them, which make smaller batches that may not be
+	// Full is the number of batches of the requested size, which come first. Left is
+	// the number of triples after them. Those make smaller batches that must not be
 	// joined.
 	Full, Left int
 }
 
-// Batches orders the triples of a source so that no batch of size consecutive ones
-// has a query, a positive or a negative twice, nor a positive that is a negative of
-// another triple. Each triple goes to the first batch that has room for it. Texts are
-// compared as they are. Memory holds three fingerprints for each triple.
+// Batches orders the triples of a source for batches of size consecutive triples. No
+// batch has the same query, positive or negative twice, and no positive in it is a
+// negative of another triple. Each triple goes to the first batch that has room for
+// it. Texts are compared as they are. Batches uses memory for three fingerprints for
+// each triple.
 func (s Source) Batches(ctx context.Context, size int) (*BatchOrder, error) {
 	if size < 2 {
 		return nil, fmt.Errorf("eci: batches: %w: a batch of %d; use 2 or more", ErrSettings, size)

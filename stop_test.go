@@ -71,7 +71,7 @@ func drain[V any](sequence func(func(V, error) bool)) (err error) {
 	return err
 }
 
-// TestStopsWhileEmbedding: the cause is told where the embedder reports no more
+// TestStopsWhileEmbedding: the cause is reported where the embedder reports no more
 // than that its context has ended.
 func TestStopsWhileEmbedding(t *testing.T) {
 	why := errors.New("no money left")

@@ -13,13 +13,13 @@ import (
 	"example.com/eci/internal/vecfile"
 )
 
-// VectorTable is a table of vectors with an id for each row.
-// Goroutines may share it, until it is closed.
+// VectorTable is a table of vectors with an ID for each row.
+// It is safe for concurrent use until it is closed.
 type VectorTable struct{ table vecfile.Table }
 
-// NewVectorTable joins an array with its ids, one a row. It returns ErrRowCount
-// when ids and rows differ in number, and ErrMalformed for an empty id or one that
-// occurs twice. name is the table's in errors.
+// NewVectorTable combines an array with the IDs of its rows. It returns ErrRowCount if
+// the numbers of IDs and rows differ, and ErrMalformed for an ID that is empty or
+// occurs twice. name is the table's name in errors.
 func NewVectorTable(name string, ids []string, data VectorArray) (*VectorTable, error) {
 	return new(VectorTable).of(vecfile.NewTable(name, ids, data))
 }
@@ -33,28 +33,28 @@ func (t *VectorTable) of(table *vecfile.Table, err error) (*VectorTable, error) 
 	return t, nil
 }
 
-// OpenVectorTable opens an .npy or, by its extension, a .safetensors file and
-// reads the ids of its rows, one a line.
+// OpenVectorTable opens an .npy file or, by its extension, a .safetensors file. It
+// reads the IDs of the rows from idsPath, one on each line.
 func OpenVectorTable(path, idsPath string) (*VectorTable, error) {
 	return new(VectorTable).of(vecfile.OpenTable(path, idsPath, new(Files).opener()))
 }
 
-// ReadVectorLines reads vectors from JSONL, plain or .gz, one object a line:
+// ReadVectorLines reads vectors from JSONL, plain or .gz, one object on each line:
 //
 //	{"id":"d1","vector":[0.1,-0.2]}
 //
-// The id is a string or a number called id, _id, docid or query_id; without one, the
-// text, called text or query, is. The vector is
-// called vector or embedding. Other fields are ignored. Components are rounded to
-// the nearest float32. The table is in memory and takes 4 bytes a component: prefer
-// .npy or .safetensors for millions of vectors. Errors have the row and wrap
-// ErrMalformed, ErrMissingField, ErrDimension or ErrFormat.
+// The ID is a string or a number called id, _id, docid or query_id. Without one, the
+// text, called text or query, serves as the ID. The vector is called vector or
+// embedding. Other fields are ignored. Components are rounded to the nearest float32.
+// The table is kept in memory and takes 4 bytes for each component; for millions of
+// vectors, prefer .npy or .safetensors. Errors include the row and wrap ErrMalformed,
+// ErrMissingField, ErrDimension or ErrFormat.
 func ReadVectorLines(path string) (*VectorTable, error) {
 	return new(VectorTable).of(vecfile.ReadLines(path, path, new(Files).opener()))
 }
 
-// Append appends the vector of an id to dst and returns the extended slice. It
-// returns ErrMissingVector when there is none.
+// Append appends the vector of an ID to dst and returns the extended slice. If there
+// is none, it returns ErrMissingVector.
 func (t *VectorTable) Append(dst []float32, id string) ([]float32, error) {
 	return t.table.Append(dst, id)
 }
@@ -68,38 +68,38 @@ func (t *VectorTable) Dimension() int { return t.table.Dimension() }
 // Close releases the table's array.
 func (t *VectorTable) Close() error { return t.table.Close() }
 
-// VectorFiles is the usual pair of vector tables, one for queries and one for
-// the documents that are positives and negatives. It implements [Vectors].
-// Goroutines may share one that none of them changes, until it is closed.
+// VectorFiles is the usual pair of vector tables: one for queries, and one for
+// documents, that is, positives and negatives. It implements [Vectors].
+// It is safe for concurrent use until it is closed, as long as no goroutine changes it.
 type VectorFiles struct {
 	Queries, Documents *VectorTable
-	// QueryPrefix and DocumentPrefix are the encoder's prompts, as those of a [Server].
-	// Where ids are texts, a text is also found with its prompt in front, or without.
+	// QueryPrefix and DocumentPrefix are the encoder's prompts, as in [Server]. If IDs
+	// are texts, a text is found with or without its prompt in front.
 	QueryPrefix, DocumentPrefix string
 }
 
-// OpenVectors opens the vectors of queries and of documents in a directory. Of
-// queries it opens the first of these that it finds, and of documents the same
-// with corpus in place of queries:
+// OpenVectors opens the vectors of queries and documents in a directory. For queries,
+// it opens the first of these that it finds. For documents it does the same, with
+// corpus instead of queries:
 //
-//	queries.npy          with queries.ids, one id a line
+//	queries.npy          with queries.ids, one ID on each line
 //	queries.safetensors  with queries.ids
 //	queries.npz          with an array ids or texts in it, or queries.ids; in memory
 //	queries.jsonl        {"id":"q1","vector":[0.1,-0.2]}, or .jsonl.gz; see ReadVectorLines
 //	queries-*.npy        all of them as one table, each with its .ids, or with
 //	                     queries.ids for all; likewise queries_*.npy and .safetensors
 //
-// In place of ids there may be the texts themselves, in queries.txt, one a line, or
-// in queries.json, one JSON list: a triple without an id is looked up by its text. A
-// text may be there twice; its first row counts. texts is a folder that is searched for
-// ids and texts before dir is.
+// Instead of IDs there may be the texts themselves: in queries.txt, one on each line,
+// or in queries.json, as one JSON list. A triple without an ID is then looked up by
+// its text. If a text occurs twice, its first row counts. IDs and texts are searched
+// for in the folder texts, if given, and then in dir.
 //
-// Arrays of int8 are read as numbers and those of uint8 as packed bits, eight
-// components a byte, which stand for 1 and -1: the precisions int8 and ubinary of
-// sentence-transformers.
+// Arrays of int8 are read as numbers. Arrays of uint8 are read as packed bits, eight
+// components in a byte, with 1 for 1 and 0 for -1. These are the precisions int8 and
+// ubinary of sentence-transformers.
 //
-// The rows of arrays are read from the file when they are asked for; Close
-// releases it. JSONL is read into memory.
+// The rows of arrays are read from the file on demand; Close closes it. JSONL is read
+// into memory.
 func OpenVectors(dir string, texts ...string) (*VectorFiles, error) {
 	files := os.DirFS(dir)
 	for _, folder := range texts {
@@ -110,8 +110,8 @@ func OpenVectors(dir string, texts ...string) (*VectorFiles, error) {
 	}))
 }
 
-// ReadVectors reads the files that [OpenVectors] opens from a file system, such
-// as an embedded one, into memory.
+// ReadVectors reads the same files as [OpenVectors] into memory from a file system,
+// such as an embedded one.
 func ReadVectors(fsys fs.FS) (*VectorFiles, error) {
 	return new(VectorFiles).of(vecfile.OpenPair("", fsys, func(name string) (*vecfile.File, error) {
 		return vecfile.Read(fsys, name)
@@ -128,8 +128,8 @@ func (v *VectorFiles) of(queries, documents *vecfile.Table, err error) (*VectorF
 }
 
 // LengthSpread returns the standard deviation of the lengths of the documents' vectors
-// over their mean, from up to 2,000 of them. It is near 0 for encoders that normalize.
-// This package compares by cosine, so that lengths do not count; see
+// divided by their mean, computed on up to 2,000 of them. It is near 0 for encoders
+// that normalize. This package compares by cosine and so ignores lengths; see
 // [VectorFiles.DotProducts].
 func (v *VectorFiles) LengthSpread() (float64, error) {
 	mean, deviation, _, err := v.Documents.table.Lengths(2000)
@@ -140,11 +140,12 @@ func (v *VectorFiles) LengthSpread() (float64, error) {
 }
 
 // DotProducts returns the same vectors for an encoder that is searched with dot
-// products. Every document gets one component more, the square root of L^2 - l^2, where
-// l is its length and L the greatest of all documents, and every query gets 0 there:
-// then the cosines of a query, which this package compares by, are its dot products
-// over a constant, and so have their order. All documents are read once to find L. What
-// was measured about forecasts was measured with cosines. Both are closed at once.
+// products. Every document gets one more component, the square root of L^2 - l^2,
+// where l is its length and L the greatest length of all documents. Every query gets 0
+// there. The cosines of a query, by which this package compares, are then its dot
+// products divided by a constant, and have the same order. DotProducts reads all
+// documents once to find L. What was measured about forecasts was measured with
+// cosines. Closing one of the two closes both.
 func (v *VectorFiles) DotProducts() (*VectorFiles, error) {
 	_, _, longest, err := v.Documents.table.Lengths(0)
 	if err != nil {
@@ -156,13 +157,13 @@ func (v *VectorFiles) DotProducts() (*VectorFiles, error) {
 }
 
 // Stored returns the types of the numbers in the files, such as float32, int8 or
-// ubinary, "" where they are not from an array.
+// ubinary. It returns "" for vectors that are not from an array.
 func (v *VectorFiles) Stored() (queries, documents string) {
 	return v.Queries.table.Stored(), v.Documents.table.Stored()
 }
 
-// prompted looks an id up, or, where it is a text, the text with its prompt in front, or
-// without it.
+// prompted looks up an ID. If the ID is a text, it looks for the text with its prompt
+// in front, or without it.
 func (t *VectorTable) prompted(dst []float32, id, prefix string) ([]float32, error) {
 	out, err := t.Append(dst, id)
 	if prefix == "" || !errors.Is(err, ErrMissingVector) {
@@ -189,7 +190,7 @@ func (v *VectorFiles) AppendDocument(dst []float32, id string) ([]float32, error
 	return v.Documents.prompted(dst, id, v.DocumentPrefix)
 }
 
-// Close releases both tables; they must not be used afterwards.
+// Close closes both tables. They must not be used afterwards.
 func (v *VectorFiles) Close() error {
 	return errors.Join(v.Queries.Close(), v.Documents.Close())
 }

@@ -26,7 +26,7 @@ func vectorFolder(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// TestQuantizedVectors: embeddings of the precisions int8 and ubinary are read, beside
+// TestQuantizedVectors: embeddings of the precisions int8 and ubinary are read, next to
 // those of queries in float32. The bytes are those of NumPy (np.packbits([1,0,1,1,0,0,0,1])
 // is 177, np.packbits([0]*7+[1]) is 1).
 func TestQuantizedVectors(t *testing.T) {

@@ -192,7 +192,7 @@ func TestNPYReadErrorNamesFileAndRow(t *testing.T) {
 }
 
 // TestArrayCutShort cuts a file short while it is open, as a writer that begins
-// anew does: its rows are errors, and nothing else happens.
+// again does: its rows are errors, and nothing else happens.
 func TestArrayCutShort(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.npy")
 	data := npy(1, dict("<f4", "(65536, 2)"), make([]float32, 2*65536))

@@ -149,7 +149,7 @@ func FuzzSafetensors(f *testing.F) {
 }
 
 // TestOpenVectorsFindsTheFormat: the same vectors in every format, from a
-// directory and from a file system; text files beside them do not disturb.
+// directory and from a file system; text files next to them do no harm.
 func TestOpenVectorsFindsTheFormat(t *testing.T) {
 	queries := safetensors(`{"embeddings":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}`, f32(1, 2, 3, 4)...)
 	ids := "q1\nq2\n"

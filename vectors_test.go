@@ -102,7 +102,7 @@ func parts() fstest.MapFS {
 	return files
 }
 
-// TestVectorsInParts: parts are one table, and a whole array beside them is taken
+// TestVectorsInParts: parts are one table, and a whole array next to them is taken
 // instead.
 func TestVectorsInParts(t *testing.T) {
 	whole := parts()

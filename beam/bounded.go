@@ -15,14 +15,14 @@ import (
 	"example.com/eci"
 )
 
-// bounded is a sample of rows by least order: of every order among the least most
-// ones, the rows with different ids, or, with one, the most least rows. Samples of
-// parts merge into that of the whole, whatever the parts were. Of two rows of one
-// order and id, the one that compareRows puts first is kept.
+// bounded is a sample of rows by least order. It keeps, of every order among the
+// lowest most ones, the rows with different IDs or, with one, the lowest most rows.
+// Samples of parts merge into that of the whole, whatever the parts were. Of two rows
+// with equal order and ID, it keeps the one that compareRows puts first.
 //
-// A sample of large rows is more than a runner takes as one element. So a bundle
-// sends the rows of its own sample one by one, and beside them their keys, 22 bytes
-// each, which combine into the limit of the sample of all; see [leastRows].
+// A sample of large rows is more than a runner accepts as one element. So a bundle
+// sends the rows of its own sample one by one, and separately their keys, 22 bytes
+// each. The keys combine into the limit of the sample of all rows; see [leastRows].
 type bounded struct {
 	most  int
 	one   bool // counts rows, not orders
@@ -60,10 +60,10 @@ func (b *bounded) add(order uint64, id fingerprint, r *eci.Record) {
 	}
 }
 
-// admits tells before an id is computed whether a row of this order can be in.
+// admits reports, before an ID is computed, whether a row of this order can be in.
 func (b *bounded) admits(order uint64) bool { return b.most > 0 && (!b.full || order <= b.limit) }
 
-// compact leaves what belongs in the sample, and returns its keys in order.
+// compact removes what does not belong in the sample, and returns its keys in order.
 func (b *bounded) compact() []itemKey {
 	keys := slices.SortedFunc(maps.Keys(b.items), itemKey.compare)
 	kept, orders := 0, 0
@@ -86,7 +86,7 @@ func (b *bounded) compact() []itemKey {
 	return keys[:kept]
 }
 
-// rows returns the sample by order.
+// rows returns the sample, sorted by order.
 func (b *bounded) rows() []eci.Record {
 	keys := b.compact()
 	rows := make([]eci.Record, len(keys))
@@ -104,7 +104,7 @@ const (
 	sampleOf      = "triples/"
 )
 
-// size is the number of rows, or of orders, in the sample of a name.
+// size returns the number of rows, or of orders, in the sample with a name.
 func (s Settings) size(name string) (most int, one bool) {
 	switch name {
 	case samplePairs:
@@ -144,8 +144,8 @@ func decodeRanked(data []byte) (r ranked, err error) {
 	return r, err
 }
 
-// keys are the least of a sample, in order. A slice by itself would not be encoded by
-// the coder that is registered for it.
+// keys are the lowest keys of a sample, in order. A plain slice would not be encoded
+// by the coder that is registered for it.
 type keys struct{ least []itemKey }
 
 func encodeKeys(k keys) []byte {
@@ -167,8 +167,8 @@ func decodeKeys(data []byte) (keys, error) {
 	return keys{out}, nil
 }
 
-// keysFn keeps the least keys, of each once. Most is the most of any sample: what a
-// sample has beyond its own size is cut off by limitsFn.
+// keysFn keeps the lowest keys, each once. Most is the largest size of any sample;
+// limitsFn cuts off what a sample has beyond its own size.
 type keysFn struct{ Most int }
 
 func (fn *keysFn) CreateAccumulator() keys { return keys{} }
@@ -194,7 +194,7 @@ func (b *bounded) send(name string, row func(string, ranked), least func(string,
 	least(name, b.keysOf(in))
 }
 
-// keysOf are the keys that are counted: without ids where orders are.
+// keysOf returns the keys that are counted. They have no IDs if orders are counted.
 func (b *bounded) keysOf(in []itemKey) keys {
 	out := slices.Clone(in)
 	if !b.one {
@@ -206,8 +206,8 @@ func (b *bounded) keysOf(in []itemKey) keys {
 	return keys{out}
 }
 
-// leastRows draws the samples of all rows from those of bundles. It returns KVs of
-// the name of a sample and a row.
+// leastRows draws the samples of all rows from those of bundles. It returns KVs of a
+// sample's name and a row.
 func leastRows(s beam.Scope, settings Settings, rows, least beam.PCollection) beam.PCollection {
 	s = s.Scope("Least")
 	most := max(mostPairs, mostQueries, settings.sampled())
@@ -268,5 +268,5 @@ func (fn *drawFn) ProcessElement(_ context.Context, name string, rows func(*rank
 	}
 }
 
-// sourceOf is the source that a sample is of, if it is of one.
+// sourceOf returns the source that a sample is from, if it is from one.
 func sourceOf(name string) (string, bool) { return strings.CutPrefix(name, sampleOf) }

@@ -47,30 +47,29 @@ func init() {
 	register.Iter2[string, keys]()
 }
 
-// Calibrated is what one pass over all rows tells.
+// Calibrated is the result of one pass over all rows.
 type Calibrated struct {
 	// calibration holds the pieces of the JSON of an [eci.Calibration].
 	calibration beam.PCollection
-	// budget holds the pieces of settings and budget, which says which rows are scored;
-	// labels are samples of the labeled pairs and
-	// queries.
+	// budget holds the pieces of settings and budget, which says which rows are
+	// scored. labels are samples of the labeled pairs and queries.
 	budget, labels beam.PCollection
 }
 
-// CalibrateSources takes the frozen scales over the labeled pairs of least hash,
-// and the document frequencies over the distinct positives, as [eci.Sem.Calibrate]
-// does, and finds the budget. rows is a PCollection of [eci.Record] with vectors
-// and the name of their source in SourceName, without bad ones; see [CheckRows].
+// CalibrateSources computes the frozen scales from the labeled pairs of least hash,
+// and the document frequencies from the distinct positives, as [eci.Sem.Calibrate]
+// does. It also finds the budget. rows is a PCollection of [eci.Record] with vectors,
+// with the name of the source in SourceName, and without bad rows; see [CheckRows].
 //
-// Rows do not travel: of each are shuffled its positive once per bundle and about 12
-// bytes of its place in the order of its source, and of each bundle at most 2,048
-// pairs and the positives of 4,096 queries. The document frequencies come together on
-// one worker, about 100 bytes for each distinct token.
+// Rows are not shuffled. For each row, its positive is shuffled once per bundle, and
+// about 12 bytes for its place in the order of its source. For each bundle, at most
+// 2,048 pairs and the positives of 4,096 queries are shuffled. The document
+// frequencies are collected on one worker, about 100 bytes for each distinct token.
 func CalibrateSources(s beam.Scope, settings Settings, rows beam.PCollection) Calibrated {
 	s = s.Scope("eci.CalibrateSources")
 	must(settings.check())
 	given := settings.Calibration
-	settings.Calibration = nil // of one step only, as a runner limits the size of a pipeline
+	settings.Calibration = nil // of one step only, because a runner limits the size of a pipeline
 	places, positives, labeled, least := beam.ParDo4(s, &surveyFn{Settings: settings}, rows)
 	impulse := beam.Impulse(s)
 	bins := beam.CombinePerKey(s, &countsFn{}, beam.ParDo(s, &binsFn{}, places))
@@ -93,8 +92,8 @@ func must(err error) {
 	}
 }
 
-// tokensFn counts the distinct documents of a shard and their tokens. Counts gather
-// over the shards of a bundle, and travel in 64 parts.
+// tokensFn counts the distinct documents of a shard and their tokens. It adds up
+// counts over the shards of a bundle and sends them in 64 parts.
 type tokensFn struct {
 	Settings  Settings
 	tokenizer eci.Tokenizer
@@ -103,7 +102,7 @@ type tokensFn struct {
 	held      int
 }
 
-// documents is the name of the count of documents: no part has it.
+// documents is the name for the count of documents. No part has it.
 const documents = "documents"
 
 func (fn *tokensFn) Setup() (err error) {
@@ -174,14 +173,14 @@ type admission struct {
 	Cuts      map[string]cut // of sources with more rows than the budget
 }
 
-// cut is the bin in which the budget ends, how many rows are in bins before it, and
+// cut is the bin in which the budget ends, the number of rows in bins before it, and
 // then the place of the last row that is in.
 type cut struct {
 	Bin, Below int
 	Last       place
 }
 
-// admits tells whether a row is in the budget.
+// admits reports whether a row is in the budget.
 func (a *admission) admits(hash uint64, r *eci.Record) bool {
 	c, ok := a.Cuts[r.SourceName]
 	if !ok || hash < c.Last.Hash {
@@ -296,8 +295,8 @@ func (pairRowsFn) ProcessElement(name string, r eci.Record, emit func(eci.Record
 	}
 }
 
-// calibrateFn takes the scales over the sample of pairs: the library draws the same
-// sample of it as of all rows.
+// calibrateFn computes the scales from the sample of pairs. The library draws the same
+// sample from it as from all rows.
 type calibrateFn struct {
 	Settings Settings
 	Given    []byte
@@ -343,7 +342,7 @@ func (fn *calibrateFn) ProcessElement(ctx context.Context, _ []byte, pairs func(
 
 func compareRowPointers(a, b *eci.Record) int { return compareRows(a, b) }
 
-// lexicon reads counts by the lexicon's own stored form.
+// lexicon reads counts in the lexicon's own stored form.
 func lexicon(tokenizer string, tokens func(*string, *counts) bool) (*eci.Lexicon, error) {
 	stored := struct {
 		Tokenizer   string            `json:"tokenizer"`
@@ -368,8 +367,8 @@ func lexicon(tokenizer string, tokens func(*string, *counts) bool) (*eci.Lexicon
 	return l, l.UnmarshalJSON(raw)
 }
 
-// labelRows makes triples of rows that are there for their labels: their negatives
-// are of no account, and have the vector of the positive.
+// labelRows makes triples from rows that are kept for their labels. Their negatives do
+// not matter; they get the vector of the positive.
 func labelRows(rows []eci.Record) []*eci.Record {
 	out := make([]*eci.Record, len(rows))
 	for i := range rows {

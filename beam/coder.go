@@ -24,8 +24,8 @@ func init() {
 	beam.RegisterCoder(reflect.TypeFor[admission](), encodeAdmission, decodeAdmission)
 }
 
-// encodeRecord writes texts and ids with their lengths, then vectors as they are
-// in memory: rows are most of what is shuffled.
+// encodeRecord writes texts and IDs with their lengths, then vectors as they are in
+// memory. Most of what is shuffled is rows.
 func encodeRecord(r eci.Record) []byte {
 	vectors := [...][]float32{r.QueryVector, r.PositiveVector, r.NegativeVector}
 	size := 32 + len(r.QueryText) + len(r.PositiveText) + len(r.NegativeText)
@@ -81,7 +81,7 @@ func decodeGob[T any](data []byte) (x T, err error) {
 	return x, err
 }
 
-// Beam knows a coder's functions by their names, which instances of a generic
-// function share.
+// Beam identifies a coder's functions by their names. Instances of a generic function
+// share one name.
 func encodeAdmission(a admission) ([]byte, error)    { return encodeGob(a) }
 func decodeAdmission(data []byte) (admission, error) { return decodeGob[admission](data) }

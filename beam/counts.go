@@ -9,11 +9,11 @@ import (
 	"example.com/eci"
 )
 
-// counts are counts by name that add up: many of them travel as one element, where
+// counts are counts by name that add up. Many of them are sent as one element, because
 // an element for each would cost a runner more than the count.
 type counts map[string]int64
 
-// encodeCounts writes names in their order, so that equal counts are equal bytes.
+// encodeCounts writes names in sorted order, so that equal counts give equal bytes.
 func encodeCounts(c counts) []byte {
 	var out []byte
 	for _, name := range slices.Sorted(maps.Keys(c)) {
@@ -56,7 +56,7 @@ func appendText(out []byte, s string) []byte {
 	return append(out, s...)
 }
 
-// reader takes apart what the append functions wrote. Once bad, it returns zeros.
+// reader reads what the append functions wrote. After an error it returns zeros.
 type reader struct {
 	data []byte
 	bad  bool
@@ -82,7 +82,7 @@ func (r *reader) varint() int64 {
 	return n
 }
 
-// length reads the number of items of so many bytes each, which must be there.
+// length reads the number of items of the given size, which must all follow.
 func (r *reader) length(width int) int {
 	n := r.uvarint()
 	if n > uint64(len(r.data)/width) {

@@ -3,37 +3,37 @@
 // pipeline runs on Prism, Beam's runner for one machine, and on Flink, Spark and
 // Dataflow.
 //
-// A pipeline reads rows ([ReadFiles], [ReadParquet] or rows of one's own), gives
-// them vectors ([JoinVectors] or [EmbedRows], unless they carry them), sets bad ones
-// aside ([CheckRows]) and ranks them ([RankSources]):
+// A pipeline reads rows ([ReadFiles], [ReadParquet] or your own), adds vectors to them
+// ([JoinVectors] or [EmbedRows], unless they carry them), sets bad ones aside
+// ([CheckRows]) and ranks them ([RankSources]):
 //
 //	rows    ->  CalibrateSources  ->  calibration, budget, labels
 //	rows, calibration, budget  ->  ScoreSources  ->  sums and samples of each source
 //	all of it  ->  RankSources, WriteSummary  ->  a [Summary], some megabytes
 //
-// [Summary.Rank] makes the library's [eci.Ranking] of the summary, with the same
-// table, notes and JSON.
+// [Summary.Rank] makes an [eci.Ranking] from the summary, with the same table, notes
+// and JSON.
 //
 // # What is exact
 //
-// Budgets, calibration pairs, document frequencies, checks and forecasts rest on
-// counts and on samples by least hash, which merge without a trace of how rows were
-// divided: they equal those of [eci.Rank]. Sums of floating-point numbers depend on
-// their order, which no runner fixes. Scores, standard errors and probabilities
-// are within 1e-9 relative of those of eci.Rank with Sem.Exact, in practice within
-// 1e-12.
+// Budgets, calibration pairs, document frequencies, checks and forecasts are based on
+// counts and on samples by least hash. These merge to the same result however the rows
+// were divided, so they equal those of [eci.Rank]. Sums of floating-point numbers
+// depend on their order, which no runner fixes. Scores, standard errors and
+// probabilities are within 1e-9 relative of those of eci.Rank with Sem.Exact, in
+// practice within 1e-12.
 //
-// Every row must have its own File and Row, or differ in text or id from every other
-// row of its source: among equal rows those are taken for one when samples are
+// Every row must have its own File and Row, or differ in text or ID from every other
+// row of its source. Equal rows without a place are treated as one when samples are
 // drawn.
 //
 // # What is left out
 //
-// Only samples tell single triples: checks and forecasts look at those of least hash,
-// as they do in [eci.Rank], and so do lint and reports here ([Summary.Samples]), which
-// look at all triples there. A target ([Summary.Rank]) is read on one machine, and
-// Target.LeaveOut is refused. Choosing rows ([eci.Choose]), an [eci.Race], checkpoints
-// and components of one's own are for one machine. Mixtures need the matrices of all
-// groups, which a summary keeps while they are small ([Settings].MatrixBytes); it says
-// so in a note when it does not.
+// Only samples give access to single triples. Checks and forecasts use those of least
+// hash, as they do in [eci.Rank]. Lint and reports also use them here
+// ([Summary.Samples]), but use all triples there. A target ([Summary.Rank]) is read on
+// one machine, and Target.LeaveOut is rejected. Choosing rows ([eci.Choose]), an
+// [eci.Race], checkpoints and custom components work on one machine only. Mixtures
+// need the matrices of all groups. A summary keeps them while they are small
+// ([Settings].MatrixBytes), and has a note if it does not.
 package ecibeam

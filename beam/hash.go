@@ -18,7 +18,8 @@ func fingerprintOf(text string) (f fingerprint) {
 	return f
 }
 
-// tripleHash is the library's order of triples: samples must be the same.
+// tripleHash is the library's order of triples. It must be the same for samples to be
+// the same.
 func tripleHash(seed uint64, texts ...fingerprint) uint64 {
 	h := seed
 	for _, f := range texts {
@@ -27,13 +28,13 @@ func tripleHash(seed uint64, texts ...fingerprint) uint64 {
 	return h
 }
 
-// queryKey tells queries apart: by id, or by text where there is none.
+// queryKey identifies a query by its ID, or by its text if it has no ID.
 func queryKey(r *eci.Record) uint64 {
 	return hash64.FNV1a(hash64.Offset, cmp.Or(r.QueryID, r.QueryText))
 }
 
-// compareRows orders rows by where they were read, and rows of unknown place by
-// ids, so that a choice among equal ones depends on no runner.
+// compareRows orders rows by where they were read, and rows of unknown place by IDs.
+// So a choice among equal ones does not depend on the runner.
 func compareRows(a, b *eci.Record) int {
 	return cmp.Or(cmp.Compare(a.SourceName, b.SourceName), cmp.Compare(a.File, b.File), cmp.Compare(a.Row, b.Row),
 		cmp.Compare(a.QueryID, b.QueryID), cmp.Compare(a.PositiveID, b.PositiveID), cmp.Compare(a.NegativeID, b.NegativeID),

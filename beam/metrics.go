@@ -2,9 +2,9 @@ package ecibeam
 
 import "github.com/apache/beam/sdks/v2/go/pkg/beam"
 
-// The metrics of a pipeline, under the name "eci": rows that were read, that were
-// set aside, that the survey counted and that were weighed. A runner counts a
-// bundle that it tries again as often as it tries it; results do not.
+// The metrics of a pipeline, under the name "eci": rows that were read, set aside,
+// counted by the survey, and weighted. A runner counts a bundle as often as it tries
+// it. Results do not depend on that.
 var (
 	read     = beam.NewCounter("eci", "rows_read")
 	dead     = beam.NewCounter("eci", "rows_set_aside")

@@ -10,12 +10,12 @@ import (
 	"example.com/eci"
 )
 
-// elementBytes is the most that an element which may be split carries: below every
-// limit of a runner that is known, see docs/beam.md.
+// elementBytes limits an element that may be split. It is below every known limit of a
+// runner; see docs/beam.md.
 const elementBytes = 2 << 20
 
-// piece is a part of a [Summary] on its way to the file: Seq of the Of pieces of one
-// value, which may be of a source.
+// piece is a part of a [Summary] on its way to the file: piece Seq of the Of pieces of
+// one value, which may belong to a source.
 type piece struct {
 	Kind    pieceKind
 	Source  string
@@ -49,7 +49,7 @@ func split(kind pieceKind, source string, data []byte) []piece {
 	return out
 }
 
-// joined puts a value together again of all its pieces.
+// joined restores a value from all its pieces.
 func joined(pieces []piece) ([]byte, error) {
 	slices.SortFunc(pieces, comparePieces)
 	var out []byte
@@ -84,8 +84,8 @@ func decodePiece(data []byte) (piece, error) {
 	return p, nil
 }
 
-// The stored form of a Summary: magic, the number of pieces, each with its length, in
-// the order of comparePieces, and a CRC-64 of all that.
+// The stored form of a Summary: magic, the number of pieces, each piece with its
+// length, in the order of comparePieces, and a CRC-64 of all of this.
 const summaryMagic = "ECIB2"
 
 var crcTable = crc64.MakeTable(crc64.ECMA)

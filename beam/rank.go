@@ -24,13 +24,13 @@ func init() {
 	register.Emitter1[string]()
 }
 
-// Summary is all that a ranking needs of a pipeline: plain data, of a few
+// Summary is everything that a ranking needs from a pipeline: plain data of a few
 // megabytes, for one machine.
 type Summary struct {
 	Settings Settings
 	// Calibration is the JSON of an [eci.Calibration].
 	Calibration []byte
-	// Budget is the most triples scored of any source.
+	// Budget is the largest number of triples scored of any source.
 	Budget int
 	// Sources are in the order of their names.
 	Sources []SourceSummary
@@ -43,8 +43,8 @@ type Summary struct {
 // SourceSummary is what a pipeline finds out about one source.
 type SourceSummary struct {
 	Name string
-	// Value is S in nats, Without its value without each group, GroupTriples the
-	// number of triples of each, length G.
+	// Value is S in nats. Without is its value without each group, and GroupTriples
+	// the number of triples in each. Both have length G.
 	Value        float64
 	Without      []float64
 	GroupTriples []int
@@ -52,8 +52,8 @@ type SourceSummary struct {
 	Totals eci.Totals
 	// EffectiveDimension is that of [eci.Score].
 	EffectiveDimension float64
-	// Config is that of the matrix, Matrix its binary form; nil if it is larger than
-	// [Settings].MatrixBytes.
+	// Config is that of the matrix. Matrix is its binary form, or nil if it is larger
+	// than [Settings].MatrixBytes.
 	Config eci.MatrixConfig
 	Matrix []byte
 	// Sample holds the triples of least hash in the budget.
@@ -99,8 +99,8 @@ func (s *Summary) pieces() ([]piece, error) {
 	return out, err
 }
 
-// UnmarshalBinary replaces s by what MarshalBinary stored; on an error, ErrFormat,
-// s is unchanged.
+// UnmarshalBinary replaces s with what MarshalBinary stored. It returns ErrFormat, and
+// leaves s unchanged, if it cannot.
 func (s *Summary) UnmarshalBinary(data []byte) error {
 	pieces, err := readPieces(data)
 	if err != nil {
@@ -114,7 +114,7 @@ func (s *Summary) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// heap holds pieces by what they are of.
+// heap holds pieces by what they belong to.
 type heap struct {
 	whole map[valueOf][]piece
 	rows  map[valueOf][]eci.Record
@@ -142,7 +142,7 @@ func sorted(pieces []piece) (*heap, error) {
 	return h, nil
 }
 
-// read reads a value that must be there.
+// read reads a required value.
 func (h *heap) read(kind pieceKind, source string, into any) error {
 	raw, err := joined(h.whole[valueOf{kind, source}])
 	if err != nil {
@@ -154,7 +154,7 @@ func (h *heap) read(kind pieceKind, source string, into any) error {
 	return nil
 }
 
-// assembled puts a summary together of its pieces.
+// assembled restores a summary from its pieces.
 func assembled(pieces []piece) (*Summary, error) {
 	h, err := sorted(pieces)
 	if err != nil {
@@ -195,7 +195,7 @@ func assembled(pieces []piece) (*Summary, error) {
 	return out, nil
 }
 
-// skipped are the counts of rows of a source that were set aside.
+// skipped returns the counts of rows of a source that were set aside.
 func (h *heap) skipped(at valueOf) (map[string]int, error) {
 	reasons := make(map[string]int)
 	for _, p := range h.whole[at] {
@@ -210,16 +210,16 @@ func (h *heap) skipped(at valueOf) (map[string]int, error) {
 	return reasons, nil
 }
 
-// byPlace sorts rows by where they were read, and leaves each once.
+// byPlace sorts rows by where they were read, and keeps one of each.
 func byPlace(rows []eci.Record) []eci.Record {
 	slices.SortFunc(rows, func(a, b eci.Record) int { return compareRows(&a, &b) })
 	return slices.CompactFunc(rows, func(a, b eci.Record) bool { return compareRows(&a, &b) == 0 })
 }
 
-// RankSources calibrates, scores and brings the results together: a PCollection of
-// the pieces of a [Summary], none larger than 2 MiB or a row, for [WriteSummary]. bad
-// is a PCollection of the [DeadRow]s that were set aside, to be counted in the
-// ranking; without one, give beam.PCollection{}.
+// RankSources calibrates, scores and collects the results. It returns a PCollection of
+// the pieces of a [Summary] for [WriteSummary]; none is larger than 2 MiB or a row.
+// bad is a PCollection of the [DeadRow]s that were set aside. The ranking counts them.
+// Without one, pass beam.PCollection{}.
 func RankSources(s beam.Scope, settings Settings, rows, bad beam.PCollection) beam.PCollection {
 	s = s.Scope("eci.RankSources")
 	c := CalibrateSources(s, settings, rows)
@@ -254,10 +254,10 @@ func (skippedFn) ProcessElement(source string, c counts, emit func(piece)) {
 	emit(piece{pieceSkipped, source, 0, 1, encodeCounts(c)})
 }
 
-// Rank makes the ranking of a summary. Checks and forecasts are taken here, from
-// the samples; with Settings.Lookahead, lookahead may hold a Pool, Relevant and a
-// Target, which are read on this machine, and Sem.Vectors and Sem.Embedder for them;
-// what else it has, and what Settings has, is not used. It may be nil.
+// Rank makes the ranking of a summary. It computes checks and forecasts from the
+// samples. With Settings.Lookahead, lookahead may hold a Pool, Relevant and a Target,
+// which are read on this machine, and Sem.Vectors and Sem.Embedder for them. Its other
+// fields, and those that Settings has, are not used. It may be nil.
 func (s *Summary) Rank(ctx context.Context, lookahead *eci.Lookahead) (*eci.Ranking, error) {
 	sem, err := s.Sem()
 	if err != nil {
@@ -300,9 +300,10 @@ func (s *Summary) Sem() (*eci.Sem, error) {
 	return sem, nil
 }
 
-// Samples are the triples of least hash that the pipeline kept of each source, with
-// their vectors, in the order in which they were read: for reports, linters and
-// whatever else looks at single triples. Sources without any are left out.
+// Samples returns the triples of least hash that the pipeline kept for each source,
+// with their vectors, in the order in which they were read. They are for reports,
+// linters and anything else that examines single triples. Sources without any are left
+// out.
 func (s *Summary) Samples() []eci.Source {
 	var out []eci.Source
 	for i := range s.Sources {
@@ -313,9 +314,9 @@ func (s *Summary) Samples() []eci.Source {
 	return out
 }
 
-// samples are small sources that hold of each the triples of least hash, and the
-// labels. The library draws from them the samples that it would draw from all rows:
-// rows that are there for their labels have larger hashes than the sample of their
+// samples returns small sources with the triples of least hash of each, and the
+// labels. The library draws from them the samples that it would draw from all rows.
+// Rows that are kept for their labels have larger hashes than the sample of their
 // source, unless that is the whole source.
 func (s *Summary) samples() []eci.Source {
 	labels := make(map[string][]eci.Record)
@@ -342,8 +343,8 @@ func (s *Summary) samples() []eci.Source {
 	return sources
 }
 
-// summarized is the scorer of sources whose sums are known. inner takes from the
-// samples what rests on samples.
+// summarized is the scorer of sources whose sums are known. inner computes from the
+// samples whatever is based on samples.
 type summarized struct {
 	summary     *Summary
 	name        string
@@ -367,7 +368,7 @@ func (s *summarized) Score(ctx context.Context, source eci.Source) (*eci.Score, 
 	if err != nil {
 		return nil, err
 	}
-	// What rests on samples is kept, and with it what cannot be seen from here.
+	// Keep what is based on samples, and with it what is not known here.
 	all := *sampled
 	all.Value, all.StandardError, all.Low, all.High, all.Jackknife = score.Value, score.StandardError, score.Low, score.High, score.Jackknife
 	all.Groups, all.Deviations, all.Totals, all.Components = score.Groups, score.Deviations, score.Totals, score.Components
@@ -376,7 +377,7 @@ func (s *summarized) Score(ctx context.Context, source eci.Source) (*eci.Score, 
 	return &all, nil
 }
 
-// score is what the sums give.
+// score returns the score of the sums.
 func (s *SourceSummary) score(of *Summary) (*eci.Score, error) {
 	score, err := eci.NewScore(s.Name, s.Value, s.Without, s.GroupTriples)
 	if err != nil {
@@ -411,7 +412,7 @@ func (s *SourceSummary) score(of *Summary) (*eci.Score, error) {
 	return score, score.Matrix.UnmarshalBinary(s.Matrix)
 }
 
-// Annotate says what the scores were taken under, and what is left out.
+// Annotate adds the calibration of the scores, and what is left out.
 func (s *summarized) Annotate(r *eci.Ranking) {
 	if a, ok := s.inner.(eci.Annotator); ok {
 		a.Annotate(r)

@@ -34,21 +34,22 @@ func init() {
 
 // DeadRow is a row that was set aside.
 type DeadRow struct {
-	// Source, File and Row (1-based; 0 if unknown) say where it stands.
+	// Source, File and Row (1-based; 0 if unknown) say where it is.
 	Source, File string
 	Row          int
-	// Reason is the word that a ranking counts it under, Error says more.
+	// Reason is the word under which a ranking counts it. Error gives details.
 	Reason, Error string
 }
 
-// ReadFiles reads the files that a pattern names, in the formats that [eci.Files]
-// finds by their content, on any file system that Beam knows; .gz is undone. A
-// file is read by one worker, so that a row's position is known: give many files.
-// A source has the name of its file up to the first dot, or up to a "-" and digits
-// before it (bm25-00017.jsonl.gz is a part of bm25), or the name in its rows.
+// ReadFiles reads the files that match a pattern, on any file system that Beam knows,
+// in the formats that [eci.Files] finds from their content. It decompresses .gz. A
+// file is read by one worker, so that a row's position is known; split the data into
+// many files. A source has the name of its file up to the first dot, or up to a "-"
+// and digits before it (bm25-00017.jsonl.gz is a part of bm25), or the name in its
+// rows.
 //
-// It returns a PCollection of [eci.Record] and one of [DeadRow]: rows that do not
-// parse, if skip allows, which else fail the pipeline.
+// It returns a PCollection of [eci.Record] and one of [DeadRow] for rows that do not
+// parse. Unless skip allows such rows, they fail the pipeline.
 func ReadFiles(s beam.Scope, glob string, skip eci.Skip) (rows, bad beam.PCollection) {
 	s = s.Scope("eci.ReadFiles")
 	files := beam.Reshuffle(s, fileio.MatchFiles(s, glob, fileio.MatchEmptyDisallow()))
@@ -92,7 +93,7 @@ func (fn *readFn) ProcessElement(ctx context.Context, file fileio.FileMetadata, 
 
 func clone(v []float32) []float32 { return append([]float32(nil), v...) }
 
-// partOf is the source that a file is a part of. Sources that are named in rows
+// partOf returns the source that a file is a part of. Sources that are named in rows
 // keep their names.
 func partOf(source, file string) string {
 	stem, _, _ := strings.Cut(file, ".")
@@ -168,9 +169,9 @@ type ParquetRow struct {
 	NegativeVector []float32 `parquet:"name=negative_vector, type=LIST, valuetype=FLOAT"`
 }
 
-// ReadParquet reads the Parquet files that a pattern names by Beam's own reader,
-// which tells no positions: rows have none, and must differ in text or id. Rows
-// have the schema of [ParquetRow].
+// ReadParquet reads the Parquet files that match a pattern with Beam's own reader.
+// That reader gives no positions, so rows must differ in text or ID. Rows have the
+// schema of [ParquetRow].
 func ReadParquet(s beam.Scope, glob string) beam.PCollection {
 	s = s.Scope("eci.ReadParquet")
 	return beam.ParDo(s, &parquetFn{}, parquetio.Read(s, glob, reflect.TypeFor[ParquetRow]()))
@@ -186,11 +187,12 @@ func (parquetFn) ProcessElement(p ParquetRow, emit func(eci.Record)) {
 	})
 }
 
-// CheckRows sets aside rows with an empty text, without a vector, or with one that is
-// zero or not finite, as far as skip allows: others fail the pipeline, with source,
-// file and row. So does a vector of another dimension, which is of another encoder,
-// and no policy covers. dimension is that of the encoder; 0 compares the three
-// vectors of each row only. All rows must pass it before they are ranked.
+// CheckRows sets aside rows with an empty text, without a vector, or with a vector
+// that is zero or not finite, if skip allows it. Otherwise they fail the pipeline,
+// with source, file and row. So does a vector of a different dimension, which comes
+// from another encoder and is covered by no policy. dimension is that of the encoder;
+// 0 compares only the three vectors of each row. All rows must pass CheckRows before
+// they are ranked.
 func CheckRows(s beam.Scope, rows beam.PCollection, dimension int, skip eci.Skip) (good, bad beam.PCollection) {
 	return beam.ParDo2(s.Scope("eci.CheckRows"), &checkFn{Dimension: dimension, Skip: skip}, rows)
 }

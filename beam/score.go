@@ -42,12 +42,12 @@ func init() {
 // ScoreSources scores the rows that are in the budget, as [eci.Sem.Score] does, and
 // returns a PCollection of the pieces of one [SourceSummary] for each source.
 //
-// Triples are weighed where they are read, and added to the sums of their source and
-// group. A bundle sends, for every source and group that it met, the rows sqrt(w) r
-// while these are fewer numbers than the triangle of their sum, or else the triangle
-// in tiles of 2 MiB, 4 d^2 bytes, whatever the number of its triples; tiles are
-// combined. Beside these travel 14 bytes for each distinct negative and up to 1,024
-// triples of each source and bundle.
+// Triples are weighted where they are read, and added to the sums of their source and
+// group. For every source and group, a bundle sends either the rows sqrt(w) r or the
+// triangle of their sum, whichever has fewer numbers. The triangle is sent in tiles of
+// 2 MiB, 4 d^2 bytes in all, whatever the number of triples; tiles are combined. In
+// addition, 14 bytes are sent for each distinct negative, and up to 1,024 triples for
+// each source and bundle.
 func ScoreSources(s beam.Scope, settings Settings, rows beam.PCollection, c Calibrated) beam.PCollection {
 	s = s.Scope("eci.ScoreSources")
 	must(settings.check())
@@ -63,9 +63,9 @@ func ScoreSources(s beam.Scope, settings Settings, rows beam.PCollection, c Cali
 	return beam.Flatten(s, samples, beam.ParDo(s, &assembleFn{settings}, together))
 }
 
-// weighFn weighs the rows in the budget in batches within a bundle, and adds them up.
-// It holds nothing from one bundle to the next but the calibration, so that a bundle
-// that is tried again gives what it gave before.
+// weighFn weights the rows in the budget in batches within a bundle, and adds them up.
+// From one bundle to the next it keeps only the calibration, so that a repeated bundle
+// gives the same result.
 type weighFn struct {
 	Settings Settings
 
@@ -74,8 +74,8 @@ type weighFn struct {
 	pending []*eci.Record
 	sums    bundleSums
 	samples map[string]*bounded
-	// negatives holds the distinct ones of a source and shard that were not sent, packed;
-	// seen those that the bundle remembers.
+	// negatives holds the distinct negatives of a source and shard that were not sent,
+	// packed. seen holds those that the bundle remembers.
 	negatives map[string][]byte
 	seen      map[seenNegative]bool
 }
@@ -85,12 +85,13 @@ type seenNegative struct {
 	text   fingerprint
 }
 
-// rowsPerBatch is what a worker holds of a bundle: about 9 kB a row at d = 768.
+// rowsPerBatch is the number of rows of a bundle that a worker holds, each about 9 kB
+// at d = 768.
 const rowsPerBatch = 256
 
 func (fn *weighFn) StartBundle(ctx context.Context, _ func(*piece) bool, _ func(string, part), _ func(string, totals), _ func(string, []byte), _ func(string, ranked), _ func(string, keys)) {
 	bundles.Inc(ctx, 1)
-	// A bundle that failed may have left something.
+	// A bundle that failed may have left rows behind.
 	fn.pending = fn.pending[:0]
 	fn.sums.reset(fn.sums.config)
 	fn.samples, fn.negatives, fn.seen = make(map[string]*bounded), make(map[string][]byte), make(map[seenNegative]bool)
@@ -189,7 +190,7 @@ func (fn *weighFn) FinishBundle(ctx context.Context, frozen func(*piece) bool, p
 	return nil
 }
 
-// weigh weighs what is pending and adds it to the sums of the bundle.
+// weigh weights the pending rows and adds them to the sums of the bundle.
 func (fn *weighFn) weigh(ctx context.Context) error {
 	if len(fn.pending) == 0 {
 		return nil
@@ -211,7 +212,7 @@ func (fn *weighFn) weigh(ctx context.Context) error {
 	return nil
 }
 
-// calibrated is the scorer under a calibration in JSON.
+// calibrated returns the scorer under a calibration in JSON.
 func (s Settings) calibrated(raw []byte) (*eci.Sem, error) {
 	sem, err := s.sem()
 	if err != nil {
@@ -234,7 +235,7 @@ func (countNegativesFn) ProcessElement(key string, packed func(*[]byte) bool, em
 	emit(key[1:], int64(len(seen)))
 }
 
-// formsFn tells rows from tiles.
+// formsFn separates rows from tiles.
 type formsFn struct{}
 
 func (formsFn) ProcessElement(key string, p part, rows, tiles func(string, part)) {
@@ -254,7 +255,7 @@ func (sampleRowsFn) ProcessElement(name string, r eci.Record, emit func(piece)) 
 	}
 }
 
-// assembleFn takes the score of a source and its replicates.
+// assembleFn computes the score of a source and its replicates.
 type assembleFn struct{ Settings Settings }
 
 func (fn *assembleFn) ProcessElement(_ context.Context, source string, sums func(*totals) bool, few, tiles func(*part) bool, unique func(*int64) bool, emit func(piece)) error {
@@ -263,7 +264,7 @@ func (fn *assembleFn) ProcessElement(_ context.Context, source string, sums func
 		return &eci.RowError{Source: source, Err: fmt.Errorf("%w to score", eci.ErrEmptySource)}
 	}
 	out := SourceSummary{Name: source, Config: t.Config}
-	for g := range t.ByGroup { // in the order of the groups, whatever they arrived in
+	for g := range t.ByGroup { // in the order of the groups, whatever order they arrived in
 		out.GroupTriples = append(out.GroupTriples, t.ByGroup[g].Triples)
 		if t.ByGroup[g].Triples > 0 {
 			out.Totals.Add(&t.ByGroup[g])

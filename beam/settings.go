@@ -9,13 +9,12 @@ import (
 	"example.com/eci"
 )
 
-// Settings are those of [eci.Sem] and [eci.Lookahead] that a pipeline takes to its
-// workers, and must have there: all are plain data. The zero value is the
-// documented default of each.
-// It is a value, which goroutines may share.
+// Settings are the settings of [eci.Sem] and [eci.Lookahead] that a pipeline sends to
+// its workers. All are plain data. The zero value of each is the documented default.
+// It is a plain value and safe for concurrent use.
 type Settings struct {
-	// Sources are the names that must have rows: a source without any is ErrEmptySource,
-	// which cannot be seen otherwise. Nil means those that are met.
+	// Sources are the names that must have rows. A source without any is
+	// ErrEmptySource, which cannot be detected otherwise. Nil means all sources found.
 	Sources []string
 	// Budget, Seed, Groups, Epsilon2, Temperature and NoChecks are those of eci.Sem.
 	Budget      int
@@ -24,28 +23,29 @@ type Settings struct {
 	Epsilon2    float64
 	Temperature float64
 	NoChecks    bool
-	// Tokenizer is the name of one: "words", which "" means, or "4-grams" and the like.
+	// Tokenizer is the name of a tokenizer: "words", which "" means, or "4-grams" and
+	// the like.
 	Tokenizer string
 	// Consistency and Locality are the temperatures of eci.TargetConsistency and
-	// eci.SemanticLocality, ResidualFloor is the floor of eci.LexicalResidual.
+	// eci.SemanticLocality. ResidualFloor is the floor of eci.LexicalResidual.
 	Consistency, Locality, ResidualFloor float64
 
-	// Calibration is the JSON of an [eci.Calibration] that is used as it is, as
-	// eci.Sem.Calibration; nil takes one.
+	// Calibration is the JSON of an [eci.Calibration] to use unchanged, like
+	// eci.Sem.Calibration. Nil computes one.
 	Calibration []byte
 
 	// Lookahead ranks by the forecasts of eci.Lookahead, with its Triples, Cutoff and
-	// Axes; without it sources are ranked by S. Triples is at most 65,536 here, because
-	// they come together on one worker.
+	// Axes. Without it, sources are ranked by S. Triples is at most 65,536 here,
+	// because they are collected on one worker.
 	Lookahead             bool
 	Triples, Cutoff, Axes int
 
-	// MatrixBytes is the most that the matrix of a source may take in a [Summary]: 0
-	// means 64 MiB. Larger ones are left out, and mixtures with them.
+	// MatrixBytes limits the size of a source's matrix in a [Summary]. 0 means 64 MiB.
+	// Larger matrices are left out, and mixtures with them.
 	MatrixBytes int64
-	// WorkerBytes is about the most that the sums of one bundle may take: 0 means 2
-	// GiB. Beyond it a bundle sends what it has and begins anew. A source takes at most
-	// about 8 d^2 bytes in each of its groups.
+	// WorkerBytes limits, approximately, the size of the sums of one bundle. 0 means 2
+	// GiB. Beyond it a bundle sends what it has and starts again. A source takes at
+	// most about 8 d^2 bytes in each of its groups.
 	WorkerBytes int64
 }
 
@@ -60,7 +60,7 @@ const (
 	walkedTriples  = 512
 )
 
-// tokenizer is the one with the name.
+// tokenizer returns the tokenizer with the name.
 func (s Settings) tokenizer() (eci.Tokenizer, error) {
 	if s.Tokenizer == "" || s.Tokenizer == (eci.Words{}).Name() {
 		return eci.Words{}, nil
@@ -71,7 +71,7 @@ func (s Settings) tokenizer() (eci.Tokenizer, error) {
 	return nil, fmt.Errorf("eci/beam: %w: Tokenizer %q; use words, or 4-grams for runs of 4 characters", eci.ErrSettings, s.Tokenizer)
 }
 
-// check refuses settings that only a worker would refuse, hours later.
+// check rejects settings that otherwise only a worker would reject, hours later.
 func (s Settings) check() error {
 	if s.Triples < 0 || s.Triples > mostWalked {
 		return fmt.Errorf("eci/beam: %w: Triples %d is not in 0..%d", eci.ErrSettings, s.Triples, mostWalked)
@@ -80,7 +80,7 @@ func (s Settings) check() error {
 	if err != nil {
 		return err
 	}
-	// With no calibration, all other settings are looked at first.
+	// Without a calibration, all other settings are checked first.
 	sem.Calibration = &eci.Calibration{MarginScale: 1, SimilarityScale: 1, Dimension: 1, Lexicon: eci.NewLexicon(sem.Tokenizer)}
 	if _, err = sem.NewWeigher(); err != nil || s.Calibration == nil {
 		return err
@@ -91,7 +91,7 @@ func (s Settings) check() error {
 	return err
 }
 
-// sem is the scorer of these settings, without calibration.
+// sem returns the scorer of these settings, without calibration.
 func (s Settings) sem() (*eci.Sem, error) {
 	tokenizer, err := s.tokenizer()
 	if err != nil {
@@ -107,7 +107,7 @@ func (s Settings) sem() (*eci.Sem, error) {
 	}, nil
 }
 
-// sampled is the number of triples of a source that are kept for checks and
+// sampled returns the number of triples of a source that are kept for checks and
 // forecasts.
 func (s Settings) sampled() int {
 	n := 0

@@ -14,10 +14,10 @@ import (
 	"example.com/eci/internal/gram"
 )
 
-// A sum of outer products of a source and group travels as part: as rows while they
-// are fewer numbers than the triangle of their sum, then as tiles of the triangle, so
-// that no element is larger than elementBytes. Rows are brought together by group and
-// folded, tiles are added number by number.
+// A part is a part of the sum of outer products of a source and group. It holds rows
+// while these are fewer numbers than the triangle of their sum, and then a tile of the
+// triangle, so that no element is larger than elementBytes. Rows are collected by
+// group and folded. Tiles are added number by number.
 type part struct {
 	Dimension int
 	Group     int
@@ -25,7 +25,7 @@ type part struct {
 	Numbers   []float64 // rows one after the other, or a tile
 }
 
-// tileNumbers is the length of all tiles but the last.
+// tileNumbers is the length of all tiles except the last.
 const tileNumbers = elementBytes / 8
 
 func encodePart(p part) []byte {
@@ -54,8 +54,8 @@ func decodePart(data []byte) (part, error) {
 	return p, nil
 }
 
-// groupKey names a group of a source, tileKey a tile of its triangle. They come
-// before the name of the source, which may hold anything.
+// groupKey is the key of a group of a source, tileKey that of a tile of its triangle.
+// The numbers come before the name of the source, which may contain anything.
 func groupKey(group int, source string) string { return strconv.Itoa(group) + "/" + source }
 
 func tileKey(tile int, key string) string { return strconv.Itoa(tile) + "/" + key }
@@ -125,7 +125,7 @@ func (tilesFn) MergeAccumulators(a, b part) (part, error) {
 	case b.Numbers == nil:
 		return a, nil
 	case a.Numbers == nil:
-		b.Numbers = slices.Clone(b.Numbers) // an input is not the accumulator's to change
+		b.Numbers = slices.Clone(b.Numbers) // an accumulator must not change its input
 		return b, nil
 	case len(a.Numbers) != len(b.Numbers):
 		return a, fmt.Errorf("eci/beam: %w: tiles of %d and %d numbers in one place", eci.ErrDimension, len(a.Numbers), len(b.Numbers))
@@ -152,7 +152,7 @@ func (untileFn) ProcessElement(key string, p part, emit func(string, part)) erro
 	return nil
 }
 
-// totals are the sums over the triples of each group of a source. They travel as one
+// totals are the sums over the triples of each group of a source. They are sent as one
 // element for each source and bundle.
 type totals struct {
 	Config  eci.MatrixConfig
@@ -207,7 +207,7 @@ func (b *bundleSums) add(source string, w *eci.Weighted) error {
 	d := b.config.Dimension
 	sum := &s.groups[w.Group]
 	if s.totals.ByGroup[w.Group].Triples < max(2*192, d) {
-		b.bytes += 8 * int64(d) // more rows take no more: they are folded into a triangle
+		b.bytes += 8 * int64(d) // more rows take no more space: they are folded into a triangle
 	}
 	row := sum.Row(d, &b.scratch)
 	w.AddTo(&s.totals.ByGroup[w.Group], row)
@@ -219,7 +219,7 @@ func (b *bundleSums) add(source string, w *eci.Weighted) error {
 	return nil
 }
 
-// send emits everything and begins anew.
+// send emits everything and starts again.
 func (b *bundleSums) send(emit func(string, part), sums func(string, totals)) {
 	for source, s := range b.sums {
 		for g := range s.groups {
@@ -276,8 +276,8 @@ func collect(config eci.MatrixConfig, rows, tiles func(*part) bool) ([]gram.Sum,
 	return sums, nil
 }
 
-// stored is the stored form of the [eci.Matrix] of these sums: see binary.go of the
-// library.
+// stored returns the stored form of the [eci.Matrix] of these sums; see binary.go of
+// the library.
 func stored(config eci.MatrixConfig, sums []gram.Sum, triples []int) ([]byte, error) {
 	if len(config.Settings) > math.MaxUint16 {
 		return nil, fmt.Errorf("eci/beam: %w: Settings of %d bytes", eci.ErrSettings, len(config.Settings))
@@ -312,7 +312,7 @@ func stored(config eci.MatrixConfig, sums []gram.Sum, triples []int) ([]byte, er
 	return binary.LittleEndian.AppendUint64(out, crc64.Checksum(out, crcTable)), nil
 }
 
-// matrixOf is the matrix of one source, and its stored form.
+// matrixOf returns the matrix of one source and its stored form.
 func matrixOf(t totals, rows, tiles func(*part) bool) (*eci.Matrix, []byte, error) {
 	sums, err := collect(t.Config, rows, tiles)
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"example.com/eci"
 )
 
-// surveyFn looks at all rows: where each stands in the order of its source, which
-// positives there are, and which labels are in the samples. It sends all of it in
-// large elements at the end of a bundle, or when much has gathered.
+// surveyFn reads all rows. It finds the place of each in the order of its source, the
+// positives, and the labels in the samples. It sends the results in large elements at
+// the end of a bundle, or when enough has accumulated.
 type surveyFn struct {
 	Settings Settings
 
@@ -23,9 +23,9 @@ type surveyFn struct {
 
 const (
 	binBits = 12
-	// mostSeen bounds what a bundle remembers of texts: about 50 bytes each.
+	// mostSeen limits how many texts a bundle remembers, at about 50 bytes each.
 	mostSeen = 1 << 20
-	// packBytes is when packed places, texts or fingerprints are sent.
+	// packBytes is the size at which packed places, texts or fingerprints are sent.
 	packBytes = 256 << 10
 )
 
@@ -62,7 +62,7 @@ func (fn *surveyFn) ProcessElement(ctx context.Context, r eci.Record, places, po
 	}
 }
 
-// positive takes a text that the bundle has not met.
+// positive takes a text that is new to the bundle.
 func (fn *surveyFn) positive(p fingerprint, text string, emit func(string, []byte)) {
 	if fn.seen[p] {
 		return
@@ -94,8 +94,8 @@ func (fn *surveyFn) FinishBundle(_ context.Context, places, positives func(strin
 	fn.places, fn.positives, fn.seen, fn.pairs, fn.queries = nil, nil, nil, nil, nil
 }
 
-// place is where a row stands in the order of its source: by hash, and among equal
-// texts by where it was read, or by ids where that is not known.
+// place is the place of a row in the order of its source: by hash, and among equal
+// texts by where it was read, or by IDs if that is not known.
 type place struct {
 	Hash uint64
 	File string
@@ -116,7 +116,7 @@ func (p place) compare(o place) int {
 	return cmp.Or(cmp.Compare(p.Hash, o.Hash), cmp.Compare(p.File, o.File), cmp.Compare(p.Row, o.Row), cmp.Compare(p.ID, o.ID))
 }
 
-// packed are places one after the other. A file is named where it changes.
+// packed holds places one after the other. A file is named where it changes.
 type packed struct {
 	data []byte
 	file string

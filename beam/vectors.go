@@ -22,7 +22,7 @@ func init() {
 	beam.RegisterCoder(reflect.TypeFor[Vector](), encodeVector, decodeVector)
 }
 
-// Vector is an entry of a table of vectors by id.
+// Vector is an entry of a table of vectors by ID.
 type Vector struct {
 	ID   string
 	Data []float32
@@ -39,11 +39,11 @@ func decodeVector(data []byte) (Vector, error) {
 
 func keyOf(v Vector) (string, Vector) { return v.ID, v }
 
-// JoinVectors gives every row without vectors those of its ids. queries and
-// documents are PCollections of [Vector], one for each id; of several the first by
-// its components is taken. A row whose id has none keeps none: see [CheckRows].
-// Rows are shuffled three times, once for each of their texts: rows that carry
-// their vectors are cheaper.
+// JoinVectors adds to every row without vectors those of its IDs. queries and
+// documents are PCollections of [Vector], one for each ID. If there are several for an
+// ID, the first in the order of components is used. A row whose ID has none remains
+// without; see [CheckRows]. Rows are shuffled three times, once for each of their
+// texts. Rows that carry their vectors are cheaper.
 func JoinVectors(s beam.Scope, rows, queries, documents beam.PCollection) beam.PCollection {
 	s = s.Scope("eci.JoinVectors")
 	q, d := beam.ParDo(s, keyOf, queries), beam.ParDo(s, keyOf, documents)
@@ -53,7 +53,7 @@ func JoinVectors(s beam.Scope, rows, queries, documents beam.PCollection) beam.P
 	return rows
 }
 
-// idAndVector are those of one side of a row: query, positive or negative.
+// idAndVector are the ID and vector of one side of a row: query, positive or negative.
 func idAndVector(r *eci.Record, side int) (string, *[]float32) {
 	switch side {
 	case 0:
@@ -101,16 +101,16 @@ var (
 	embedders sync.Map // by name: func() (eci.Embedder, error)
 )
 
-// RegisterEmbedder tells workers how to make an [eci.Embedder], under a name that
-// pipelines use. Call it from an init function, as Beam's own registrations, so
-// that every worker has it. make is called once in a process; wrap the encoder in
-// an [eci.DiskCache] there, to embed each text once on each machine.
+// RegisterEmbedder tells workers how to make an [eci.Embedder], under a name for use
+// in pipelines. Call it from an init function, like Beam's own registrations, so that
+// every worker has it. make is called once in a process. Wrap the encoder in an
+// [eci.DiskCache] there, to embed each text only once on each machine.
 func RegisterEmbedder(name string, make func() (eci.Embedder, error)) {
 	embedders.Store(name, sync.OnceValues(make))
 }
 
-// EmbedRows gives the texts of rows without vectors those of the embedder of that
-// name, in batches of up to 256 rows, each distinct text of a batch once.
+// EmbedRows adds vectors to rows without any, using the embedder registered under a
+// name. It embeds batches of up to 256 rows, and each distinct text of a batch once.
 func EmbedRows(s beam.Scope, name string, rows beam.PCollection) beam.PCollection {
 	if _, ok := embedders.Load(name); !ok {
 		panic(fmt.Errorf("eci/beam: %w: no embedder is registered as %q; call RegisterEmbedder in an init function", eci.ErrSettings, name))
@@ -208,7 +208,7 @@ func (fn *embedFn) embed(ctx context.Context, queries bool) error {
 	return nil
 }
 
-// queries embeds queries, in one call where the embedder can.
+// queries embeds queries, in one call if the embedder can.
 func (fn *embedFn) queries(ctx context.Context, texts []string) ([][]float32, error) {
 	if all, ok := fn.embedder.(eci.QueryBatchEmbedder); ok {
 		return all.EmbedQueries(ctx, texts)

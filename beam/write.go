@@ -14,9 +14,9 @@ func init() {
 	beam.RegisterDoFn(&lineFn{})
 }
 
-// WriteSummary writes what [RankSources] returned to a path of any file system that
-// Beam knows. The file is there once all of it is: a worker that is stopped in the
-// middle leaves one that [ReadSummary] refuses.
+// WriteSummary writes what [RankSources] returned to a path on any file system that
+// Beam knows. The file is complete or [ReadSummary] rejects it, for example if a
+// worker is stopped while it writes.
 func WriteSummary(s beam.Scope, path string, pieces beam.PCollection) {
 	filesystem.ValidateScheme(path)
 	s = s.Scope("eci.WriteSummary")
@@ -69,8 +69,8 @@ func ReadSummary(ctx context.Context, path string) (*Summary, error) {
 	return s, nil
 }
 
-// Lines makes a line of text of every row that was set aside: source, file, row and
-// error, with tabs between them.
+// Lines makes a line of text from every row that was set aside: source, file, row and
+// error, separated by tabs.
 func Lines(s beam.Scope, bad beam.PCollection) beam.PCollection {
 	return beam.ParDo(s.Scope("eci.Lines"), &lineFn{}, bad)
 }

@@ -12,12 +12,13 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
-// arrowMagic begins a file of Arrow's IPC; behind it stands what a stream holds.
+// arrowMagic begins a file of Arrow's IPC. After it comes the content of a stream.
 const arrowMagic = "ARROW1\x00\x00"
 
-// Arrow returns the rows of an Arrow IPC stream, as save_to_disk of Hugging Face
-// datasets writes, or of an Arrow file (Feather 2) as JSONL, one object a row with
-// the columns as fields. One record batch is in memory at a time, of at most 2 GB.
+// Arrow returns the rows of an Arrow IPC stream, as written by save_to_disk of Hugging
+// Face datasets, or of an Arrow file (Feather 2). They are JSONL, one object for each
+// row with the columns as fields. One record batch is in memory at a time, of at most
+// 2 GB.
 func Arrow(r io.Reader) (io.ReadCloser, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
 	if head, _ := in.Peek(len(arrowMagic)); string(head) == arrowMagic {
@@ -51,14 +52,14 @@ func (a *arrowReader) Read(b []byte) (int, error) {
 	return a.ready.Read(b)
 }
 
-// frames passes on the messages of a stream and checks the lengths that they
-// announce, before the arrow package takes memory for them. A message is the mark
-// 0xFFFFFFFF (old writers leave it out), the length of its metadata, those, and a
-// body whose length they give. A length of 0 ends the stream; a file that ends before
+// frames passes on the messages of a stream. It checks the lengths that they announce
+// before the arrow package allocates memory for them. A message is the mark 0xFFFFFFFF
+// (old writers omit it), the length of its metadata, the metadata, and a body whose
+// length the metadata gives. A length of 0 ends the stream. A file that ends earlier
 // is cut short.
 type frames struct {
 	in      *bufio.Reader
-	message bytes.Buffer // what is not yet passed on of it
+	message bytes.Buffer // the part of it that is not passed on yet
 	ended   bool
 }
 
@@ -117,7 +118,7 @@ func (f *frames) next() error {
 	if body < 0 || body > maxArrowBuffer {
 		return fmt.Errorf("damaged file: a body of %d bytes", body)
 	}
-	return take(body) // grows with what is there, not with what is announced
+	return take(body) // grows with what was read, not with what is announced
 }
 
 // fill encodes the next record batch.
@@ -131,7 +132,7 @@ func (a *arrowReader) fill() error {
 	return array.RecordToJSON(a.batches.RecordBatch(), &a.ready)
 }
 
-// Close releases the batch at hand.
+// Close releases the current batch.
 func (a *arrowReader) Close() error {
 	return guardArrow(func() error {
 		a.batches.Release()
@@ -139,8 +140,8 @@ func (a *arrowReader) Close() error {
 	})
 }
 
-// guardArrow turns a panic of the arrow package, as some damaged files cause, into
-// an error.
+// guardArrow turns a panic of the arrow package, caused by some damaged files, into an
+// error.
 func guardArrow(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -154,9 +155,9 @@ func guardArrow(f func() error) (err error) {
 	}
 }
 
-// limited refuses the sizes that only a damaged file announces, before memory is
-// taken for them. guardArrow makes an error of the panic, which is the only way out
-// of an allocator.
+// limited rejects sizes that only a damaged file announces, before memory is allocated
+// for them. It panics, the only way out of an allocator; guardArrow turns the panic
+// into an error.
 type limited struct{ memory.GoAllocator }
 
 // Allocate returns a buffer.

@@ -7,8 +7,8 @@ import (
 )
 
 // layout says where a table of Arrow's metadata (Schema.fbs, Message.fbs) has lists
-// and tables, because the arrow package takes memory for as many elements as a list
-// announces.
+// and tables. It is needed because the arrow package allocates memory for the number
+// of elements that a list announces.
 type layout struct {
 	lists  map[flatbuffers.VOffsetT]int // field to the size of an element of numbers
 	tables map[flatbuffers.VOffsetT]string
@@ -34,8 +34,8 @@ const (
 	maxArrowElements = 1 << 20
 )
 
-// checkMessage returns the length of a message's body, or an error where a list of
-// its metadata is longer than they are. It may panic, as the package that it guards.
+// checkMessage returns the length of a message's body, or an error if a list in its
+// metadata is longer than the metadata. Like the package that it guards, it may panic.
 func checkMessage(metadata []byte) (body int64, err error) {
 	message := flatbuffers.Table{Bytes: metadata, Pos: flatbuffers.GetUOffsetT(metadata)}
 	if at := message.Offset(bodyLengthField); at != 0 {
@@ -57,8 +57,8 @@ func checkMessage(metadata []byte) (body int64, err error) {
 	return body, checkRows(metadata, pos, body)
 }
 
-// checkRows refuses a batch, at pos, that announces more rows than its body has bits
-// for: they would be written out one by one. Columns of nulls have no bits, and a
+// checkRows rejects a batch, at pos, that announces more rows than its body has bits
+// for; they would be written out one by one. Columns of nulls have no bits. A
 // compressed body says less.
 func checkRows(metadata []byte, pos flatbuffers.UOffsetT, body int64) error {
 	const lengthField, compressionField, spare, packed = 4, 10, 1 << 20, 1 << 24
@@ -77,8 +77,8 @@ func checkRows(metadata []byte, pos flatbuffers.UOffsetT, body int64) error {
 	return nil
 }
 
-// checkTable checks the table at pos and what is in it. left bounds the work, because
-// elements may point at one table.
+// checkTable checks the table at pos and everything in it. left limits the work,
+// because several elements may point at one table.
 func checkTable(metadata []byte, pos flatbuffers.UOffsetT, name string, depth int, left *int) error {
 	if *left--; depth > maxArrowDepth || *left < 0 {
 		return fmt.Errorf("damaged file: a %s in too many others", name)

@@ -107,7 +107,7 @@ func TestArrow(t *testing.T) {
 	}
 }
 
-// TestArrowCutShort cuts a stream at every byte: an error, or, behind the last batch,
+// TestArrowCutShort cuts a stream at every byte: an error, or, after the last batch,
 // all rows; never fewer without a word, and no panic.
 func TestArrowCutShort(t *testing.T) {
 	whole := arrowStream(t, 5)

@@ -12,9 +12,9 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// The parquet package allocates what a file announces. So every number that it
-// would believe is looked at before it gets to see it: the footer once, and the
-// pages of a row group before their rows are read.
+// The parquet package allocates what a file announces. So every number that it would
+// trust is checked first: the footer once, and the pages of a row group before their
+// rows are read.
 const (
 	mostPageBytes   = 512 << 20 // of a page, decompressed
 	mostHeaderBytes = 1 << 20   // of a page's header, which may hold two values
@@ -25,8 +25,8 @@ const (
 
 var errAnnounced = errors.New("it announces more than it holds")
 
-// checkFooter looks at the structure of the footer: that it and everything in it
-// fits into the file.
+// checkFooter checks the structure of the footer: it and everything in it must fit
+// into the file.
 func checkFooter(data io.ReaderAt, size int64) error {
 	var tail [8]byte
 	if size < int64(len("PAR1")+len(tail)) {
@@ -47,8 +47,8 @@ func checkFooter(data io.ReaderAt, size int64) error {
 	return err
 }
 
-// skipStruct returns the length of the Thrift struct, in the compact protocol, at
-// the beginning of b. It fails with io.ErrUnexpectedEOF when b ends before.
+// skipStruct returns the length of the Thrift struct, in the compact protocol, at the
+// beginning of b. It returns io.ErrUnexpectedEOF if b ends before the struct.
 func skipStruct(b []byte, depth int) (int, error) {
 	if depth > mostDepth {
 		return 0, errors.New("too many structs inside one another")
@@ -138,7 +138,7 @@ func fits(b []byte, n int) (int, error) {
 	return n, nil
 }
 
-// checker looks at the pages of row groups.
+// checker checks the pages of row groups.
 type checker struct {
 	data          io.ReaderAt
 	size          int64
@@ -146,7 +146,7 @@ type checker struct {
 	page, content []byte
 }
 
-// rowGroup looks at all pages of a row group.
+// rowGroup checks all pages of a row group.
 func (c *checker) rowGroup(f *parquet.File, group *format.RowGroup) error {
 	paths := f.Schema().Columns()
 	if len(paths) != len(group.Columns) || len(paths) == 0 {
@@ -167,7 +167,7 @@ func (c *checker) rowGroup(f *parquet.File, group *format.RowGroup) error {
 	return nil
 }
 
-// chunk looks at all pages of a column in a row group.
+// chunk checks all pages of a column in a row group.
 func (c *checker) chunk(leaf *parquet.LeafColumn, about *format.ColumnMetaData, rows int64) error {
 	start, length := about.DataPageOffset, about.TotalCompressedSize
 	if about.DictionaryPageOffset != 0 {
@@ -205,7 +205,7 @@ func (c *checker) chunk(leaf *parquet.LeafColumn, about *format.ColumnMetaData, 
 		}
 		found += int64(values)
 	}
-	// A row has one value or more, a null one too, in every column.
+	// A row has at least one value, possibly null, in every column.
 	if found < rows {
 		return fmt.Errorf("%w: %d rows, %d values", errAnnounced, rows, found)
 	}
@@ -233,7 +233,7 @@ func readHeader(r *bufio.Reader, header *format.PageHeader) (int, error) {
 	}
 }
 
-// grow returns a slice of length n, the same one if it is long enough.
+// grow returns a slice of length n. It reuses the slice if it is long enough.
 func grow(b []byte, n int) []byte {
 	if cap(b) < n {
 		return make([]byte, n)

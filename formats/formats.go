@@ -12,8 +12,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Decoders returns decoders of this package for Files.Decoders, by the names
-// that Files gives to formats: zst, parquet and arrow. The map is the caller's.
+// Decoders returns the decoders of this package for Files.Decoders, under the names
+// that Files uses for formats: zst, parquet and arrow. The caller owns the map.
 func Decoders() map[string]func(io.Reader) (io.ReadCloser, error) {
 	return map[string]func(io.Reader) (io.ReadCloser, error){
 		"zst":     Zstd,
@@ -22,8 +22,8 @@ func Decoders() map[string]func(io.Reader) (io.ReadCloser, error) {
 	}
 }
 
-// Zstd decompresses zstd data of one frame or several. It refuses frames that
-// need a window of more than 128 MB of memory.
+// Zstd decompresses zstd data of one or more frames. It rejects frames that need a
+// window of more than 128 MB of memory.
 func Zstd(r io.Reader) (io.ReadCloser, error) {
 	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
 	if err != nil {

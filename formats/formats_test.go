@@ -43,7 +43,7 @@ func compress(t *testing.T, data []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Two frames, one behind the other, are one file.
+	// Two consecutive frames are one file.
 	half := len(data) / 2
 	return w.EncodeAll(data[half:], w.EncodeAll(data[:half], nil))
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// FuzzParquet: no file makes the decoder panic, go on for ever, or allocate what
+// FuzzParquet: no file makes the decoder panic, run forever, or allocate what
 // it announces.
 func FuzzParquet(f *testing.F) {
 	f.Add([]byte("PAR1PAR1"))

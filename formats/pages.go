@@ -11,9 +11,9 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// checkPage looks at one page, whose bytes are in c.page: that it unpacks to what
-// its header says, and that the counts inside do not exceed its values. It
-// returns their number, 0 for a dictionary.
+// checkPage checks one page, whose bytes are in c.page. It must unpack to what its
+// header says, and the counts inside must not exceed the number of its values.
+// checkPage returns that number, 0 for a dictionary.
 func (c *checker) checkPage(leaf *parquet.LeafColumn, codec format.CompressionCodec, header *format.PageHeader) (values int, err error) {
 	p := page{leaf: leaf}
 	body, size := c.page, int(header.UncompressedPageSize)
@@ -60,7 +60,7 @@ func (c *checker) checkPage(leaf *parquet.LeafColumn, codec format.CompressionCo
 	return p.values, nil
 }
 
-// page is what the header of a page says.
+// page is the content of a page's header.
 type page struct {
 	leaf                   *parquet.LeafColumn
 	values                 int // nulls too
@@ -70,7 +70,7 @@ type page struct {
 	repetition, definition int  // bytes of levels that have not
 }
 
-// check looks at the unpacked bytes of a page.
+// check checks the unpacked bytes of a page.
 func (p *page) check(b []byte) (err error) {
 	present := p.values
 	if !p.dictionary {
@@ -113,7 +113,7 @@ func (p *page) check(b []byte) (err error) {
 	return nil
 }
 
-// plain looks whether n bytes can hold so many values.
+// plain checks whether n bytes can hold that many values.
 func (p *page) plain(n, values int) error {
 	need := 0 // bits of a value
 	switch t := p.leaf.Node.Type(); t.Kind() {
@@ -134,7 +134,7 @@ func (p *page) plain(n, values int) error {
 	return nil
 }
 
-// levels looks at levels of at most most and returns how many are equal to it,
+// levels checks levels with a maximum of most. It returns how many are equal to it,
 // and what follows them.
 func (p *page) levels(b []byte, length, most int) (equal int, rest []byte, err error) {
 	if p.prefixed {
@@ -157,9 +157,9 @@ func (p *page) levels(b []byte, length, most int) (equal int, rest []byte, err e
 	return equal, b[length:], err
 }
 
-// runs looks at run-length encoded and bit-packed numbers of a width in bits.
-// There must not be many more than want, padding that is. It returns how many of
-// the first want are equal to a number.
+// runs checks run-length encoded and bit-packed numbers of a width in bits. Apart from
+// padding there must not be more than want. It returns how many of the first want are
+// equal to a number.
 func runs(b []byte, width, want, equalTo int) (equal int, err error) {
 	if width > 32 {
 		return 0, fmt.Errorf("numbers of %d bits", width)
@@ -204,7 +204,7 @@ func runs(b []byte, width, want, equalTo int) (equal int, err error) {
 	return equal, nil
 }
 
-// number returns the bits from at on.
+// number returns the bits from position at on.
 func number(b []byte, at, width int) (x int) {
 	for k := range width {
 		x |= int(b[(at+k)/8]>>((at+k)%8)&1) << k
@@ -212,15 +212,15 @@ func number(b []byte, at, width int) (x int) {
 	return x
 }
 
-// deltas are numbers in the encoding DELTA_BINARY_PACKED.
+// deltas holds numbers in the encoding DELTA_BINARY_PACKED.
 type deltas struct {
 	block, parts int // size of a block, and its parts
 	values       int
 	first        int64
 }
 
-// header reads what stands in front of the numbers, which must be no more than
-// want, and returns what follows.
+// header reads what precedes the numbers. There must be no more than want of them. It
+// returns what follows.
 func (d *deltas) header(b []byte, want int) ([]byte, error) {
 	var head [3]uint64
 	for i := range head {

@@ -11,11 +11,11 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// Parquet returns the rows of a parquet file as JSONL, one object a row with
-// the columns as fields: texts, numbers, lists and groups become their JSON
-// counterparts. r must be the file itself, an io.ReaderAt with a Stat or a
-// Size method; only the pages at hand are in memory. A reader that cannot read
-// at random is read whole, up to 1 GB.
+// Parquet returns the rows of a parquet file as JSONL, one object for each row with
+// the columns as fields. Texts, numbers, lists and groups become their JSON
+// counterparts. r must be the file itself, an io.ReaderAt with a Stat or a Size
+// method; then only the current pages are in memory. A reader that cannot read at
+// random is read whole, up to 1 GB.
 func Parquet(r io.Reader) (io.ReadCloser, error) {
 	data, size, err := randomAccess(r)
 	if err != nil {
@@ -59,8 +59,8 @@ func randomAccess(r io.Reader) (io.ReaderAt, int64, error) {
 	return bytes.NewReader(data), int64(len(data)), err
 }
 
-// guard turns a panic of the parquet package, as some damaged files cause, into
-// an error.
+// guard turns a panic of the parquet package, caused by some damaged files, into an
+// error.
 func guard(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -78,8 +78,8 @@ func guard(f func() error) (err error) {
 type parquetReader struct {
 	file  *parquet.File
 	check checker
-	next  int                         // the row group that follows
-	rows  *parquet.GenericReader[any] // of the row group at hand, or nil
+	next  int                         // the next row group
+	rows  *parquet.GenericReader[any] // of the current row group, or nil
 	batch [64]any
 	ready bytes.Buffer
 	json  *json.Encoder
@@ -96,7 +96,7 @@ func (p *parquetReader) Read(b []byte) (int, error) {
 	return p.ready.Read(b)
 }
 
-// fill encodes the next rows of the row group at hand, or turns to the next one.
+// fill encodes the next rows of the current row group, or moves to the next one.
 func (p *parquetReader) fill() error {
 	if p.rows == nil {
 		groups := p.file.RowGroups()
@@ -125,7 +125,7 @@ func (p *parquetReader) fill() error {
 	return err
 }
 
-// texts turns byte strings, which old writers do not mark as text, into texts.
+// texts turns byte strings into texts. Old writers do not mark them as text.
 func texts(v any) any {
 	switch v := v.(type) {
 	case []byte:

@@ -25,7 +25,7 @@ func (f *faulty) ReadAt(p []byte, at int64) (int, error) {
 }
 
 // TestParquetReadFaults fails every reading of a file in turn: the fault comes
-// out as it was, behind whole rows.
+// out as it was, after whole rows.
 func TestParquetReadFaults(t *testing.T) {
 	data := parquetBytes(t, wideRows(300), parquet.PageBufferSize(1000), parquet.MaxRowsPerRowGroup(120))
 	read := func(f *faulty) ([]byte, error) {

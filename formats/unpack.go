@@ -73,7 +73,7 @@ func (u *unpacker) append(dst, src []byte, codec format.CompressionCodec, size i
 	if err != nil {
 		return dst, err
 	}
-	// What is read grows with what is there, not with what is announced.
+	// The buffer grows with what was read, not with what is announced.
 	b := bytes.NewBuffer(dst)
 	n, err := b.ReadFrom(io.LimitReader(r, int64(size-from)+1))
 	if err == nil && n != int64(size-from) {

@@ -72,8 +72,8 @@ func (c *comparison) files() error {
 	return nil
 }
 
-// dimensions ranks a few sources at dimensions of today's encoders, with checks and
-// intervals, and with an earlier build of this command beside it if there is one.
+// dimensions ranks a few sources at the dimensions of current encoders, with checks
+// and intervals. It compares with an earlier build of this command if there is one.
 func (c *comparison) dimensions() error {
 	size := shape{queries: c.triples / 4, documents: 2000, words: 30, sources: c.sources, triples: c.triples}
 	var rows [][]string
@@ -112,7 +112,8 @@ func (c *comparison) dimension(size shape) (rows [][]string, err error) {
 }
 
 // ranked ranks the sources in a folder by NumPy and by Go, with and without checks,
-// each in a process of its own, and by an earlier build of this command if there is one.
+// and by an earlier build of this command if there is one. Each runs in a process of
+// its own.
 func (c *comparison) ranked(dir string, size shape) ([]measured, []contender, error) {
 	q := request{Kind: "rank", Dir: dir, Dimension: size.dimension, Threads: 2, Sources: size.sources, Groups: 32, Epsilon2: epsilon2}
 	checked := q
@@ -174,9 +175,9 @@ func memory(r reply) []string {
 	return []string{fmt.Sprintf("%d MB", r.HighWater/1e6), fmt.Sprintf("%d MB", r.Anonymous/1e6)}
 }
 
-// generate writes vectors and sources in the layout of eci.OpenVectors. Texts
-// are words of a Zipf distribution; documents and queries have topics, and the
-// later a source, the more of its negatives share the query's topic.
+// generate writes vectors and sources in the layout of eci.OpenVectors. Texts are
+// words of a Zipf distribution. Documents and queries have topics. The later a source,
+// the more of its negatives share the query's topic.
 func generate(dir string, size shape) error {
 	const topics = 200
 	d := size.dimension
@@ -222,7 +223,8 @@ func generate(dir string, size shape) error {
 	return nil
 }
 
-// texts returns n distinct texts of so many words of a Zipf distribution.
+// texts returns n distinct texts, each with the given number of words of a Zipf
+// distribution.
 func texts(zipf *rand.Zipf, n, words int) []string {
 	all := make([]string, n)
 	for i := range all {
@@ -260,7 +262,7 @@ func writeRecords(name string, n int, record func(i int) eci.Record) error {
 	return f.Close()
 }
 
-// writeArray writes an .npy file of float32 and its ids.
+// writeArray writes an .npy file of float32 and its IDs.
 func writeArray(stem, prefix string, seed uint64, n, d int, f func(i, k int, x float32) float32) error {
 	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", n, d)
 	for (10+len(header)+1)%64 != 0 {

@@ -16,8 +16,8 @@ import (
 	"example.com/eci"
 )
 
-// growth is what bench/plot draws: the cost of a ranking from files against the number
-// of triples, of dimensions and of sources, and what the machine can do at most.
+// growth measures what bench/plot draws: the cost of a ranking from files against the
+// number of triples, dimensions and sources, and the limits of the machine.
 type growth struct {
 	Machine string  `json:"machine"`
 	Load    string  `json:"load_average"`
@@ -115,7 +115,7 @@ func (c *comparison) growth() error {
 	return os.WriteFile(c.out, append(data, '\n'), 0o644)
 }
 
-// peak is the multiply-add limit of a core with the widest kernels it has.
+// peak is the multiply-add limit of a core with its widest kernels.
 func (c *comparison) peak() (float64, error) {
 	peaks, err := c.peaks()
 	if err != nil || cpu.X86.HasAVX512F {
@@ -124,8 +124,8 @@ func (c *comparison) peak() (float64, error) {
 	return peaks["avx2"], nil
 }
 
-// bandwidth is how fast one core reads memory, in GB/s: the best of a few sums over
-// more than the caches hold.
+// bandwidth returns how fast one core reads memory, in GB/s: the best of a few sums
+// over more than fits in the caches.
 func bandwidth() (best float64) {
 	data := make([]uint64, 64<<20/8*4)
 	for i := range data {

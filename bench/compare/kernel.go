@@ -88,10 +88,10 @@ func (s *session) kernel(q request) (reply, error) {
 	return r, err
 }
 
-// shards hands out blocks of rows, in order, to workers with a matrix each, and
-// returns the sum of the matrices. Every worker has a function of its own that
-// gives n rows from the first. Matrices and working memory are kept between
-// calls, as those of the NumPy side are, and cleared.
+// shards distributes blocks of rows, in order, to workers with one matrix each, and
+// returns the sum of the matrices. Every worker has its own function that returns n
+// rows starting at first. Matrices and working memory are kept between calls, as on
+// the NumPy side, and cleared.
 func shards(threads, d, rows int, worker func() func(first, n int) []float32) []float64 {
 	const block = syrk.MaxRows
 	sums := make([][]float64, threads)

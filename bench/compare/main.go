@@ -1,17 +1,16 @@
 //go:build linux
 
-// Command compare does the same work in Go and in NumPy and prints medians and
-// ratios: the rank-k update alone, the pipeline from raw vectors to the score, a
-// whole ranking from files, the memory of a million triples and, when asked for,
-// rankings of many dimensions.
+// Command compare does the same work in Go and in NumPy and prints medians and ratios:
+// the rank-k update alone, the pipeline from raw vectors to the score, a whole ranking
+// from files, the memory of a million triples and, on request, rankings of many
+// dimensions.
 //
 //	go run ./bench/compare [-parts kernel,pipeline,files,million,dimensions,growth] [-runs 5]
 //
-// Each side is a process of its own that is asked for one run at a time, in
-// turn, so that a machine that is busy with other things slows both down. Beside
-// the time that passed it prints the processor time that was used, which is
-// what counts on a machine shared with others. NumPy is Debian's python3-numpy
-// with libopenblas0-pthread; what it does is in compare.py. All data are
+// Each side is a process of its own. The sides take turns, one run at a time, so that
+// a busy machine slows both down. Next to the elapsed time, compare prints the
+// processor time, which is what counts on a shared machine. NumPy is Debian's
+// python3-numpy with libopenblas0-pthread; compare.py is its side. All data are
 // generated, into a temporary directory that is removed at the end.
 package main
 
@@ -149,7 +148,7 @@ func (c *comparison) worker(name string, env ...string) (*worker, error) {
 	return w, err
 }
 
-// fresh starts a worker of its own, for a measurement of memory.
+// fresh starts a separate worker, for a measurement of memory.
 func (c *comparison) fresh(name string, env ...string) (*worker, error) {
 	if strings.Contains(name, "/") {
 		return start(c.ctx, env, name, "-worker")
@@ -205,8 +204,8 @@ func median(x []float64) float64 {
 	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
 }
 
-// peaks measures the multiply-add limit of a core in GFLOP/s of float32, by the
-// benchmark of internal/avo in processor time; the best of several runs.
+// peaks measures the multiply-add limit of a core in GFLOP/s of float32, with the
+// benchmark of internal/avo in processor time. It returns the best of several runs.
 func (c *comparison) peaks() (map[string]float64, error) {
 	binary := c.path("peak.test")
 	if out, err := exec.CommandContext(c.ctx, "go", "test", "-c", "-o", binary, "./internal/avo/peak").CombinedOutput(); err != nil {

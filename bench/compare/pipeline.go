@@ -32,10 +32,10 @@ func (s *session) pool(q request) (vectors [3][]float32, err error) {
 	return vectors, nil
 }
 
-// pipeline goes from raw vectors to the score with the kernels of the library:
-// the five products of a triple, its weight c g, its scaled residual into a
-// block of rows, the block into a matrix, and the log-determinant at the end.
-// Threads take every second block each, with a matrix each.
+// pipeline computes the score from raw vectors with the kernels of the library: the
+// five products of a triple, its weight c g, its scaled residual into a block of rows,
+// the block into a matrix, and the log-determinant at the end. Each of two threads
+// takes every second block and has its own matrix.
 func (s *session) pipeline(q request) (reply, error) {
 	d := q.Dimension
 	v, err := s.pool(q)
@@ -84,7 +84,7 @@ func residual(dst, x, y, z []float32, s scales) {
 
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
-// vectorTriple is a triple with vectors at hand, as a user's loader has it.
+// vectorTriple is a triple with its vectors, as in a user's loader.
 type vectorTriple struct {
 	texts   *[3]string
 	vectors [3][]float32

@@ -1,8 +1,8 @@
-// Command halves asks whether the standard errors of Lookahead are honest. It
-// splits the labeled queries of a collection at random in halves, many times, and
-// forecasts every source from each half: its own triples, its own queries. The
-// difference of two sources from one half should lie within the 95% interval about
-// that from the other, after adding both variances, 95 times in 100.
+// Command halves tests the standard errors of Lookahead. It splits the labeled queries
+// of a collection at random into halves, many times. It forecasts every source from
+// each half: its own triples, its own queries. The difference of two sources from one
+// half should lie within the 95% interval around that from the other, after adding
+// both variances, in 95 of 100 cases.
 //
 //	go run ./bench/halves [-splits 200] [-triples 512] DIR...
 //
@@ -74,8 +74,8 @@ type triple struct {
 	positiveID, negativeID     string
 }
 
-// open reads a collection. The scale of the margins is that of a ranking of all
-// its sources.
+// open reads a collection. The scale of the margins is that of a ranking of all its
+// sources.
 func open(dir string) (*collection, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "sources", "*.jsonl*"))
 	if err != nil || len(paths) == 0 {
@@ -170,8 +170,8 @@ func (t *tally) add(z float64) {
 func (t *tally) share() float64     { return float64(t.within) / float64(t.n) }
 func (t *tally) deviation() float64 { return math.Sqrt(t.squares / float64(t.n)) }
 
-// outcome tallies differences of sources and gains by themselves, with the variance
-// of the queries alone and with that of the steps.
+// outcome tallies differences of sources and gains of single sources, with the
+// variance of the queries alone and with that of the steps.
 type outcome struct {
 	splits       int
 	pairs, gains [2]tally
@@ -260,7 +260,7 @@ func (c *collection) forecast(ctx context.Context, names []string, triples int, 
 	return gains, nil
 }
 
-// gain is that of every query, and the deviations of the steps.
+// gain returns the gain of every query and the deviations of the steps.
 type gain struct{ queries, steps []float64 }
 
 func minus(a, b gain) gain {
@@ -275,8 +275,8 @@ func subtract(a, b []float64) []float64 {
 	return d
 }
 
-// z is the difference of two means in its standard errors, with the variance of
-// the queries alone, and with that of the steps.
+// z returns the difference of two means in units of its standard error, with the
+// variance of the queries alone and with that of the steps.
 func z(a, b gain) (queries, both float64) {
 	meanA, varianceA := moments(a.queries)
 	meanB, varianceB := moments(b.queries)

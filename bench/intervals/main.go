@@ -1,22 +1,22 @@
-// Command intervals checks by simulation what eci says about its certainty: that
-// the 95% intervals of scores and of their differences hold the truth 95 times in
-// 100, and that a source that is not the best is seldom called best with a
-// probability of 0.95 or more.
+// Command intervals checks by simulation how reliable eci's statements about certainty
+// are. The 95% intervals of scores and of their differences should contain the truth
+// in 95 of 100 cases. A source that is not the best should rarely be called best with
+// a probability of 0.95 or more.
 //
 //	go run ./bench/intervals [-data DIR] [-sources a,b,c] [-dimension 128]
 //	    [-queries 200,1000,5000] [-groups 32] [-replicates 200] [-truths 2000]
 //
-// DIR holds vectors under use/ and triples under sources/, as Cranfield does;
-// without it the embedded demo is used. The population is its queries with all
-// their triples: a replicate draws queries with replacement, the same for every
-// source, each draw a query with an id of its own, and is ranked by eci.Rank
-// under a calibration frozen at the population's. The truth is the mean score
-// over other samples of the same size. A sample of more queries than there are
-// repeats triples; that is sampling from a small population, as the truth is, and
-// not what a collection with more distinct queries would give.
+// DIR has vectors under use/ and triples under sources/, like Cranfield. Without it,
+// the embedded demo is used. The population is its queries with all their triples. A
+// replicate draws queries with replacement, the same for every source. Each draw is a
+// query with an ID of its own. eci.Rank ranks the replicate under a calibration frozen
+// at the population's. The truth is the mean score over other samples of the same
+// size. A sample of more queries than there are repeats triples. That is sampling from
+// a small population, like the truth, and not what a collection with more distinct
+// queries would give.
 //
-// Vectors are projected to 128 dimensions with seeded Gaussian directions, which
-// changes the scores and not what is checked; -dimension 0 keeps them.
+// Vectors are projected to 128 dimensions with seeded Gaussian directions. This
+// changes the scores but not what is checked. -dimension 0 keeps them.
 package main
 
 import (

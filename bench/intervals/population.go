@@ -118,7 +118,7 @@ func embedded(source eci.Source, vectors *eci.VectorFiles, project func([]float3
 	return rows, nil
 }
 
-// weigh adds the weighed triples of a source by query.
+// weigh adds up the weighted triples of a source by query.
 func (p *population) weigh(source eci.Source) error {
 	byQuery := make(map[string][]weightedRow)
 	for w, err := range p.sem.Weigh(context.Background(), source) {
@@ -181,7 +181,7 @@ func projection(n, d int) func([]float32) []float32 {
 	}
 }
 
-// draw is a sample: for every draw the number of a query of the population.
+// draw is a sample: the number of a query of the population for every draw.
 func (p *population) draw(random *rand.Rand, queries int) []int {
 	drawn := make([]int, queries)
 	for i := range drawn {
@@ -190,9 +190,9 @@ func (p *population) draw(random *rand.Rand, queries int) []int {
 	return drawn
 }
 
-// sources makes the sample's sources. Every draw is a query of its own, with an
-// id of its own, so that repeats fall into different groups; label makes the
-// groups of different samples differ.
+// sources returns the sample's sources. Every draw is a query with an ID of its own,
+// so that repeats fall into different groups. With label, the groups of different
+// samples differ.
 func (p *population) sources(drawn []int, label string) []eci.Source {
 	sources := make([]eci.Source, len(p.names))
 	for s, name := range p.names {

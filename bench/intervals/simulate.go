@@ -25,7 +25,7 @@ type result struct {
 	scores []coverage
 	pairs  []coverage // of sources i < j, in order
 	// called counts the replicates in which the source ranked first had
-	// BestProbability >= 0.95, wrong those in which it was not the best in truth.
+	// BestProbability >= 0.95. wrong counts those in which it was not truly the best.
 	called, wrong int
 }
 
@@ -61,8 +61,8 @@ func (c *coverage) add(value, corrected, standardError float64, df int) {
 	}
 }
 
-// deviation is the standard deviation of the estimates, error the root of the
-// mean squared standard error, bias that of the estimates against the truth.
+// deviation is the standard deviation of the estimates, error the root of the mean
+// squared standard error, and bias that of the estimates against the truth.
 func (c *coverage) deviation() float64 {
 	bias := c.bias()
 	return math.Sqrt(max(0, c.square/float64(c.n)-bias*bias))

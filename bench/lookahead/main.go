@@ -6,12 +6,12 @@
 //	go run ./bench/lookahead [-runs 3] [-d 768] [-pool 5000] [-queries 1000] [-sources 9] [-triples 512]
 //	go run ./bench/lookahead -rows 1000000
 //
-// The space is what does not depend on a source: axes, projections, frozen
-// cosines. The two sides run in turn, and processor time stands beside the time
-// that passes, which is what counts on a machine shared with others. Both must
-// find the same gains within 2e-4. NumPy is Debian's python3-numpy with
-// libopenblas0-pthread; OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE are taken from its
-// environment, so that OpenBLAS chooses for the machine.
+// The space is everything that does not depend on a source: axes, projections, frozen
+// cosines. The two sides take turns. Processor time is printed next to the elapsed
+// time, because it is what counts on a shared machine. Both must find the same gains
+// within 2e-4. NumPy is Debian's python3-numpy with libopenblas0-pthread.
+// OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE are removed from its environment, so that
+// OpenBLAS chooses for the machine.
 //
 // With -rows it scores the influence of a stream of triples instead.
 package main

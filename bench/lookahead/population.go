@@ -73,8 +73,8 @@ func unit(d int, element func(k int) float64) []float32 {
 	return u
 }
 
-// mine draws negatives: source 0 at random, the others the nearest of a random
-// part of the pool, which is the smaller the higher the number of the source.
+// mine draws negatives. Source 0 draws at random. The others draw the nearest of a
+// random part of the pool; the higher the number of the source, the smaller the part.
 func (p *population) mine(random *rand.Rand, triples, source int) (asks, negatives []int) {
 	part := 200 >> source
 	for range triples {

@@ -11,8 +11,8 @@ import (
 	"example.com/eci/internal/lookahead"
 )
 
-// scoreRows scores a stream of triples, every one with three vectors of its own,
-// batch by batch, and prints the speed and the most memory the process has held.
+// scoreRows scores a stream of triples batch by batch, each with three vectors of its
+// own. It prints the speed and the peak memory of the process.
 func (p *population) scoreRows(rows int) error {
 	const batch = 4096
 	ctx := context.Background()

@@ -48,9 +48,9 @@ type point struct {
 	} `json:"sides"`
 }
 
-// limit is the processor time that the arithmetic of a ranking without checks takes at
-// the peak of a core, with every file parsed once, every vector read once and every
-// residual written once, in seconds.
+// limit returns the time, in seconds, that the arithmetic of a ranking without checks
+// takes on all cores at their peak, with every file parsed once, every vector read
+// once and every residual written once.
 func (g *growth) limit(p *point) float64 {
 	n, d, sources := float64(p.Triples), float64(p.Dimension), float64(p.Sources)
 	update := n * d * d                                // float32
@@ -61,7 +61,7 @@ func (g *growth) limit(p *point) float64 {
 	return sources*(update+logDets)/(g.Peak*1e9) + float64(p.Bytes)/(g.Parse*1e6) + sources*n*4*4*d/(g.Memory*1e9)
 }
 
-// x is the place of a point on its axis.
+// x returns the place of a point on its axis.
 func (p *point) x() float64 {
 	switch p.Against {
 	case "triples":
@@ -72,7 +72,7 @@ func (p *point) x() float64 {
 	return float64(p.Sources)
 }
 
-// The colors are told apart by people who do not see all of them, and in gray.
+// The colors can be distinguished by people with color blindness, and in gray.
 var colors = []color.Color{color.RGBA{0xd5, 0x5e, 0x00, 0xff}, color.RGBA{0x00, 0x72, 0xb2, 0xff}, color.RGBA{0x00, 0x9e, 0x73, 0xff}}
 
 // panel draws the points along one axis.

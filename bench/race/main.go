@@ -121,7 +121,7 @@ func load(dir string) (*population, error) {
 	return p, nil
 }
 
-// projection maps vectors of one length to dimension Gaussian directions.
+// projection maps vectors of equal length to dimension Gaussian directions.
 type projection struct{ rows [][]float64 }
 
 func newProjection() *projection { return &projection{} }

@@ -58,7 +58,7 @@ func (a *app) runAgree(c *cobra.Command, f *agreeFlags, files []string) error {
 		return err
 	}
 	defer o.Close()
-	o.sem.NoChecks = true // they do not enter the comparison
+	o.sem.NoChecks = true // the comparison does not use them
 	m := a.meter()
 	defer m.stop()
 	o.sem.Progress = m.report()

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/term"
 )
 
-// Exit codes, for scripts.
+// Exit codes for scripts.
 const (
 	exitOK          = 0
 	exitError       = 1
@@ -34,11 +34,11 @@ type app struct {
 	output   output
 	quiet    bool
 	color    string
-	// forceProgress shows progress where there is no terminal, for tests.
+	// forceProgress shows progress without a terminal, for tests.
 	forceProgress bool
-	// columns is the width of the terminal, for tests; 0 to ask for it.
+	// columns is the width of the terminal, for tests; 0 means to ask the terminal.
 	columns int
-	// printed is what was printed last, for tests that look at it in every form.
+	// printed is what was printed last, for tests that check it in every form.
 	printed *result
 }
 
@@ -55,7 +55,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	return a.exit(ctx, root.ExecuteContext(ctx))
 }
 
-// usageError is a command line that makes no sense.
+// usageError reports a command line that makes no sense.
 type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
@@ -65,7 +65,7 @@ func usage(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
 }
 
-// checkError is a check, asked for by a flag, that failed. The result was printed.
+// checkError reports that a check requested by a flag failed. The result was printed.
 type checkError struct{ message string }
 
 func (e *checkError) Error() string { return e.message }
@@ -78,7 +78,8 @@ func (a *app) exit(ctx context.Context, err error) int {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, syscall.EPIPE):
-		// The reader, such as head, has seen enough: that is no error of ours.
+		// The reader, such as head, has seen enough. That is not an error of this
+		// command.
 		return exitBrokenPipe
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		fmt.Fprintln(a.err, "eci: interrupted; nothing half-written is left")
@@ -98,8 +99,8 @@ func (a *app) exit(ctx context.Context, err error) int {
 	return code
 }
 
-// line makes a message one line that a terminal can show, without the middle of
-// what is far too long.
+// line makes a message one line that a terminal can show. It cuts the middle out of a
+// message that is far too long.
 func line(message string) string {
 	const most, end = 4000, 500
 	if r := []rune(message); len(r) > most {
@@ -108,7 +109,7 @@ func line(message string) string {
 	return report.Clean(message)
 }
 
-// hint says what to try, where the error does not.
+// hint says what to try if the error does not.
 func hint(err error, code int) string {
 	var text *eci.TextError
 	switch {
@@ -132,7 +133,7 @@ func hint(err error, code int) string {
 	return ""
 }
 
-// terminal says whether a stream is one.
+// terminal reports whether a stream is a terminal.
 func terminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
@@ -177,7 +178,7 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
-// complete tells the shell the words that flags take.
+// complete gives the shell the values of flags.
 func complete(root *cobra.Command) {
 	words := map[string][]string{
 		"color":     {"auto", "always", "never"},
@@ -192,7 +193,7 @@ func complete(root *cobra.Command) {
 	for _, c := range append(root.Commands(), root) {
 		for flag, choice := range words {
 			if c.Flags().Lookup(flag) != nil || c.PersistentFlags().Lookup(flag) != nil {
-				// It fails for a flag that is not there or is told twice only.
+				// It fails only for a flag that does not exist or is registered twice.
 				_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(choice, cobra.ShellCompDirectiveNoFileComp))
 			}
 		}

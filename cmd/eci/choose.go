@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// choosing are the flags of select --by gain.
+// choosing holds the flags of select --by gain.
 type choosing struct {
 	keep, drop      string
 	checkByTraining bool
@@ -30,10 +30,10 @@ func (f *choosing) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.requireGain, "require-gain", false, "fail with exit code 3, and write nothing, unless the choice is shown to beat a random one")
 }
 
-// given reports whether a flag asks for a choice by gain.
+// given reports whether a flag requests a choice by gain.
 func (f *choosing) given() bool { return f.keep != "" || f.drop != "" }
 
-// share is the part to keep.
+// share returns the part to keep.
 func (f *choosing) share() (float64, error) {
 	switch {
 	case f.keep != "" && f.drop != "":
@@ -62,7 +62,7 @@ func (f *choosing) share() (float64, error) {
 	return share, nil
 }
 
-// chosen is what select --by gain finds, for JSON.
+// chosen is the result of select --by gain, for JSON.
 type chosen struct {
 	Source  string           `json:"source"`
 	Target  string           `json:"target,omitempty"`
@@ -78,7 +78,7 @@ type chosen struct {
 	Written summary          `json:"written"`
 }
 
-// openAndChoose opens what the flags name for select --by gain.
+// openAndChoose opens what the flags of select --by gain name, and chooses.
 func (a *app) openAndChoose(ctx context.Context, f *selectFlags, files []string) error {
 	f.forecasting.by = byLookahead
 	if err := f.forecasting.check(); err != nil {
@@ -98,7 +98,7 @@ func (a *app) openAndChoose(ctx context.Context, f *selectFlags, files []string)
 	return a.runChoose(ctx, f, o)
 }
 
-// runChoose is select --by gain.
+// runChoose runs select --by gain.
 func (a *app) runChoose(ctx context.Context, f *selectFlags, o *opened) error {
 	share, err := f.share()
 	if err != nil {
@@ -156,8 +156,8 @@ func (a *app) runChoose(ctx context.Context, f *selectFlags, o *opened) error {
 	return a.print(r)
 }
 
-// chosenFrom is the source to choose from: the one named, the only one, or all
-// together, each labeled with its name.
+// chosenFrom returns the source to choose from: the one named, the only one, or all
+// combined, each labeled with its name.
 func (f *selectFlags) chosenFrom(o *opened) (source eci.Source, others []eci.Source, err error) {
 	if f.source == "" && len(o.sources) > 1 {
 		var names []string

@@ -20,7 +20,7 @@ type combined struct {
 	Tried    int                `json:"tried"`
 }
 
-// combine chooses sources and shares, and says what that is worth.
+// combine chooses sources and shares, and reports what the combination is worth.
 func combine(ctx context.Context, ranking *eci.Ranking) (*combined, error) {
 	c, err := ranking.Combine(ctx)
 	if err != nil {
@@ -49,14 +49,14 @@ func combinationVerdict(c *eci.Combination, l *eci.LookaheadReport) string {
 	return fmt.Sprintf("Train on one source: %s would be combined, but on queries that did not choose that is not shown to beat the best alone (%v).", parts, c.OverBest)
 }
 
-// largest lists the sources, the one with the largest share first.
+// largest lists the sources by share, the largest first.
 func largest(shares map[string]float64) []string {
 	return slices.SortedFunc(maps.Keys(shares), func(a, b string) int {
 		return cmp.Or(cmp.Compare(shares[b], shares[a]), strings.Compare(a, b))
 	})
 }
 
-// sharesOf is a combination in words.
+// sharesOf describes a combination in words.
 func sharesOf(shares map[string]float64) string {
 	names := largest(shares)
 	for i, name := range names {
@@ -67,7 +67,7 @@ func sharesOf(shares map[string]float64) string {
 	return strings.Join(names, " + ")
 }
 
-// sheet is the table of the shares.
+// sheet returns the table of the shares.
 func (c *combined) sheet() sheet {
 	s := sheet{title: "combination by the forecast", header: []string{"source", "share"}}
 	for _, name := range largest(c.Shares) {

@@ -36,7 +36,7 @@ every n-tuple N negatives, as that trainer wants it.`,
 
 func (a *app) runConvert(c *cobra.Command, f *convertFlags, files []string) error {
 	if f.to == string(eci.FormatNTuple) && f.width == 0 && !f.pad {
-		f.width = max(f.files.MaxNegatives, 0) // so many were asked for
+		f.width = max(f.files.MaxNegatives, 0) // the number that was asked for
 	}
 	if err := f.writing.check(); err != nil {
 		return err

@@ -17,7 +17,7 @@ type explainFlags struct {
 	top    int
 }
 
-// views are the words of --by.
+// views are the values of --by.
 var views = []string{"heaviest", "lightest", "leverage", "suspects"}
 
 func (a *app) explain() *cobra.Command {
@@ -40,7 +40,7 @@ negative may answer the query. Scales are those of all sources given.`,
 	return c
 }
 
-// explained is a row behind a score.
+// explained is a row that contributes to a score.
 type explained struct {
 	File    string             `json:"file,omitempty"`
 	Row     int                `json:"row"`
@@ -50,12 +50,12 @@ type explained struct {
 	Weight  float64            `json:"weight"`
 	Factors map[string]float64 `json:"factors"`
 	Margin  float64            `json:"margin"`
-	// Value is what the view is ordered by.
+	// Value is what the view is sorted by.
 	Value float64 `json:"value"`
 	order float64
 }
 
-// explanation is what explain finds, for JSON.
+// explanation is the result of explain, for JSON.
 type explanation struct {
 	Source string                 `json:"source"`
 	Views  map[string][]explained `json:"views"`
@@ -141,7 +141,7 @@ var viewTitles = map[string]string{
 
 var viewUnits = map[string]string{"heaviest": "weight", "lightest": "weight", "leverage": "loss", "suspects": "suspicion"}
 
-// explain reads the source once for weights and suspects, and twice more for
+// explain reads the source once for weights and suspects, and two more times for
 // leverage.
 func (f *explainFlags) explain(ctx context.Context, o *opened, source eci.Source) (*explanation, error) {
 	lists := make(map[string]*leaders)

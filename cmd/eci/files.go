@@ -11,11 +11,11 @@ import (
 	"example.com/eci/internal/wholefile"
 )
 
-// standardOutput are the names of a file that is standard output.
+// standardOutput lists the names of files that are standard output.
 var standardOutput = map[string]bool{"-": true, "/dev/stdout": true, "/dev/fd/1": true, "/proc/self/fd/1": true}
 
-// checkFolder reports that a file cannot be written because its folder is not there,
-// before the work for it is done.
+// checkFolder returns an error if the folder of a file to write does not exist, before
+// the work is done.
 func checkFolder(path string) error {
 	if path == "" || standardOutput[path] {
 		return nil
@@ -26,7 +26,7 @@ func checkFolder(path string) error {
 	return nil
 }
 
-// writeFile writes a file whole or not at all; see [wholefile.Write].
+// writeFile writes a file completely or not at all; see [wholefile.Write].
 func (a *app) writeFile(ctx context.Context, path string, write func(w io.Writer) error) error {
 	if standardOutput[path] {
 		b := bufio.NewWriter(a.out)
@@ -40,7 +40,7 @@ func (a *app) writeFile(ctx context.Context, path string, write func(w io.Writer
 		failed = write(w)
 		return failed
 	})
-	if err == nil || err == failed { // what could not be read says so itself
+	if err == nil || err == failed { // a failed read has an error of its own
 		return err
 	}
 	return fmt.Errorf("eci: cannot write %s: %w", path, err)

@@ -65,7 +65,7 @@ than the random share, the filter saves training time and nothing else.`,
 	return c
 }
 
-// criteria are those of the flags.
+// criteria returns the criteria that the flags set.
 func (f *filterFlags) criteria(flags *pflag.FlagSet) (eci.Filter, error) {
 	out := eci.Filter{PositiveShare: f.positive, Suspicion: f.suspicion}
 	if flags.Changed("margin") {
@@ -111,13 +111,13 @@ func parseWindow(text string) (eci.Window, error) {
 	return eci.Window{First: a, Last: b}, nil
 }
 
-// filtered is what a filter did, for JSON.
+// filtered reports what a filter did, for JSON.
 type filtered struct {
 	*summary
 	Source string `json:"source"`
 	Of     int    `json:"triples"`
 	Kept   int    `json:"kept"`
-	// Of the suspects relabeled.
+	// About the suspects relabeled.
 	Suspects int `json:"suspects,omitempty"`
 	Lost     int `json:"lost,omitempty"`
 	Added    int `json:"added,omitempty"`
@@ -171,7 +171,7 @@ func (a *app) runFilter(c *cobra.Command, f *filterFlags, files []string) error 
 	return a.print(out.result())
 }
 
-// apply makes the source of the kept triples.
+// apply returns the source of the kept triples.
 func (f *filterFlags) apply(ctx context.Context, o *opened, criteria eci.Filter, source eci.Source, out *filtered) (eci.Source, error) {
 	if f.byScore && criteria.Suspicion == 0 && f.window == "" {
 		return f.score.apply(source), nil // no vector is needed
@@ -185,7 +185,7 @@ func (f *filterFlags) apply(ctx context.Context, o *opened, criteria eci.Filter,
 	}
 	if f.relabel == 0 {
 		kept, err := sem.Filter(ctx, criteria, source)
-		if err == nil && f.byScore { // behind the ranks, which count all negatives
+		if err == nil && f.byScore { // after the ranks, which count all negatives
 			kept = f.score.apply(kept)
 		}
 		return kept, err
@@ -210,10 +210,11 @@ func count(ctx context.Context, o *opened, source eci.Source) (n int, err error)
 	return n, nil
 }
 
-// comparison is what the forecast says of kept rows.
+// comparison is the forecast for the kept rows.
 type comparison struct {
 	Metric string `json:"metric"`
-	// Gains of training on the kept rows, a random share of the same size, and all.
+	// The gains of training on the kept rows, on a random share of the same size, and
+	// on all rows.
 	Gain       float64         `json:"gain"`
 	RandomGain float64         `json:"random_share_gain"`
 	AllGain    float64         `json:"all_gain"`
@@ -232,7 +233,7 @@ func (f *filterFlags) compare(ctx context.Context, o *opened, source, kept eci.S
 	kept.Name, share.Name, all.Name = "kept", "random share", "all"
 	forecast := *o
 	sem := *o.sem
-	if sem.Budget == 0 { // not that of the smallest
+	if sem.Budget == 0 { // not the budget of the smallest
 		sem.Budget = eci.Unlimited
 	}
 	forecast.sem, forecast.sources = &sem, []eci.Source{kept, share, all}
@@ -255,7 +256,7 @@ func (f *filterFlags) compare(ctx context.Context, o *opened, source, kept eci.S
 	}, nil
 }
 
-// countAtMost is the number of triples of a source, or most if it has more.
+// countAtMost returns the number of triples of a source, or most if it has more.
 func countAtMost(ctx context.Context, o *opened, source eci.Source, most int) int {
 	n, err := count(ctx, o, source)
 	if err != nil || n > most {
@@ -264,13 +265,13 @@ func countAtMost(ctx context.Context, o *opened, source eci.Source, most int) in
 	return n
 }
 
-// skipped is a source without the rows that --skip covers.
+// skipped returns a source without the rows that --skip covers.
 func skipped(source eci.Source, skip eci.Skip) eci.Source {
 	left := 0
 	return skipping(source, skip, &left)
 }
 
-// result is what a filter did, for printing.
+// result returns what a filter did, for printing.
 func (f filtered) result() result {
 	out := result{value: f}
 	line := fmt.Sprintf("%s: %d of %d triples kept (%.1f%%)", f.Source, f.Kept, f.Of, 100*float64(f.Kept)/float64(max(1, f.Of)))

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// scoring are the flags that filter by a score which the rows have: that of a
-// cross-encoder or of a teacher.
+// scoring holds the flags that filter by a score in the rows, that of a cross-encoder
+// or of a teacher.
 type scoring struct {
 	field    string
 	least    float64
@@ -20,7 +20,7 @@ type scoring struct {
 	hasMost  bool
 	margin   *float64 // of the positive's score over the negative's
 	share    float64  // of the positive's score; 0 for any
-	stems    []string // what a field for each document is called without positive or negative
+	stems    []string // names of the field for a document, without positive or negative
 }
 
 func (s *scoring) register(flags *pflag.FlagSet) {
@@ -29,7 +29,7 @@ func (s *scoring) register(flags *pflag.FlagSet) {
 	flags.Float64Var(&s.least, "min-score", 0, "with --score-field, the lowest")
 }
 
-// criteria takes over what the flags ask of scores; it returns whether that is
+// criteria reads what the flags ask of scores. It reports whether they ask for
 // anything.
 func (s *scoring) criteria(flags *pflag.FlagSet, criteria *eci.Filter) (bool, error) {
 	s.hasLeast, s.hasMost = flags.Changed("min-score"), flags.Changed("max-score")
@@ -61,8 +61,8 @@ func (s *scoring) criteria(flags *pflag.FlagSet, criteria *eci.Filter) (bool, er
 	return true, nil
 }
 
-// of are the scores of a triple: of its positive, where there is one, and of its
-// negative, or of the row.
+// of returns the scores of a triple: that of its positive, if there is one, and that
+// of its negative or of the row.
 func (s *scoring) of(r *eci.Record) (positive, negative float64, hasPositive bool, err error) {
 	positive, hasPositive, err = s.find(r, "positive")
 	if err != nil {
@@ -78,14 +78,14 @@ func (s *scoring) of(r *eci.Record) (positive, negative float64, hasPositive boo
 	return positive, negative, hasPositive, err
 }
 
-// find looks for the score of one side of a triple; "" is the row's.
+// find looks for the score of one side of a triple. Side "" is the row.
 func (s *scoring) find(r *eci.Record, side string) (score float64, ok bool, err error) {
 	for i, stem := range s.stems {
 		for _, e := range r.Extra {
 			if e.Of != side || e.Name != stem || side == "" && i > 0 {
 				continue
 			}
-			text := strings.Trim(string(e.Value), `"`) // as tables and strings have numbers
+			text := strings.Trim(string(e.Value), `"`) // tables and strings hold numbers in quotes
 			score, err = strconv.ParseFloat(text, 64)
 			if err != nil || math.IsNaN(score) || math.IsInf(score, 0) {
 				return 0, false, fmt.Errorf("%w: field %q is %.40s, and no number", eci.ErrMalformed, s.field, e.Value)
@@ -112,15 +112,15 @@ func (s *scoring) keeps(r *eci.Record) (bool, error) {
 	return true, nil
 }
 
-// apply is the source with the triples that pass. A row without a score is an error
-// with its place, which a skip of malformed rows covers.
+// apply returns the source with the triples that pass. A row without a score is an
+// error with its place. Skipping malformed rows covers it.
 func (s *scoring) apply(source eci.Source) eci.Source {
 	out := source
 	out.Triples = func(yield func(eci.Triple, error) bool) {
 		for t, err := range source.Triples {
 			if err == nil {
 				r, ok := t.(*eci.Record)
-				if !ok { // not of a file
+				if !ok { // not from a file
 					r = &eci.Record{}
 				}
 				var keep bool

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// forecasting are the flags of commands that forecast what training would do.
+// forecasting holds the flags of commands that forecast the effect of training.
 type forecasting struct {
 	by     string
 	pool   string
@@ -16,7 +16,7 @@ type forecasting struct {
 	cutoff int
 }
 
-// The words of --by.
+// The values of --by.
 const (
 	byLookahead = "lookahead"
 	byECI       = "eci"
@@ -27,13 +27,13 @@ func (f *forecasting) register(flags *pflag.FlagSet) {
 	f.walking(flags)
 }
 
-// walking is register without what is compared by.
+// walking is like register, without the flag that says how to compare.
 func (f *forecasting) walking(flags *pflag.FlagSet) {
 	flags.IntVar(&f.walked, "lookahead-triples", 512, "triples of each source that the forecast walks on; 0 for all")
 	f.registerPool(flags)
 }
 
-// registerPool is register without what says how sources are compared.
+// registerPool is like register, without the flag that says how to compare sources.
 func (f *forecasting) registerPool(flags *pflag.FlagSet) {
 	flags.StringVar(&f.pool, "pool", "", "`file` of the documents that queries are searched in: a corpus, or ids one a line (default the labeled positives)")
 	flags.IntVar(&f.cutoff, "cutoff", 10, "k of nDCG@k")
@@ -53,7 +53,7 @@ func (f *forecasting) check() error {
 	return nil
 }
 
-// lookahead is the scorer of --by lookahead, nil for --by eci.
+// lookahead returns the scorer of --by lookahead, or nil for --by eci.
 func (f *forecasting) lookahead(in *inputs, o *opened) (*eci.Lookahead, error) {
 	if f.by == byECI {
 		return nil, nil
@@ -80,7 +80,8 @@ func (f *forecasting) lookahead(in *inputs, o *opened) (*eci.Lookahead, error) {
 	return ahead, nil
 }
 
-// scorer is what to compare by: the forecast, or the information where there is none.
+// scorer returns what to compare by: the forecast, or the information if there is
+// none.
 func (o *opened) scorer(ahead *eci.Lookahead) eci.Scorer {
 	if ahead != nil {
 		return ahead
@@ -88,7 +89,7 @@ func (o *opened) scorer(ahead *eci.Lookahead) eci.Scorer {
 	return o.sem
 }
 
-// rankWith ranks, and lets the ranking speak of flags.
+// rankWith ranks. Messages of the ranking then name flags.
 func rankWith(ctx context.Context, o *opened, scorer eci.Scorer) (*eci.Ranking, error) {
 	ranking, err := eci.Rank(ctx, scorer, o.sources...)
 	if err != nil {

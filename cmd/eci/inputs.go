@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// inputs are the flags that say what is read and how it is scored.
+// inputs holds the flags that say what is read and how it is scored.
 type inputs struct {
 	serverFlags
 
@@ -25,7 +25,7 @@ type inputs struct {
 	demo    bool
 	vectors string
 	texts   string
-	// similarity is cosine or dot, "" for cosine and a look at the lengths.
+	// similarity is cosine or dot. "" means cosine, with a check of the lengths.
 	similarity string
 	// keepExtra is for commands that write triples.
 	keepExtra bool
@@ -79,7 +79,7 @@ func (in *inputs) scoring(flags *pflag.FlagSet) {
 	flags.StringVar(&in.checkpoint, "checkpoint", "", "`directory` in which finished parts are kept, so that a stopped run goes on")
 }
 
-// opened is what the flags name, ready to read.
+// opened is what the flags name, ready for reading.
 type opened struct {
 	sem     *eci.Sem
 	sources []eci.Source
@@ -92,7 +92,7 @@ func (o *opened) Close() {
 	}
 }
 
-// find returns the source of a name.
+// find returns the source with a name.
 func (o *opened) find(name string) (eci.Source, error) {
 	var names []string
 	for _, s := range o.sources {
@@ -104,7 +104,7 @@ func (o *opened) find(name string) (eci.Source, error) {
 	return eci.Source{}, usage("there is no source %q; there are %s", name, strings.Join(names, ", "))
 }
 
-// only is the source of a name, which may be empty where there is one source.
+// only returns the source with a name. The name may be empty if there is one source.
 func (o *opened) only(name string) (eci.Source, error) {
 	if name == "" && len(o.sources) == 1 {
 		return o.sources[0], nil
@@ -119,8 +119,8 @@ func (o *opened) only(name string) (eci.Source, error) {
 	return o.find(name)
 }
 
-// openOne is open for commands about one source, the one called name; see only. Of a
-// run the meter says how far it is.
+// openOne is open for commands about one source, the one called name; see only. The
+// meter shows the progress of a run.
 func (in *inputs) openOne(ctx context.Context, a *app, files []string, name string) (*opened, eci.Source, *meter, error) {
 	o, err := in.open(ctx, a, files)
 	if err != nil {
@@ -180,7 +180,7 @@ func (in *inputs) open(ctx context.Context, a *app, files []string) (*opened, er
 	return o, nil
 }
 
-// inferred prints what was inferred of a file.
+// inferred prints what was inferred about a file.
 func (a *app) inferred(message string) {
 	if !a.quiet {
 		fmt.Fprintln(a.err, line(message))
@@ -227,14 +227,15 @@ func (in *inputs) openFiles(ctx context.Context, a *app, o *opened, files []stri
 	return nil
 }
 
-// The words of --similarity.
+// The values of --similarity.
 const cosines, dots = "cosine", "dot"
 
-// variedLengths is the spread of lengths from which on there is a note: encoders that
-// normalize have 0, up to rounding.
+// variedLengths is the spread of lengths from which on a note is printed. Encoders
+// that normalize have 0, up to rounding.
 const variedLengths = 0.02
 
-// compared are stored vectors as they are compared, and it says what is not plain.
+// compared returns stored vectors in the form in which they are compared. It prints a
+// note on anything unusual.
 func (in *inputs) compared(a *app, vectors *eci.VectorFiles) (eci.Vectors, error) {
 	vectors.QueryPrefix, vectors.DocumentPrefix = in.server.QueryPrefix, in.server.DocumentPrefix
 	queries, documents := vectors.Stored()
@@ -255,7 +256,7 @@ func (in *inputs) compared(a *app, vectors *eci.VectorFiles) (eci.Vectors, error
 	if err == nil && spread > variedLengths {
 		a.inferred(fmt.Sprintf("%s: lengths of documents vary by %.0f%%, and cosines take no account of it: give --similarity dot for an encoder that is searched with dot products, --similarity cosine for another", in.vectors, 100*spread))
 	}
-	return vectors, nil // what cannot be read is said where it is needed
+	return vectors, nil // an unreadable file is reported where it is needed
 }
 
 func (o *opened) openDemo() error {
@@ -275,7 +276,7 @@ func (o *opened) openDemo() error {
 	return err
 }
 
-// formatNames are the words of --format, and writtenFormats those that can be
+// formatNames are the values of --format. writtenFormats are those that can be
 // written.
 var (
 	formatNames = []string{
@@ -290,7 +291,7 @@ var (
 	}
 )
 
-// policies are the words of --skip.
+// policies are the values of --skip.
 var policies = map[string]eci.Skip{
 	"malformed":      eci.SkipMalformed,
 	"empty-text":     eci.SkipEmptyText,

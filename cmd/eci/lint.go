@@ -19,7 +19,7 @@ type lintFlags struct {
 	maxError float64
 }
 
-// severities are the words of --severity, worst first.
+// severities are the values of --severity, worst first.
 var severities = []eci.Severity{eci.SeverityError, eci.SeverityWarning, eci.SeverityInfo}
 
 func (a *app) lint() *cobra.Command {
@@ -53,7 +53,7 @@ was found.`,
 	return c
 }
 
-// level is the place of a severity, 0 for the worst, and -1 for an unknown one.
+// level returns the place of a severity: 0 for the worst, -1 for an unknown one.
 func level(s eci.Severity) int {
 	for i, known := range severities {
 		if s == known {
@@ -111,7 +111,7 @@ func (a *app) runLint(c *cobra.Command, f *lintFlags, files []string) error {
 	return nil
 }
 
-// dropped are the rules of --drop.
+// dropped returns the rules of --drop.
 func (f *lintFlags) dropped() (kinds []eci.LintKind, err error) {
 	switch {
 	case f.output == "" && len(f.drop) > 0:
@@ -134,14 +134,14 @@ func (f *lintFlags) dropped() (kinds []eci.LintKind, err error) {
 	return kinds, nil
 }
 
-// lintFixed is what --fix wrote.
+// lintFixed describes what --fix wrote.
 type lintFixed struct {
 	summary
 	Triples int `json:"triples"`
 	Dropped int `json:"dropped"`
 }
 
-// fix writes the rows that are left.
+// fix writes the rows that remain.
 func (f *lintFlags) fix(ctx context.Context, a *app, o *opened, clean []eci.Source) (*lintFixed, error) {
 	if f.output == "" {
 		return nil, nil
@@ -163,8 +163,8 @@ func (f *lintFlags) fix(ctx context.Context, a *app, o *opened, clean []eci.Sour
 	return out, err
 }
 
-// result is the report for printing, with the worst error above the share that is
-// tolerated.
+// result returns the report for printing, with the worst error above the tolerated
+// share.
 func (f *lintFlags) result(a *app, found *eci.LintReport, least int, wrote *lintFixed) (result, *eci.Finding) {
 	s := sheet{header: []string{"severity", "source", "rule", "rows", "share", "example"}}
 	kept := found.Findings[:0:0]

@@ -447,7 +447,7 @@ func runPage(t *testing.T, page string, least int) {
 		t.Fatal(err)
 	}
 	dir, bin := t.TempDir(), t.TempDir()
-	// What ranks the demo again finds what it has computed; TestGolden computes it anew.
+	// What ranks the demo again finds what it has computed; TestGolden computes it again.
 	script := fmt.Sprintf("#!/bin/sh\ncase \"$1\" in rank|agree) exec %q \"$@\" --checkpoint %q ;; esac\nexec %q \"$@\"\n", binary(t), demoCheckpoint(t), binary(t))
 	if err := os.WriteFile(filepath.Join(bin, "eci"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
@@ -477,7 +477,7 @@ func runPage(t *testing.T, page string, least int) {
 		}
 		words, ok := strings.CutPrefix(line, "$ ")
 		if !ok {
-			continue // what the page shows; written anew
+			continue // what the page shows; written again
 		}
 		shell := exec.CommandContext(t.Context(), "sh", "-c", words)
 		shell.Dir = dir

@@ -65,7 +65,7 @@ triples of the --members.`,
 	return c
 }
 
-// mixed is what mix finds, for JSON.
+// mixed is the result of mix, for JSON.
 type mixed struct {
 	Verdict     string         `json:"verdict,omitempty"`
 	Metric      string         `json:"metric,omitempty"`
@@ -115,7 +115,7 @@ func (a *app) runMix(c *cobra.Command, f *mixFlags, files []string) error {
 		}
 	}
 	var out mixed
-	if f.output != "-" || len(f.members) == 0 { // else nothing of it is printed, or decides
+	if f.output != "-" || len(f.members) == 0 { // otherwise it is neither printed nor needed for a decision
 		if out, err = f.find(ctx, a, o); err != nil {
 			return err
 		}
@@ -134,12 +134,12 @@ func (a *app) runMix(c *cobra.Command, f *mixFlags, files []string) error {
 	return a.print(mixResult(out))
 }
 
-// find ranks the sources, and finds and forecasts what can be made of them.
+// find ranks the sources, and finds mixtures of them and their forecasts.
 func (f *mixFlags) find(ctx context.Context, a *app, o *opened) (out mixed, err error) {
 	m := a.meter()
 	defer m.stop()
 	o.sem.Progress = m.report()
-	o.sem.NoChecks = true // they do not enter a mixture
+	o.sem.NoChecks = true // a mixture does not use them
 	ahead, err := f.lookahead(&f.inputs, o)
 	if err != nil {
 		return out, err
@@ -183,7 +183,7 @@ func (f *mixFlags) find(ctx context.Context, a *app, o *opened) (out mixed, err 
 	return out, nil
 }
 
-// forecasts is the table of the forecasts.
+// forecasts returns the table of the forecasts.
 func (m mixed) forecasts() sheet {
 	s := sheet{title: "forecast of " + m.Metric, header: []string{"combination", "gain", "low", "high", "over " + m.Best, "low", "high", "S"}}
 	for _, x := range m.Mixes {
@@ -221,7 +221,7 @@ func mixResult(m mixed) result {
 	if len(m.Mixes) > 0 {
 		r.lead = []string{m.Verdict}
 		r.sheets = append([]sheet{m.forecasts()}, r.sheets...)
-		if m.Combination != nil { // first, as it was asked for
+		if m.Combination != nil { // first, because it was asked for
 			r.lead = append([]string{m.Combination.Verdict}, r.lead...)
 			if len(m.Combination.Shares) > 0 {
 				r.sheets = append([]sheet{m.Combination.sheet()}, r.sheets...)
@@ -298,7 +298,7 @@ func (f *mixFlags) blend(ctx context.Context, o *opened, m mixed) iter.Seq2[eci.
 	}
 }
 
-// queryOf identifies a triple's query: by its id, or else by its text.
+// queryOf identifies a triple's query by its ID, or by its text if it has no ID.
 func queryOf(t eci.Triple) string {
 	if x, ok := t.(eci.Identified); ok {
 		if id, _, _ := x.IDs(); id != "" {
@@ -308,8 +308,8 @@ func queryOf(t eci.Triple) string {
 	return "t" + t.Query()
 }
 
-// assign chooses for every query one of the sources that have it, with
-// probabilities in proportion to their weights.
+// assign chooses for every query one of the sources that have it, with probabilities
+// proportional to their weights.
 func assign(ctx context.Context, shares []share, seed uint64) (map[string]int, error) {
 	have := make(map[string][]bool)
 	for i, s := range shares {
@@ -335,7 +335,7 @@ func assign(ctx context.Context, shares []share, seed uint64) (map[string]int, e
 		at := uniform(key, seed) * total
 		for i, s := range shares {
 			if in[i] {
-				chosen[key] = i // the last one, should rounding pass them all
+				chosen[key] = i // the last one, if rounding passes them all
 				if at -= s.weight; at < 0 {
 					break
 				}

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/term"
 )
 
-// output says in which form a result is printed.
+// output selects the form in which a result is printed.
 type output struct {
 	json, csv, markdown bool
 }
@@ -29,7 +29,7 @@ func (o *output) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.markdown, "markdown", false, "print Markdown")
 }
 
-// number is a table cell that is shown rounded and written to CSV in full.
+// number is a table cell that is shown rounded but written to CSV in full.
 type number struct {
 	value  float64
 	digits int
@@ -46,18 +46,19 @@ func (n number) String() string {
 	return s
 }
 
-// sheet is a table of a result. Cells are strings, ints or numbers; columns of
+// sheet is the table of a result. Cells are strings, ints or numbers. Columns of
 // anything but strings are aligned to the right.
 type sheet struct {
 	title  string
 	header []string
 	rows   [][]any
 	best   bool // the first row is the answer
-	// spare are the columns that a narrow terminal does without, the first first.
+	// spare lists the columns that a narrow terminal can do without, the first to drop
+	// first.
 	spare []string
 }
 
-// without is the sheet less a column.
+// without returns the sheet without a column.
 func (s sheet) without(name string) sheet {
 	at := slices.Index(s.header, name)
 	if at < 0 {
@@ -80,7 +81,7 @@ type result struct {
 	notes  []string
 }
 
-// print writes a result in the form asked for.
+// print writes a result in the requested form.
 func (a *app) print(r result) error {
 	a.printed = &r
 	switch {
@@ -120,7 +121,7 @@ func (a *app) print(r result) error {
 	return err
 }
 
-// colored says whether to use color on standard output.
+// colored reports whether to use color on standard output.
 func (a *app) colored() bool {
 	switch a.color {
 	case "always":
@@ -131,8 +132,8 @@ func (a *app) colored() bool {
 	return terminal(a.out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
-// width is that of the terminal on standard output, in characters; 0 where there
-// is none.
+// width returns the width of the terminal on standard output, in characters, or 0 if
+// there is none.
 func (a *app) width() int {
 	if a.columns > 0 {
 		return a.columns
@@ -147,8 +148,8 @@ func (a *app) width() int {
 	return width
 }
 
-// fit renders a sheet, on a terminal with no more of its spare columns than have
-// room, and says which are left out.
+// fit renders a sheet. On a terminal it leaves out the spare columns that do not fit,
+// and names them.
 func (a *app) fit(w io.Writer, s sheet) {
 	width := a.width()
 	var left []string
@@ -251,7 +252,7 @@ func writeCSV(w io.Writer, s sheet) error {
 	return out.Error()
 }
 
-// excerpt is the beginning of a text, of at most n characters.
+// excerpt returns the beginning of a text, at most n characters.
 func excerpt(s string, n int) string {
 	s = strings.Join(strings.Fields(report.Clean(s)), " ")
 	if r := []rune(s); len(r) > n {

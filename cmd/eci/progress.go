@@ -7,8 +7,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// meter shows on standard error how far a run is, with rate and remaining time. A
-// meter of a run that is quiet or piped shows nothing.
+// meter shows the progress of a run on standard error, with rate and remaining time.
+// It shows nothing if the run is quiet or piped.
 type meter struct {
 	a     *app
 	bar   *progressbar.ProgressBar
@@ -17,10 +17,10 @@ type meter struct {
 
 func (a *app) meter() *meter { return &meter{a: a} }
 
-// shown says whether progress is wanted.
+// shown reports whether progress is wanted.
 func (a *app) shown() bool { return a.forceProgress || !a.quiet && terminal(a.err) }
 
-// report is for eci.Sem.Progress; nil when nothing is shown.
+// report returns the function for eci.Sem.Progress, or nil if nothing is shown.
 func (m *meter) report() func(eci.Progress) {
 	if !m.a.shown() {
 		return nil
@@ -28,7 +28,7 @@ func (m *meter) report() func(eci.Progress) {
 	return func(p eci.Progress) { m.set(p.Stage+" "+p.Source, p.Triples, p.Total) }
 }
 
-// set says that done of total triples, 0 if unknown, of a part are done.
+// set says that done of total triples of a part are done. total is 0 if unknown.
 func (m *meter) set(title string, done, total int) {
 	if m.bar == nil || title != m.title {
 		m.stop()
@@ -47,7 +47,7 @@ func (m *meter) set(title string, done, total int) {
 			progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionClearOnFinish())
 	}
-	// The bar is only decoration: that it cannot be drawn is no failure.
+	// The bar is only decoration: failing to draw it is not an error.
 	_ = m.bar.Set(done)
 }
 
@@ -66,7 +66,7 @@ func (m *meter) watch(title string, sources []eci.Source) []eci.Source {
 	}
 	out := make([]eci.Source, len(sources))
 	for i, s := range sources {
-		out[i] = s // with what it knows of its files
+		out[i] = s // keeps what it knows about its files
 		out[i].Triples = func(yield func(eci.Triple, error) bool) {
 			n := 0
 			for t, err := range s.Triples {

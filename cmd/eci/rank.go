@@ -144,7 +144,7 @@ func (a *app) runRank(c *cobra.Command, f *rankFlags, files []string) error {
 	return f.check(ranking)
 }
 
-// scorer is what the flags say to rank by.
+// scorer returns the scorer that the flags ask for.
 func (f *rankFlags) scorer(o *opened) (eci.Scorer, error) {
 	ahead, err := f.lookahead(&f.inputs, o)
 	switch {
@@ -158,7 +158,7 @@ func (f *rankFlags) scorer(o *opened) (eci.Scorer, error) {
 	return o.scorer(ahead), nil
 }
 
-// rankResult is a ranking for printing.
+// rankResult returns a ranking for printing.
 func rankResult(r *eci.Ranking) result {
 	out := result{value: r}
 	first := r.Ranked[0]
@@ -239,13 +239,14 @@ func rankHeader(r *eci.Ranking) []string {
 	return append(header, "unique", "disjoint")
 }
 
-// spareColumns are those that a narrow terminal does without, the first first.
+// spareColumns are those that a narrow terminal can do without, the first to drop
+// first.
 func spareColumns(components []string) []string {
 	spare := append([]string{"unique", "disjoint"}, components...)
 	return append(spare, "ranks", "step 1", "step 2", "step 3", new(eci.Sem).Name(), "artifact", "over random", "control")
 }
 
-// leadOf is the lead over negatives that cost nothing.
+// leadOf returns the lead over negatives that cost nothing.
 func leadOf(x eci.Ranked) any {
 	if x.Forecast == nil {
 		if x.Controls.Shuffled.Triples+x.Controls.Random.Triples == 0 {
@@ -259,7 +260,7 @@ func leadOf(x eci.Ranked) any {
 	return number{x.Forecast.Random.Value, 3, true}
 }
 
-// lead is the lead over the stronger control.
+// lead returns the lead over the stronger control.
 func lead(c *eci.Controls) float64 {
 	if c.Random.Triples == 0 || c.Shuffled.Triples > 0 && c.Shuffled.Difference < c.Random.Difference {
 		return c.Shuffled.Difference
@@ -274,7 +275,7 @@ func ranks(x eci.Ranked) string {
 	return fmt.Sprintf("%d-%d", x.RankLow, x.RankHigh)
 }
 
-// describe is the settings for the report: all that another run needs to be told.
+// describe returns the settings for the report: everything needed to repeat the run.
 func (f *rankFlags) describe(r *eci.Ranking) []report.Setting {
 	s := []report.Setting{
 		{Name: "score", Value: r.Scorer},

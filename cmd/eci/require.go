@@ -10,13 +10,13 @@ import (
 	"example.com/eci/cmd/eci/report"
 )
 
-// fault is a reason for which --require-best refuses a source.
+// fault is a reason for which --require-best rejects a source.
 type fault struct {
-	word   string // of --allow
+	word   string // value of --allow
 	reason string
 }
 
-// The words of --allow.
+// The values of --allow.
 const (
 	allowDoubts       = "doubts"
 	allowHarm         = "harm"
@@ -29,7 +29,7 @@ const (
 
 var allowances = []string{allowArtifact, allowDoubts, allowHarm, allowLint, allowOvertraining, allowRandom, allowUnchecked}
 
-// faults are those of a source.
+// faults returns the faults of a source.
 func faults(s eci.Ranked) (out []fault) {
 	add := func(word, format string, args ...any) { out = append(out, fault{word, fmt.Sprintf(format, args...)}) }
 	if f := s.Forecast; f != nil {
@@ -58,7 +58,7 @@ func faults(s eci.Ranked) (out []fault) {
 	return out
 }
 
-// control is the comparison with negatives that cost nothing that decides.
+// control returns the decisive comparison with negatives that cost nothing.
 func control(s eci.Ranked) (name, difference string, beaten bool) {
 	const random, shuffled = "random documents", "another query's negatives"
 	if f := s.Forecast; f != nil {
@@ -80,7 +80,7 @@ func control(s eci.Ranked) (name, difference string, beaten bool) {
 	return shuffled, c.Shuffled.String(), c.Shuffled.Low > 0
 }
 
-// check is --require-best: the source must be free of faults, and the best of
+// check implements --require-best. The source must be free of faults, and the best of
 // those that are.
 func (f *rankFlags) check(r *eci.Ranking) error {
 	if f.requireBest == "" {
@@ -121,7 +121,7 @@ func (f *rankFlags) check(r *eci.Ranking) error {
 
 func (f *rankFlags) allows(word string) bool { return slices.Contains(f.allow, word) }
 
-// refuse are the faults of a source that are not allowed.
+// refuse returns the faults of a source that are not allowed.
 func (f *rankFlags) refuse(s eci.Ranked) []fault {
 	found := faults(s)
 	for _, x := range f.wrong {
@@ -132,7 +132,7 @@ func (f *rankFlags) refuse(s eci.Ranked) []fault {
 	return slices.DeleteFunc(found, func(x fault) bool { return f.allows(x.word) })
 }
 
-// refused says why a source does not pass, and what lets it pass.
+// refused says why a source does not pass and what would let it pass.
 func refused(name string, found []fault) error {
 	var reasons, words []string
 	for _, x := range found {
@@ -144,8 +144,8 @@ func refused(name string, found []fault) error {
 	return &checkError{fmt.Sprintf("%s: %s (--allow %s lets it pass)", name, strings.Join(reasons, "; "), strings.Join(words, ","))}
 }
 
-// lint looks for errors in the rows, and says in the ranking what it finds. Rows
-// that a ranking leaves out or fails on are not counted again.
+// lint looks for errors in the rows and adds what it finds to the ranking. Rows that a
+// ranking leaves out or fails on are not counted again.
 func (f *rankFlags) lint(ctx context.Context, o *opened, r *eci.Ranking, sources []eci.Source) error {
 	linter := eci.Linter{Vectors: o.sem.Vectors, Tokenizer: o.sem.Tokenizer, Examples: 1}
 	var err error
@@ -178,5 +178,5 @@ func (f *rankFlags) lint(ctx context.Context, o *opened, r *eci.Ranking, sources
 	return nil
 }
 
-// shareOf is the share of rows that a finding holds of.
+// shareOf returns the share of rows that a finding applies to.
 func shareOf(x eci.Finding) string { return fmt.Sprintf("%.1f%%", 100*x.Share) }

@@ -9,7 +9,7 @@ import (
 )
 
 // TestRequireBest: a source passes when it is the best of those without a fault,
-// and with one only where it is allowed; the reason is told.
+// and with one only where it is allowed; the reason is given.
 func TestRequireBest(t *testing.T) {
 	good := func(name string, gain float64) eci.Ranked {
 		return eci.Ranked{Score: &eci.Score{

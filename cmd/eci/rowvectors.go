@@ -10,8 +10,8 @@ import (
 	"example.com/eci"
 )
 
-// rowArrays are the vectors of one source in the order of its rows, as whoever encodes
-// the columns of a data set has them: anchor.npy, positive.npy and negative.npy, or
+// rowArrays are the vectors of one source in the order of its rows. They result from
+// encoding the columns of a data set: anchor.npy, positive.npy and negative.npy, or
 // negative_1.npy and so on for n-tuples.
 type rowArrays struct {
 	dir               string
@@ -24,7 +24,7 @@ type rowArrays struct {
 // anchorNames are the arrays of queries.
 var anchorNames = []string{"anchor.npy", "query.npy"}
 
-// hasRowArrays reports whether a folder has such arrays.
+// hasRowArrays reports whether a folder has arrays in the order of rows.
 func hasRowArrays(dir string) bool {
 	for _, name := range anchorNames {
 		if exists(filepath.Join(dir, name)) {
@@ -34,9 +34,9 @@ func hasRowArrays(dir string) bool {
 	return false
 }
 
-// rowVectors gives every source its arrays, from --vectors or, where there are several
-// sources, from a folder in it called like the source. It returns false where there are
-// none.
+// rowVectors opens the arrays of every source, from --vectors or, if there are several
+// sources, from a folder in it with the name of the source. It returns false if there
+// are none.
 func (in *inputs) rowVectors(ctx context.Context, o *opened) (bool, error) {
 	found := false
 	for i, s := range o.sources {
@@ -91,7 +91,7 @@ func (r *rowArrays) open() (err error) {
 	return err
 }
 
-// Close releases the arrays.
+// Close closes the arrays.
 func (r *rowArrays) Close() (err error) {
 	for _, a := range append([]eci.VectorArray{r.anchors, r.positive}, r.negatives...) {
 		if c, ok := a.(io.Closer); ok && a != nil {
@@ -101,7 +101,7 @@ func (r *rowArrays) Close() (err error) {
 	return err
 }
 
-// count reads the source once, and holds the arrays to it.
+// count reads the source once and compares the arrays with it.
 func (r *rowArrays) count(ctx context.Context, s eci.Source) error {
 	file, row := "", 0
 	for t, err := range cancelable(ctx, s.Triples) {
@@ -124,7 +124,7 @@ func (r *rowArrays) count(ctx context.Context, s eci.Source) error {
 	return nil
 }
 
-// of is the source with the vectors of its rows.
+// of returns the source with the vectors of its rows.
 func (r *rowArrays) of(s eci.Source) eci.Source {
 	out := s
 	out.Triples = func(yield func(eci.Triple, error) bool) {
@@ -143,7 +143,7 @@ func (r *rowArrays) of(s eci.Source) eci.Source {
 			}
 			if err != nil {
 				yield(nil, err)
-				return // what follows would get the vectors of other rows
+				return // later rows would get the wrong vectors
 			}
 			if !yield(&rec, nil) {
 				return
@@ -153,7 +153,7 @@ func (r *rowArrays) of(s eci.Source) eci.Source {
 	return out
 }
 
-// fill reads the vectors of one triple, the nth of its row.
+// fill reads the vectors of one triple, number nth of its row.
 func (r *rowArrays) fill(rec *eci.Record, triple, row, nth int) (err error) {
 	negative := r.negatives[0]
 	if r.numbered {

@@ -148,8 +148,8 @@ func (f *selectFlags) greedy(ctx context.Context, o *opened, source eci.Source, 
 	}
 }
 
-// byLeverage yields the triples with the highest leverage, in the order of the
-// source; ties go to the first.
+// byLeverage yields the triples with the highest leverage, in the order of the source.
+// Among equal ones it takes the first.
 func byLeverage(ctx context.Context, sem *eci.Sem, source eci.Source, count int) iter.Seq2[eci.Triple, error] {
 	return func(yield func(eci.Triple, error) bool) {
 		scorer := *sem

@@ -13,28 +13,28 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// serverFlags name an embedding server.
+// serverFlags holds the flags for an embedding server.
 type serverFlags struct {
 	server   eci.Server
 	protocol string
 	cache    string
-	// trying says that texts which cannot be embedded are looked for first.
+	// trying means that texts which cannot be embedded are looked for first.
 	trying bool
 }
 
-// removed is a directory that is removed when it is closed.
+// removed is a directory that is removed on Close.
 type removed string
 
 func (r removed) Close() error { return os.RemoveAll(string(r)) }
 
-// protocols are the words of --protocol.
+// protocols are the values of --protocol.
 var protocols = map[string]eci.Protocol{
 	"openai": eci.OpenAI,
 	"ollama": eci.Ollama,
 	"tei":    eci.TextEmbeddingsInference,
 }
 
-// noCache is the word of --cache for none.
+// noCache is the value of --cache for no cache.
 const noCache = "none"
 
 func (f *serverFlags) register(flags *pflag.FlagSet) {
@@ -53,7 +53,7 @@ func (f *serverFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.cache, "cache", "", "`directory` that keeps vectors of the server over runs, or none (default eci in the user's cache directory)")
 }
 
-// open adds the server, behind its cache, to what is ready to read.
+// open adds the server, with its cache, to what is ready for reading.
 func (f *serverFlags) open(o *opened) error {
 	if f.server.URL == "" {
 		if f.server.Model != "" {
@@ -93,13 +93,13 @@ func (f *serverFlags) open(o *opened) error {
 	if err != nil {
 		return err
 	}
-	// It is closed before its directory is removed.
+	// Close the cache before its directory is removed.
 	o.sem.Embedder, o.closers = cache, slices.Insert(o.closers, 0, io.Closer(cache))
 	return nil
 }
 
-// embeddable leaves the rows with a text that the encoder cannot embed to
-// --skip bad-vector.
+// embeddable lets --skip bad-vector leave out the rows with a text that the encoder
+// cannot embed.
 func (f *serverFlags) embeddable(ctx context.Context, a *app, o *opened) (err error) {
 	if !f.trying || o.sem.Embedder == nil {
 		return nil

@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// targeting are the flags of commands that look at another task than the sources'
-// own queries.
+// targeting holds the flags of commands that forecast for a task other than the
+// sources' own queries.
 type targeting struct {
 	targets  []string
 	tables   []string
@@ -88,7 +88,7 @@ func (f *targeting) openTargets(ctx context.Context, in *inputs, o *opened, pool
 	return out, nil
 }
 
-// aimAt has a forecast look at a target, which has its own pool and judgments.
+// aimAt sets the target of a forecast. It has its own pool and judgments.
 func aimAt(ahead *eci.Lookahead, t *eci.Target) {
 	ahead.Pool, ahead.Relevant, ahead.Target = nil, nil, t
 }
@@ -98,7 +98,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// manyTargets is a ranking for each of several targets, for JSON.
+// manyTargets holds a ranking for each of several targets, for JSON.
 type manyTargets struct {
 	Metric  string         `json:"metric"`
 	Targets []targetResult `json:"targets"`
@@ -110,7 +110,7 @@ type targetResult struct {
 	Ranking *eci.Ranking `json:"ranking"`
 }
 
-// rankForTargets ranks the sources for every target by itself.
+// rankForTargets ranks the sources for each target separately.
 func (f *rankFlags) rankForTargets(ctx context.Context, a *app, o *opened, ahead *eci.Lookahead, targets []*eci.Target) ([]*eci.Ranking, error) {
 	var rankings []*eci.Ranking
 	for _, t := range targets {
@@ -133,7 +133,7 @@ func (f *rankFlags) rankForTargets(ctx context.Context, a *app, o *opened, ahead
 	return rankings, nil
 }
 
-// targetsResult is the table of sources and targets.
+// targetsResult returns the table of sources and targets.
 func targetsResult(rankings []*eci.Ranking) result {
 	first := rankings[0]
 	value := manyTargets{Metric: first.Lookahead.Metric}
@@ -172,8 +172,8 @@ func targetsResult(rankings []*eci.Ranking) result {
 	return out
 }
 
-// runTargets is eci rank for one target or more. It returns the ranking that
-// --require-best asks of: that of a single target.
+// runTargets is eci rank for one or more targets. It returns the ranking for
+// --require-best: that of a single target.
 func (f *rankFlags) runTargets(ctx context.Context, a *app, o *opened, m *meter) (*eci.Ranking, error) {
 	ahead, err := f.lookahead(&f.inputs, o)
 	if err != nil {

@@ -8,14 +8,14 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// tokenizerFlag names what splits texts into tokens.
+// tokenizerFlag names the tokenizer for texts.
 type tokenizerFlag struct{ word string }
 
 func (f *tokenizerFlag) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.word, "tokenizer", eci.Words{}.Name(), "what splits texts for overlap and residuality: words (in scripts without spaces, pairs of characters) or N-grams of characters, such as 4-grams")
 }
 
-// tokenizer is the one of the flag.
+// tokenizer returns the tokenizer that the flag names.
 func (f *tokenizerFlag) tokenizer() (eci.Tokenizer, error) {
 	if f.word == "" || f.word == (eci.Words{}).Name() {
 		return eci.Words{}, nil

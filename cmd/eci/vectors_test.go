@@ -92,7 +92,7 @@ func TestSimilarity(t *testing.T) {
 }
 
 // TestVectorTexts: texts in a folder of their own say whose the rows of the arrays are,
-// and come before those beside the arrays.
+// and come before those next to the arrays.
 func TestVectorTexts(t *testing.T) {
 	vectors, source := folderOfVectors(t, "", 0)
 	texts := t.TempDir()

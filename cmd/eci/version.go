@@ -6,8 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// version says what was built, for reports of faults: the version or the commit,
-// the version of Go and the platform.
+// version describes the build for bug reports: the version or the commit, the version
+// of Go and the platform.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -16,7 +16,7 @@ func version() string {
 	return versionOf(info)
 }
 
-// versionOf is the version that a build says of itself.
+// versionOf returns the version recorded in a build.
 func versionOf(info *debug.BuildInfo) string {
 	built := info.Main.Version
 	if built == "" {

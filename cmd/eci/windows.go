@@ -5,7 +5,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// windowFlags say which negatives of each query and positive are looked at.
+// windowFlags select which negatives of each query and positive are used.
 type windowFlags struct {
 	perQuery int
 	windows  []string
@@ -16,7 +16,7 @@ func (f *windowFlags) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.windows, "rank-window", nil, "negatives of these `ranks` of each query and positive, such as 11-30; several, such as 1-10,11-30, are ranked as sources of their own")
 }
 
-// apply makes sources of the windows. One window keeps the names of the sources.
+// apply returns the sources of the windows. With one window they keep their names.
 func (f *windowFlags) apply(o *opened) error {
 	var windows []eci.Window
 	switch {

@@ -7,9 +7,9 @@ import (
 	"example.com/eci"
 )
 
-// fieldWords tell what a message of the library says of its fields in the words
-// of the command: the flag that sets the field, or nothing where there is none.
-// At one place the first that fits is taken, so whole clauses stand before the
+// fieldWords replace the fields in a message of the library with the words of the
+// command: the flag that sets the field, or nothing if there is none. The first match
+// at a position wins, so whole clauses come before the fields in them.
 // fields in them.
 var fieldWords = strings.NewReplacer(
 	"Lookahead.Pool, --pool", "--pool",
@@ -39,7 +39,7 @@ var fieldWords = strings.NewReplacer(
 	"set Output.Negatives", "--width N",
 	"Files.Corpus", "--corpus",
 	"Files.Queries", "--queries",
-	": eci: Files.BEIR: ", ": ", // of a --target
+	": eci: Files.BEIR: ", ": ", // from a --target
 	"Files.BEIR", "--beir",
 	"Files.Qrels", "--qrels",
 	"set Files.Format to FormatTriplesTSV", "--format triples-tsv",
@@ -76,12 +76,12 @@ var fieldWords = strings.NewReplacer(
 
 var decoders = regexp.MustCompile(`, or set Files\.Decoders\["[^"]*"\]`)
 
-// inFlags is a message in the words of the command.
+// inFlags returns a message in the words of the command.
 func inFlags(message string) string {
 	return fieldWords.Replace(decoders.ReplaceAllString(message, ""))
 }
 
-// speakFlags puts what a ranking says to its reader in the words of the command.
+// speakFlags rewrites the messages of a ranking in the words of the command.
 func speakFlags(r *eci.Ranking) {
 	lists := [][]string{r.Notes}
 	if r.Lookahead != nil {

@@ -54,7 +54,7 @@ func TestFieldWords(t *testing.T) {
 					return true
 				}
 				found++
-				// What stands for a value is filled in as it may be.
+				// Placeholders are replaced with possible values.
 				message := strings.NewReplacer("%w", "invalid settings", "%q", `"zip"`, "0 for %d or", "0 for 512 or").Replace(text)
 				if got := inFlags(message); fieldName.MatchString(got) {
 					t.Errorf("%s: %q names what a command line cannot set: %q", filepath.Base(file), text, got)

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// writing are the flags of commands that write triples.
+// writing holds the flags of commands that write triples.
 type writing struct {
 	output string
 	to     string
@@ -31,7 +31,7 @@ func (w *writing) register(flags *pflag.FlagSet, output string) {
 
 func (w *writing) check() error {
 	if standardOutput[w.output] {
-		w.output = "-" // nothing else is printed behind the triples
+		w.output = "-" // nothing else is printed after the triples
 	}
 	if w.width < 0 || w.width > 0 && w.to != string(eci.FormatNTuple) || w.pad && w.width == 0 {
 		return usage("--width is a positive number, for --to n-tuple; --pad goes with it")
@@ -42,8 +42,8 @@ func (w *writing) check() error {
 	return checkFolder(w.output)
 }
 
-// write writes triples to the file, whole or not at all, and returns the number
-// of rows. It says which rows of the sources that they are of give none.
+// write writes triples to the file, completely or not at all, and returns the number
+// of rows. It reports which rows of their sources give no triple.
 func (w *writing) write(ctx context.Context, a *app, sources []eci.Source, triples iter.Seq2[eci.Triple, error]) (rows int, err error) {
 	err = a.writeFile(ctx, w.output, func(out io.Writer) error {
 		var notes []string
@@ -79,7 +79,7 @@ func cancelable(ctx context.Context, triples iter.Seq2[eci.Triple, error]) iter.
 	}
 }
 
-// skipping leaves out the rows of a source that --skip covers, and counts them.
+// skipping leaves out the rows of a source that --skip covers and counts them.
 func skipping(source eci.Source, skip eci.Skip, left *int) eci.Source {
 	return eci.Source{Name: source.Name, Triples: func(yield func(eci.Triple, error) bool) {
 		for t, err := range source.Triples {
@@ -95,7 +95,8 @@ func skipping(source eci.Source, skip eci.Skip, left *int) eci.Source {
 	}}
 }
 
-// sayBarren says how many rows of the sources gave no triple, and so are not written.
+// sayBarren reports how many rows of the sources gave no triple and so are not
+// written.
 func (a *app) sayBarren(sources []eci.Source) {
 	for _, s := range sources {
 		withoutPositive, withoutNegative := s.Barren()
@@ -110,7 +111,7 @@ func (a *app) sayBarren(sources []eci.Source) {
 	}
 }
 
-// marked is a triple with extra fields behind its own.
+// marked is a triple with additional fields after its own.
 func marked(t eci.Triple, extra ...eci.Extra) eci.Triple {
 	r, ok := t.(*eci.Record)
 	if !ok {
@@ -125,7 +126,7 @@ func marked(t eci.Triple, extra ...eci.Extra) eci.Triple {
 	return &more
 }
 
-// figure is an extra field of a row with a number, to 6 digits.
+// figure returns an extra field of a row with a number, to 6 digits.
 func figure(name string, value float64) eci.Extra {
 	return eci.Extra{Name: name, Value: strconv.AppendFloat(nil, value, 'g', 6, 64)}
 }

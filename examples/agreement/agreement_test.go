@@ -156,7 +156,7 @@ func TestCeiling(t *testing.T) {
 	}
 }
 
-// TestProgress: a line for every tenth, or a bar that is drawn anew.
+// TestProgress: a line for every tenth, or a bar that is drawn again.
 func TestProgress(t *testing.T) {
 	var lines, bar strings.Builder
 	for _, p := range []*progress{{out: &lines}, {out: &bar, bar: true}} {

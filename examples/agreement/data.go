@@ -34,9 +34,9 @@ type trainingSource struct {
 }
 
 // open reads the pool (pool.ids, else corpus.jsonl), the judgments (qrels.tsv, else
-// the folder qrels, else those of the triples alone), sources/* and the vectors in a
-// folder of a file system. Only queries of the sources with a relevant document in
-// the pool are looked at.
+// the folder qrels, else only those of the triples), sources/* and the vectors in a
+// folder of a file system. It uses only queries of the sources with a relevant
+// document in the pool.
 func open(files fs.FS, folder string) (*collection, error) {
 	c, err := openTask(files, folder)
 	if err == nil && len(c.sources) == 0 {
@@ -46,8 +46,8 @@ func open(files fs.FS, folder string) (*collection, error) {
 	return c, err
 }
 
-// openTask is open for a task to be looked at, which needs no sources: its queries
-// are then those with a judgment.
+// openTask is like open, for a task to evaluate on. It needs no sources: its queries
+// are those with a judgment.
 func openTask(files fs.FS, folder string) (*collection, error) {
 	sub, err := fs.Sub(files, folder)
 	if err != nil {
@@ -81,7 +81,7 @@ func openTask(files fs.FS, folder string) (*collection, error) {
 	return c, nil
 }
 
-// numbering gives ids numbers in the order they are met.
+// numbering numbers IDs in the order of their first appearance.
 type numbering struct {
 	at   map[string]int
 	list []string
@@ -142,7 +142,7 @@ func (c *collection) read(files fs.FS) error {
 		}
 		c.sources = append(c.sources, source)
 	}
-	if len(sources) == 0 { // a task by itself
+	if len(sources) == 0 { // a task without sources
 		for _, q := range slices.Sorted(maps.Keys(c.relevant)) {
 			for _, d := range c.relevant[q] {
 				label(q, d)

@@ -41,8 +41,7 @@ type measuredGain struct {
 	Significant   [][2]string        `json:"significant"` // better, worse
 }
 
-// pairedGain is a gain with its standard error beside it, as target.json and
-// finetuned.json have them.
+// pairedGain is a gain with its standard error, as in target.json and finetuned.json.
 type pairedGain = map[string][2]float64
 
 type finetuned struct {
@@ -135,7 +134,7 @@ func order(gain map[string]float64, significant [][2]string) (*ordered, error) {
 	return o, nil
 }
 
-// values are the numbers of a measure in the order of the outcomes.
+// values returns the numbers of a measure in the order of the outcomes.
 func (o *ordered) values(of func(name string) float64) []float64 {
 	x := make([]float64, len(o.names))
 	for i, name := range o.names {
@@ -161,7 +160,7 @@ type share struct{ right, of float64 }
 func (s *share) add(right, of float64) { s.right += right; s.of += of }
 func (s share) value() float64         { return s.right / s.of }
 
-// agreementOf is that of one measure with the outcomes of a study.
+// agreementOf returns the agreement of one measure with the outcomes of a study.
 type agreementOf struct {
 	tau          map[string][]float64 // by condition, of every collection by name
 	pairs        share                // over everything

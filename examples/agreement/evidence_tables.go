@@ -171,7 +171,7 @@ func pairsRow(a *agreementOf, met []string) []string {
 	return row
 }
 
-// groupTable tells where Lookahead is strong and weak.
+// groupTable shows where Lookahead is strong and weak.
 func (e *evidence) groupTable(found figures) ([]*table, error) {
 	groups := []struct {
 		name string
@@ -318,7 +318,7 @@ func (e *evidence) targetTable(found figures) ([]*table, error) {
 	return []*table{t}, nil
 }
 
-// elsewhere is the mean measured gain of a set on all targets but one.
+// elsewhere returns the mean measured gain of a set on all targets except one.
 func (e *evidence) elsewhere(loss, set, but string) float64 {
 	var gains []float64
 	for _, name := range slices.Sorted(maps.Keys(e.targets)) {

@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "write the tables into docs/evidence.md")
 
-// block is the marker before what is computed; <!-- end --> is behind it.
+// block is the marker before computed text; <!-- end --> is after it.
 var block = regexp.MustCompile(`(?m)^<!-- (table: (.*)|check) -->\n`)
 
 // TestDocument: docs/evidence.md has every table, each once and as computed from

@@ -1,7 +1,7 @@
-// Command agreement checks the forecasts on your own data before you trust them:
-// it ranks the sources, trains small adapters on every one, measures what that was
-// worth in nDCG@10 on held-out queries, and prints how far Lookahead, S and simple
-// measures order the sources as training does.
+// Command agreement checks the forecasts on your own data before you trust them. It
+// ranks the sources, trains small adapters on each, and measures the gain in nDCG@10
+// on held-out queries. It prints how far Lookahead, S and simple measures order the
+// sources as training does.
 //
 //	go run ./examples/agreement [flags] DIR
 //	go run ./examples/agreement
@@ -10,27 +10,27 @@
 //	go run ./examples/agreement -evidence
 //
 // DIR is laid out like BEIR: corpus.jsonl, queries.jsonl, and qrels.tsv or
-// qrels/*.tsv; and besides them sources/* (triples with ids) and a folder of
-// vectors (queries.npy, queries.ids, corpus.npy, corpus.ids). pool.ids, one id a
-// line, limits the documents that queries are searched in: leave out those that
-// were generated as negatives. Without DIR it runs on the embedded demo. With
-// -outcomes nothing is trained; the file has outcomes that were measured elsewhere.
-// With -target, sources of DIR are looked at and trained for the task in DIR2, which
-// has the same layout and needs no sources.
-// With -evidence it prints the tables of docs/evidence.md from the numbers that are
-// committed under testdata/evidence.
+// qrels/*.tsv. In addition it has sources/* (triples with IDs) and a folder of vectors
+// (queries.npy, queries.ids, corpus.npy, corpus.ids). pool.ids, with one ID on each
+// line, limits the documents that queries are searched in; leave out those that were
+// generated as negatives. Without DIR, the command runs on the embedded demo. With
+// -outcomes, nothing is trained; the file has outcomes that were measured elsewhere.
+// With -target, sources of DIR are evaluated and trained for the task in DIR2, which
+// has the same layout and needs no sources. With -evidence, the command prints the
+// tables of docs/evidence.md from the numbers that are committed under
+// testdata/evidence.
 //
-// What is trained is a residual low-rank linear map on frozen vectors, shared by
-// queries and documents, with InfoNCE: once over the source's hard negative alone,
-// which is what Lookahead forecasts, and once over it and the positives of seven
-// other queries, which makes sources more alike. It stands in for fine-tuning the
-// encoder and is not the same. All vectors are held in memory as float64, so this
-// is for corpora of up to some hundred thousand passages.
+// It trains a residual low-rank linear map on frozen vectors, shared by queries and
+// documents, with InfoNCE. One training uses only the source's hard negative, which is
+// what Lookahead forecasts. The other adds the positives of seven other queries, which
+// makes sources more alike. The map is a substitute for fine-tuning the encoder, not
+// the same. All vectors are held in memory as float64, so this is for corpora of up to
+// a few hundred thousand passages.
 //
-// Forecast and training share what is peculiar to the queries they were looked at
-// on. So the queries are also split in halves: what is computed from one half alone
-// is compared with the training measured on the other, beside the training itself
-// measured on the first half, which is the ceiling.
+// Forecast and training share the peculiarities of the queries they were evaluated on.
+// So the queries are also split into halves. What is computed from one half alone is
+// compared with the training measured on the other half. The training measured on the
+// first half is compared as well; it is the ceiling.
 package main
 
 import (
@@ -123,7 +123,7 @@ func main() {
 	}
 }
 
-// defaults of the training, those of the check of a choice.
+// defaults are the defaults of the training, those of the check of a choice.
 var defaults = adapter.Defaults
 
 // run ranks the sources, measures what training on them is worth under every
@@ -247,7 +247,7 @@ type outcome struct {
 	StandardError float64 `json:"standard_error"`
 }
 
-// printOutcomes writes what training was worth beside what was forecast.
+// printOutcomes prints the gain of training next to the forecast.
 func printOutcomes(out io.Writer, ranking *eci.Ranking, outcomes []eci.Outcome) {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "source\tmeasured\tstandard error\tforecast\t95%% interval\tcurve\t%s\tdisjoint\thardness\t\n", new(eci.Sem).Name())

@@ -15,7 +15,7 @@ import (
 	"example.com/eci/internal/stat"
 )
 
-// baselines are compared with the outcomes beside Lookahead and S.
+// baselines are compared with the outcomes next to Lookahead and S.
 var baselines = []string{"disjoint", "hardness", "unique"}
 
 // rank forecasts the sources from the triples of some queries, of all for nil.

@@ -17,9 +17,9 @@ const cutoff = 10 // of nDCG
 // to shine is measured at these.
 type settings = adapter.Settings
 
-// measure trains adapters on every source, cross-validated over queries, and
-// returns nDCG@10 on held-out queries, by source and query, the mean over seeds;
-// and that of the frozen encoder, by query. progress is called from any goroutine.
+// measure trains adapters on every source, cross-validated over queries. It returns
+// nDCG@10 on held-out queries by source and query, as the mean over seeds, and that of
+// the frozen encoder by query. progress may be called from any goroutine.
 func (c *collection) measure(ctx context.Context, s settings, progress func(done, all int)) (trained [][]float64, frozen []float64, err error) {
 	fold := make([]int, len(c.names))
 	for q, id := range c.names {
@@ -32,8 +32,8 @@ func (c *collection) measure(ctx context.Context, s settings, progress func(done
 	}
 	c.task.Evaluate(adapter.New(c.d, 1, rand.New(rand.NewPCG(0, 0))), everything, cutoff, frozen)
 
-	// One job is one training. Each writes to rows of its own, so that the result
-	// does not depend on their order.
+	// One job is one training. Each writes to its own rows, so the result does not
+	// depend on the order of jobs.
 	jobs := len(c.sources) * s.Folds * s.Seeds
 	results := make([][]float64, len(c.sources)*s.Seeds)
 	for i := range results {

@@ -1,7 +1,6 @@
-// Command embedding-server ranks the demo with an encoder that runs in a server
-// of its own: texts go over HTTP, vectors into a cache on disk, and the ranking
-// must be that of the vectors which come with the demo. A second run must send
-// no text.
+// Command embedding-server ranks the demo with an encoder that runs in its own server.
+// Texts are sent over HTTP, and vectors are cached on disk. The ranking must equal
+// that of the vectors that come with the demo. A second run must send no text.
 //
 //	bash examples/embedding-server/run.sh
 //
@@ -77,7 +76,7 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// rank is all that a program with a server at hand needs.
+// rank is all that a program with a running server needs.
 func rank(ctx context.Context, url, dir string) (*eci.Ranking, eci.DiskCacheStats, error) {
 	cache, err := eci.OpenDiskCache(eci.DiskCacheConfig{
 		Dir: dir,

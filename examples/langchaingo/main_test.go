@@ -24,8 +24,8 @@ func components(text string) []float32 {
 	return v
 }
 
-// TestRank compares a ranking through langchaingo's client and a server on
-// loopback with one of the same vectors at hand.
+// TestRank compares a ranking through langchaingo's client and a server on loopback
+// with a ranking of the same vectors read directly.
 func TestRank(t *testing.T) {
 	var texts atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

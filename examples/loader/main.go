@@ -1,7 +1,7 @@
-// Command loader ranks two miners from inside a Go program: the rows are the
-// program's own type, read by its own loader, and the vectors come from its own
-// Embedder. One miner returns passages on the same topic, the other the answers
-// themselves in other words: false negatives, which should rank last.
+// Command loader ranks two miners from inside a Go program. The rows are the program's
+// own type, read by its own loader, and the vectors come from its own Embedder. One
+// miner returns passages on the same topic. The other returns the answers themselves
+// in other words: false negatives, which should rank last.
 //
 //	go run ./examples/loader
 package main
@@ -33,8 +33,8 @@ func (r row) Negative() string               { return r.distractor }
 func (r row) IDs() (q, p, n string)          { return r.id, "", "" }
 func (r row) Location() (file string, i int) { return "faq.csv", r.line }
 
-// load reads the column of one miner. It starts anew each time it is ranged
-// over, as eci.Source asks.
+// load reads the column of one miner. It starts again each time it is ranged over, as
+// eci.Source requires.
 func load(table string, column int) iter.Seq2[row, error] {
 	return func(yield func(row, error) bool) {
 		lines := csv.NewReader(strings.NewReader(table))
@@ -56,7 +56,7 @@ func load(table string, column int) iter.Seq2[row, error] {
 }
 
 // encoder takes the place of the retriever that is to be trained. This one hashes
-// letters in threes, so that the example needs no model; a real one calls the
+// groups of three letters, so that the example needs no model. A real one calls the
 // model and may return vectors of any length and norm.
 type encoder struct{}
 

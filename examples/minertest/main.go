@@ -25,8 +25,8 @@ type text struct {
 	Text string `json:"text"`
 }
 
-// terms are the words of a text but for a short stop list, without the ending of
-// a plural.
+// terms returns the words of a text, except those on a short stop list, without the
+// ending of a plural.
 func terms(text string) (terms []string) {
 	for _, word := range (eci.Words{}).AppendTokens(nil, text) {
 		if !stop[word] {

@@ -44,7 +44,7 @@ func mined(t testing.TB, change func(rows []*eci.Record)) eci.Source {
 	return eci.SourceOf("mined", rows)
 }
 
-// TestMiner is what a project with a miner of its own would have.
+// TestMiner is what a project with its own miner would have.
 func TestMiner(t *testing.T) {
 	check, source := check(t), mined(t, nil)
 	check.LintAtMost(t.Context(), t, nil, eci.SeverityError, 0, source)
@@ -65,7 +65,7 @@ func (r *recorder) Errorf(format string, args ...any) {
 }
 func (r *recorder) Fatalf(format string, args ...any) { r.Errorf(format, args...) }
 
-// shift gives every row the negative of the one n rows further on.
+// shift gives every row the negative of the row n further on.
 func shift(n int) func(rows []*eci.Record) {
 	return func(rows []*eci.Record) {
 		negatives := make([]eci.Record, len(rows))
@@ -101,8 +101,8 @@ func TestBrokenMiners(t *testing.T) {
 		}, func(check *eci.MinerTest, tb eci.TB, source eci.Source) bool {
 			return check.Outranks(t.Context(), tb, source, random())
 		}, []string{"mined does not outrank random", "negative-is-positive", "rank", "weigh least", "residuality 0.00"}},
-		// Neighboring queries of the demo share a topic, so that the negatives look
-		// good, but some answer the query they now stand with.
+		// Neighboring queries of the demo share a topic, so the negatives look good,
+		// but some answer their new query.
 		{"the results are those of the next query", shift(2), func(check *eci.MinerTest, tb eci.TB, source eci.Source) bool {
 			return check.LintAtMost(t.Context(), tb, nil, eci.SeverityError, 0, source)
 		}, []string{"negative-is-positive"}},

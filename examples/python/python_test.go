@@ -1,4 +1,4 @@
-// Package python_test runs the example in Python where there is one with NumPy.
+// Package python_test runs the Python example if there is a Python with NumPy.
 package python_test
 
 import (
@@ -47,7 +47,7 @@ func TestChoose(t *testing.T) {
 		reason string
 		flags  []string
 		code   int
-		says   string // beside what the page shows
+		says   string // in addition to what the page shows
 	}{
 		{"a verdict", nil, 0, "Train on"},
 		{"a source that passes", []string{"--require", "bm25"}, 0, "Train on bm25"},

@@ -1,13 +1,13 @@
-// Command rank ranks sources of hard negatives: the main job of eci as a user
-// would write it.
+// Command rank ranks sources of hard negatives: the main use of eci, as a user would
+// write it.
 //
 //	go run ./examples/rank
 //	go run ./examples/rank -vectors DIR [-json] [-pool FILE] [-qrels FILE] SOURCE...
 //
-// The first ranks the five sources of the embedded demo. For the second, DIR
-// holds queries.npy, queries.ids, corpus.npy and corpus.ids; a source is named
-// after its file. The pool is a corpus, or a file of ids: the documents that
-// queries are searched in. Without one these are the labeled positives.
+// The first form ranks the five sources of the embedded demo. For the second, DIR has
+// queries.npy, queries.ids, corpus.npy and corpus.ids. A source is named after its
+// file. The pool is a corpus, or a file of IDs: the documents that queries are
+// searched in. Without one, these are the labeled positives.
 package main
 
 import (
@@ -135,7 +135,7 @@ func combine(ctx context.Context, ranking *eci.Ranking) error {
 	return forecast(ctx, ranking, fmt.Sprint("mixture richest in information: ", mixture), mixed)
 }
 
-// forecast prints what training on a mixture would do, beside the best source.
+// forecast prints what training on a mixture would do, next to the best source.
 func forecast(ctx context.Context, ranking *eci.Ranking, what string, shares map[string]float64) error {
 	f, err := ranking.ForecastMix(ctx, shares)
 	if err != nil {
@@ -146,7 +146,7 @@ func forecast(ctx context.Context, ranking *eci.Ranking, what string, shares map
 	return nil
 }
 
-// open returns the demo when there are no arguments.
+// open returns the demo if there are no arguments.
 func open(dir string, files []string) (*eci.VectorFiles, []eci.Source, error) {
 	if dir == "" && len(files) == 0 {
 		return openDemo()

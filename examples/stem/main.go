@@ -1,6 +1,6 @@
-// Command stem ranks the demo with stemmed tokens: the lexical component counts
-// "pumps" and "pumping" as one word. It is a module of its own, because the
-// stemmer is not a dependency of the library.
+// Command stem ranks the demo with stemmed tokens. The lexical component counts
+// "pumps" and "pumping" as one word. It is a separate module, because the stemmer is
+// not a dependency of the library.
 //
 //	cd examples/stem && go run .
 package main
@@ -20,7 +20,7 @@ import (
 // English Snowball stem.
 type Stems struct{}
 
-// Name tells matrices made with other tokenizers apart.
+// Name distinguishes matrices made with other tokenizers.
 func (Stems) Name() string { return "words, english snowball" }
 
 // AppendTokens appends the stems of the words of text.

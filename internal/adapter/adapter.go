@@ -1,7 +1,6 @@
-// Package adapter trains small adapters on frozen vectors, by gradient descent, and
-// measures retrieval with them: what forecasts are checked against. It stands in
-// for fine-tuning an encoder and is not the same. Vectors are float64 and held in
-// memory.
+// Package adapter trains small adapters on frozen vectors by gradient descent and
+// measures retrieval with them. Forecasts are checked against it. It is a substitute
+// for fine-tuning an encoder, not the same. Vectors are float64 and held in memory.
 package adapter
 
 import (
@@ -12,14 +11,14 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 )
 
-// Adapter is a residual low-rank linear map of queries and documents alike,
+// Adapter is a residual low-rank linear map, the same for queries and documents:
 //
-//	f(x) = (x + U V x) / |x + U V x|, U of d x r, V of r x d,
+//	f(x) = (x + U V x) / |x + U V x|, U of d x r, V of r x d
 //
-// with U = 0 at the start, so that the untrained adapter is the frozen encoder.
-// The map is shared, as the encoder of most retrievers is: what it learns is a
-// metric. One for the queries alone learns the direction from negatives to
-// positives whatever the query, and gains less.
+// U starts at 0, so the untrained adapter is the frozen encoder. The map is shared,
+// like the encoder of most retrievers, so it learns a metric. A map for queries only
+// would learn the direction from negatives to positives whatever the query, and gain
+// less.
 type Adapter struct {
 	d, r   int
 	params []float64 // U row-major, then V row-major
@@ -35,18 +34,18 @@ func New(d, r int, random *rand.Rand) *Adapter {
 	return a
 }
 
-// split views a slice of the length of the parameters as U and V.
+// split returns the parameters, or a slice of the same length, as U and V.
 func (a *Adapter) split(x []float64) (u, v blas64.General) {
 	return Matrix(a.d, a.r, x[:a.d*a.r]), Matrix(a.r, a.d, x[a.d*a.r:])
 }
 
-// Matrix is rows x cols numbers, row by row.
+// Matrix returns a matrix of rows x cols numbers, row by row.
 func Matrix(rows, cols int, data []float64) blas64.General {
 	return blas64.General{Rows: rows, Cols: cols, Stride: cols, Data: data}
 }
 
-// batch holds what one training step works on and with, for n triples. The rows
-// of its 3n x d matrices are the queries, then the positives, then the negatives.
+// batch holds the input and the working memory of one training step for n triples. The
+// rows of its 3n x d matrices are the queries, then the positives, then the negatives.
 type batch struct {
 	n       int
 	query   []int          // n: query of every triple
@@ -67,7 +66,7 @@ func (a *Adapter) newBatch(n int) *batch {
 	}
 }
 
-// set makes vectors the three of triple i.
+// set sets the three vectors of triple i.
 func (b *batch) set(i, query int, q, p, n []float64) {
 	b.query[i] = query
 	for role, v := range [...][]float64{q, p, n} {
@@ -75,11 +74,11 @@ func (b *batch) set(i, query int, q, p, n []float64) {
 	}
 }
 
-// Row is row i of m.
+// Row returns row i of m.
 func Row(m blas64.General, i int) []float64 { return m.Data[i*m.Stride : i*m.Stride+m.Cols] }
 
-// apply fills f (n x d) with the adapted unit vectors of x (n x d), by way of h
-// (n x r), and norm with their norms before.
+// apply fills f (n x d) with the adapted unit vectors of x (n x d). It fills h (n x r)
+// with the intermediate values and norm with the norms before.
 func (a *Adapter) apply(x, h, f blas64.General, norm []float64) {
 	u, v := a.split(a.params)
 	blas64.Gemm(blas.NoTrans, blas.Trans, 1, x, v, 0, h)
@@ -94,10 +93,10 @@ func (a *Adapter) apply(x, h, f blas64.General, norm []float64) {
 	}
 }
 
-// loss returns the mean InfoNCE loss of a batch, in nats, and adds its gradient
-// to gradient. A query tells its positive from its own hard negative and from the
-// positives of other queries in its block of ways triples; ways 1 leaves the hard
-// negative alone.
+// loss returns the mean InfoNCE loss of a batch, in nats, and adds its gradient to
+// gradient. The positive of a query competes with its own hard negative and with the
+// positives of other queries in its block of ways triples. With ways 1 it competes
+// with the hard negative only.
 func (a *Adapter) loss(b *batch, ways int, temperature float64, gradient []float64) float64 {
 	a.apply(b.x, b.h, b.f, b.norm)
 	third := func(m blas64.General, role int) blas64.General {

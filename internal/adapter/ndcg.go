@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// NDCG is the normalized discounted cumulative gain of the first k of a ranking,
-// in [0, 1]: sum gain/log2(rank+1), over that of the best possible ranking. gains
-// are the graded relevances of all documents by row, those not in it 0; ranking
-// holds rows, best first. Without a relevant document it is 0.
+// NDCG returns the normalized discounted cumulative gain of the first k of a ranking,
+// in [0, 1]: sum gain/log2(rank+1), divided by that of the best possible ranking.
+// gains holds the graded relevances of all documents by row; a missing one is 0.
+// ranking holds rows, best first. Without a relevant document NDCG returns 0.
 func NDCG(ranking []int, gains map[int]float64, k int) float64 {
 	ideal := make([]float64, 0, len(gains))
 	for _, g := range gains {
@@ -32,7 +32,8 @@ func NDCG(ranking []int, gains map[int]float64, k int) float64 {
 	return got / best
 }
 
-// Top returns the k rows of the highest scores, best first, ties by row.
+// Top returns the k rows with the highest scores, best first. Ties are in the order of
+// rows.
 func Top(scores []float64, k int) []int {
 	k = min(k, len(scores))
 	best := make([]int, 0, k+1)

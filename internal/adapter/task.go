@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 )
 
-// Settings of a training.
+// Settings configures a training.
 type Settings struct {
 	Rank        int     // of the adapter
 	Ways        int     // positives told apart in a batch; 1: the hard negative alone
@@ -21,7 +21,7 @@ type Settings struct {
 	Seeds       int     // trainings of every fold
 }
 
-// Check refuses settings that make no sense.
+// Check returns an error for settings that make no sense.
 func (s Settings) Check() error {
 	switch {
 	case s.Rank < 1 || s.Batch < 1 || s.Steps < 1 || s.Seeds < 1 || s.Folds < 2:
@@ -34,15 +34,15 @@ func (s Settings) Check() error {
 	return nil
 }
 
-// Defaults were chosen on Cranfield, where they give gains of the sign and size of a
-// larger training.
+// Defaults were chosen on Cranfield, where their gains have the sign and size of those
+// of a larger training.
 var Defaults = Settings{Rank: 32, Ways: 1, Batch: 32, Steps: 100, Rate: 3e-4, Temperature: 0.05, Folds: 5, Seeds: 2}
 
-// Triple holds rows of a [Task]: of its queries, and of its documents twice.
+// Triple holds rows of a [Task]: one of its queries and two of its documents.
 type Triple struct{ Query, Positive, Negative int }
 
-// Task is what is trained on and searched. All rows have unit length. Goroutines may
-// share one that none of them changes.
+// Task is the data to train on and to search. All rows have unit length. It is safe
+// for concurrent use as long as no goroutine changes it.
 type Task struct {
 	Queries   blas64.General // those that are asked, and those of triples
 	Searched  blas64.General // the pool
@@ -51,7 +51,8 @@ type Task struct {
 	Gains []map[int]float64
 }
 
-// Units makes rows of unit length of vectors. A zero vector stays zero.
+// Units returns vectors scaled to unit length, one in each row. A zero vector stays
+// zero.
 func Units(vectors [][]float32) blas64.General {
 	if len(vectors) == 0 {
 		return blas64.General{}
@@ -72,8 +73,8 @@ func Units(vectors [][]float32) blas64.General {
 }
 
 // Fit trains one adapter. Sources of equal size see their triples in the same order
-// from the same random numbers, so that the differences between them are not those
-// of the shuffle. Without triples it is as the frozen encoder.
+// from the same random numbers, so that differences between them do not come from the
+// shuffle. Without triples the adapter equals the frozen encoder.
 func (t *Task) Fit(s Settings, triples []Triple, random *rand.Rand) *Adapter {
 	a := New(t.Queries.Cols, s.Rank, random)
 	if len(triples) == 0 {
@@ -84,7 +85,7 @@ func (t *Task) Fit(s Settings, triples []Triple, random *rand.Rand) *Adapter {
 	optimizer := newAdam(len(a.params), s.Rate)
 	var order []int
 	for step := range s.Steps {
-		// Linear decay to 0 leaves the last steps to settle.
+		// Linear decay to 0 lets the last steps settle.
 		optimizer.rate = s.Rate * float64(s.Steps-step) / float64(s.Steps)
 		for i := range s.Batch {
 			if len(order) == 0 {
@@ -100,7 +101,7 @@ func (t *Task) Fit(s Settings, triples []Triple, random *rand.Rand) *Adapter {
 	return a
 }
 
-// Evaluate writes nDCG at the cutoff of some queries to result, by their rows.
+// Evaluate writes nDCG at the cutoff to result for some queries, given by their rows.
 func (t *Task) Evaluate(a *Adapter, queries []int, cutoff int, result []float64) {
 	d, n, all := t.Queries.Cols, len(queries), len(queries)+t.Searched.Rows
 	m := func(rows, cols int) blas64.General { return Matrix(rows, cols, make([]float64, rows*cols)) }

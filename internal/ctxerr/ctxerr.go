@@ -1,4 +1,4 @@
-// Package ctxerr makes the error of a context that ended.
+// Package ctxerr returns the error of a context that has ended.
 package ctxerr
 
 import (
@@ -7,8 +7,8 @@ import (
 	"fmt"
 )
 
-// Of returns nil while ctx runs, then its error with the cause, if there is
-// another one, so that errors.Is finds both.
+// Of returns nil while ctx is active, then its error. If ctx has a different cause,
+// the error includes it, so that errors.Is finds both.
 func Of(ctx context.Context) error {
 	err := ctx.Err()
 	if err == nil {

@@ -2,10 +2,11 @@ package design
 
 import "slices"
 
-// openBatches bounds how many batches an item may be put in.
+// openBatches limits how many batches an item may be put in.
 const openBatches = 1024
 
-// Batches puts items with keys into batches of one size in which no key occurs twice.
+// Batches puts items with keys into batches of equal size in which no key occurs
+// twice.
 type Batches[K comparable] struct {
 	size, items int
 	open        []*openBatch[K]
@@ -19,10 +20,10 @@ type openBatch[K comparable] struct {
 	keys  map[K]struct{}
 }
 
-// NewBatches returns batches of a size, of 1 or more.
+// NewBatches returns batches of the given size, at least 1.
 func NewBatches[K comparable](size int) *Batches[K] { return &Batches[K]{size: size} }
 
-// Add puts the next item into the first open batch that has none of its keys. Keys
+// Add puts the next item into the first open batch that has none of its keys. The keys
 // of one item may be equal.
 func (b *Batches[K]) Add(keys ...K) {
 	b.items++
@@ -48,7 +49,7 @@ func (b *Batches[K]) Add(keys ...K) {
 	}
 }
 
-// Order returns the numbers of the items, from 1: those of the full batches first.
+// Order returns the numbers of the items, from 1, with those of full batches first.
 func (b *Batches[K]) Order() (items []int, full int) {
 	items = slices.Clone(b.done)
 	for _, o := range b.open {

@@ -2,26 +2,26 @@ package design
 
 import "container/heap"
 
-// Parallel calls work on ranges that together are 0..n-1, concurrently.
+// Parallel calls work concurrently on ranges that together cover 0..n-1.
 type Parallel func(n int, work func(low, high int))
 
 // Pool is a collection of rows to choose from.
 type Pool struct {
-	// Rows are the candidates, all of one length.
+	// Rows are the candidates, all of equal length.
 	Rows [][]float32
-	// Keys group the candidates: at most Quota of one key are chosen. Quota 0
-	// means no limit.
+	// Keys group the candidates. At most Quota candidates of one key are chosen. Quota
+	// 0 means no limit.
 	Keys  []uint64
 	Quota int
 }
 
-// priced is a candidate with its price when T had a size.
+// priced is a candidate with the price it had when T had a given size.
 type priced struct {
 	candidate, size int
 	price           float64
 }
 
-// queue has the highest price first, ties in the order of the candidates.
+// queue puts the highest price first. Ties are in the order of the candidates.
 type queue []priced
 
 func (q queue) Len() int { return len(q) }
@@ -36,15 +36,15 @@ func (q *queue) Pop() any {
 	return last
 }
 
-// refreshed is the number of candidates brought up to date at once. It is fixed,
-// so that the choice does not depend on the number of cores.
+// refreshed is the number of candidates updated at once. It is fixed, so that the
+// choice does not depend on the number of cores.
 const refreshed = 32
 
-// Greedy chooses count candidates: again and again the one with the highest gain,
-// ties in the order of the candidates. It calls yield with every choice, its gain
-// and f of the set so far, and proceed before every step. An error of either ends
-// the choice and is returned. Prices only fall as T grows, so the first of the
-// queue that is up to date is the best of all (Minoux 1978).
+// Greedy chooses count candidates. Each step takes the one with the highest gain; ties
+// are in the order of the candidates. It calls proceed before every step, and yield
+// with every choice, its gain and f of the set so far. An error from either ends the
+// choice and is returned. Prices only fall as T grows, so the first up-to-date
+// candidate of the queue is the best of all (Minoux 1978).
 func (p *Pool) Greedy(count int, parallel Parallel, proceed func() error, yield func(candidate int, gain, total float64) error) error {
 	if len(p.Rows) == 0 {
 		return nil

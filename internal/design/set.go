@@ -6,11 +6,10 @@ import (
 	"example.com/eci/internal/dots"
 )
 
-// Set is a set T of rows and what it takes to price another row l: with
-// W = (I + sum l lT)^-1, adding l gains 1/2 ln(1 + lT W l). The number lT W l is
-// called the price of l here; it falls as T grows. Every addition takes u uT from
-// W. The last d of the u are kept, so that the price of a row can be brought up to
-// date by what was added since.
+// Set is a set T of rows with what is needed to price another row l. With W = (I + sum
+// l lT)^-1, adding l gains 1/2 ln(1 + lT W l). The number lT W l is called the price
+// of l; it falls as T grows. Every addition subtracts u uT from W. The last d of the u
+// are kept, so that the price of a row can be updated for later additions.
 type Set struct {
 	d, size int
 	inverse []float64 // W, d x d, full
@@ -36,10 +35,10 @@ func (s *Set) Total() float64 { return s.total }
 // Alone returns the price of a row in the empty set.
 func Alone(l []float32) float64 { return dots.Inner(l, l) }
 
-// Gain returns what a row of this price adds to f.
+// Gain returns what a row of the given price adds to f.
 func Gain(price float64) float64 { return math.Log1p(price) / 2 }
 
-// Price returns the price of a row, given its price when T had the given size.
+// Price returns the price of a row from its price when T had the given size.
 func (s *Set) Price(l []float32, price float64, size int) float64 {
 	if s.size-size > s.d/2 {
 		var sum float64
@@ -55,7 +54,7 @@ func (s *Set) Price(l []float32, price float64, size int) float64 {
 	return max(0, price)
 }
 
-// Add puts a row into T, given its present price, and returns its gain.
+// Add adds a row to T, given its current price, and returns its gain.
 func (s *Set) Add(l []float32, price float64) float64 {
 	u := s.updates[s.size%s.d*s.d:][:s.d]
 	root := 1 / math.Sqrt(1+price)

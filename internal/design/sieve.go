@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// Sieve chooses rows in one pass without keeping them (Badanidiyuru and others
-// 2014). It has a set for every guess of the best value f, a power of 1 + epsilon,
-// that is between the best single gain seen so far and 2 count times that. A
-// guess is opened when the best single gain first calls for it. That loses
-// nothing, because no earlier row could have passed it. T is what the caller keeps
-// of a chosen row.
+// Sieve chooses rows in one pass without keeping them (Badanidiyuru and others 2014).
+// The best value f is guessed as a power of 1 + epsilon. There is a set for every
+// guess between the best single gain seen so far and 2 count times that. A guess is
+// opened when the best single gain first requires it. That loses nothing, because no
+// earlier row could have passed it. T is the type that the caller keeps for a chosen
+// row.
 type Sieve[T any] struct {
 	d, count int
 	base     float64 // ln(1 + epsilon)
@@ -18,14 +18,14 @@ type Sieve[T any] struct {
 	open     []*guess[T]
 }
 
-// guess is the set for one guess of the best value. It takes a row whose gain
-// keeps the set on the way to half the guess.
+// guess is the set for one guess of the best value. It takes a row if the row's gain
+// keeps the set on course for half the guess.
 type guess[T any] struct {
 	exponent int
 	value    float64 // (1+epsilon)^exponent, nats
 	set      *Set
 	kept     []T
-	// The rows of the current batch that it is offered.
+	// The rows of the current batch that are offered to it.
 	from, to int
 }
 
@@ -34,9 +34,9 @@ func NewSieve[T any](d, count int, epsilon float64) *Sieve[T] {
 	return &Sieve[T]{d: d, count: count, base: math.Log1p(epsilon)}
 }
 
-// Offer offers the sieve a batch of rows, of which it keeps what keep returns:
-// for the i-th row, with its gain and f of its set so far. keep is called
-// concurrently, more than once for a row that several sets take.
+// Offer offers a batch of rows to the sieve. For a chosen row, the sieve keeps what
+// keep returns for its index i, its gain and f of its set so far. keep is called
+// concurrently, and more than once for a row that several sets take.
 func (s *Sieve[T]) Offer(rows [][]float32, parallel Parallel, keep func(i int, gain, total float64) T) {
 	prices := s.bound(rows)
 	parallel(len(s.open), func(low, high int) {
@@ -51,8 +51,8 @@ func (s *Sieve[T]) Offer(rows [][]float32, parallel Parallel, keep func(i int, g
 	s.open = slices.DeleteFunc(s.open, func(g *guess[T]) bool { return g.to < len(rows) })
 }
 
-// bound settles which guesses are open at each row of a batch, so that every set
-// can go through the batch on its own. It returns the prices of the rows alone.
+// bound determines which guesses are open at each row of a batch, so that every set
+// can process the batch on its own. It returns the prices of the single rows.
 func (s *Sieve[T]) bound(rows [][]float32) []float64 {
 	for _, g := range s.open {
 		g.from, g.to = 0, len(rows)
@@ -88,7 +88,7 @@ func (g *guess[T]) take(l []float32, alone float64, count int) (gain float64, ok
 		return 0, false
 	}
 	need := (g.value/2 - g.set.total) / float64(left)
-	if Gain(alone) < need { // no row gains more than alone
+	if Gain(alone) < need { // no row gains more than in the empty set
 		return 0, false
 	}
 	price := g.set.Price(l, alone, 0)
@@ -98,8 +98,8 @@ func (g *guess[T]) take(l []float32, alone float64, count int) (gain float64, ok
 	return g.set.Add(l, price), true
 }
 
-// Best returns what was kept of the set with the highest f, in the order of the
-// rows. It is empty when no row carries anything.
+// Best returns what was kept for the set with the highest f, in the order of the rows.
+// It is empty if no row carries any information.
 func (s *Sieve[T]) Best() []T {
 	var winner *guess[T]
 	for _, g := range s.open {

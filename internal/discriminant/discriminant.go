@@ -1,6 +1,6 @@
-// Package discriminant takes Fisher's linear discriminant with a ridge from the inner
-// products of the rows alone: for fewer rows than dimensions that is less work than
-// from their d x d covariance.
+// Package discriminant computes Fisher's linear discriminant with a ridge from the
+// inner products of the rows. With fewer rows than dimensions, that is less work than
+// computing it from their d x d covariance.
 package discriminant
 
 import (
@@ -9,9 +9,9 @@ import (
 	"example.com/eci/internal/chol"
 )
 
-// Pairs are n rows of either of two classes, row i of the first and row i of the
-// second belonging together, with the upper triangle of the inner products of all
-// 2n: the first class, then the second. Rows of the triangle are at distance Stride.
+// Pairs are n rows of either of two classes; row i of the first and row i of the
+// second belong together. It holds the upper triangle of the inner products of all 2n
+// rows: the first class, then the second. Rows of the triangle are at distance Stride.
 type Pairs struct {
 	N        int
 	Products []float64
@@ -26,10 +26,10 @@ func (p *Pairs) product(i, j int) float64 {
 }
 
 // HeldOut returns w.x for row x of every pair in held, of the first class and of the
-// second, where w = (C + l I)^-1 (mean of the first - mean of the second), means and
-// covariance C within the classes are those of the pairs in trained, and l is ridge
-// times the trace of C. spread is the standard deviation of w.x within a class as C
-// tells it. ok is false where there is nothing to invert.
+// second. Here w = (C + l I)^-1 (mean of the first - mean of the second). The means
+// and the covariance C within the classes are those of the pairs in trained, and l is
+// ridge times the trace of C. spread is the standard deviation of w.x within a class
+// according to C. ok is false if there is nothing to invert.
 //
 // With Y the centered rows over the root of their number, C = YT Y, and
 // l w = delta - YT (l I + Y YT)^-1 Y delta.

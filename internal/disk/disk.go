@@ -1,5 +1,5 @@
-// Package disk is the part of a file system that stored forms are written with.
-// It stands between them and package os, so that a test can fail each call.
+// Package disk is an interface to the part of a file system that stored forms are
+// written with. A test can replace package os with it and make each call fail.
 package disk
 
 import (

@@ -1,6 +1,6 @@
-// Package dots takes sums of products of float32 vectors in float64, with the
-// same bits on every machine: element k is added to lane k mod 8, and the lanes
-// are added in a fixed order at the end.
+// Package dots computes sums of products of float32 vectors in float64, with the same
+// bits on every machine: element k is added to lane k mod 8, and the lanes are added
+// in a fixed order at the end.
 package dots
 
 // lanes is the number of partial sums.
@@ -14,8 +14,8 @@ func Name() string {
 	return "generic"
 }
 
-// Five returns the sums of products q.q, p.p, n.n, q.p and q.n of three vectors
-// of one length in one pass. It panics when p or n is shorter than q.
+// Five returns the sums of products q.q, p.p, n.n, q.p and q.n of three vectors of
+// equal length in one pass. It panics if p or n is shorter than q.
 func Five(q, p, n []float32) (qq, pp, nn, qp, qn float64) {
 	return five(useAVX2, q, p, n)
 }

@@ -1,10 +1,10 @@
 package dots
 
-// Inner returns the inner product of two vectors of one length, in float64. Unlike
-// the other sums of this package it uses four lanes: element k is added to lane k
-// mod 4, and the elements after the last full four to the first lane. Every
-// product is rounded to float64 before it is added, so that no fused multiply-add
-// changes the bits. It panics when y is shorter than x.
+// Inner returns the inner product of two vectors of equal length, in float64. Unlike
+// the other sums of this package it uses four lanes. Element k is added to lane k mod
+// 4, and the elements after the last full four to the first lane. Every product is
+// rounded to float64 before it is added, so that no fused multiply-add changes the
+// bits. Inner panics if y is shorter than x.
 func Inner[X, Y float32 | float64](x []X, y []Y) float64 {
 	y = y[:len(x)]
 	var a, b, c, d float64

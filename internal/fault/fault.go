@@ -1,4 +1,4 @@
-// Package fault has the kinds of failure that readers of data report. The root
+// Package fault defines the kinds of failure that readers of data report. The root
 // package documents them under its own names.
 package fault
 
@@ -33,7 +33,7 @@ var (
 	TargetQuery   = errors.New("the query is one of the target's")
 )
 
-// RowError says where in the data an error arose.
+// RowError says where in the data an error occurred.
 type RowError struct {
 	Source string // the name of the source; "" where there is none
 	File   string // the file it was read from; "" where there is none
@@ -70,7 +70,7 @@ func (e *RowError) Error() string {
 // Unwrap returns the cause.
 func (e *RowError) Unwrap() error { return e.Err }
 
-// Skip is a set of kinds of bad rows that a reader can leave out and go on.
+// Skip is a set of kinds of bad rows that a reader can leave out before it continues.
 type Skip uint8
 
 // The kinds of bad rows.
@@ -79,12 +79,13 @@ const (
 	SkipEmptyText
 	SkipMissingVector
 	SkipBadVector
-	// SkipTargetQuery is of triples that a run leaves out on demand, not bad ones.
+	// SkipTargetQuery covers triples that a run leaves out on demand. They are not
+	// bad.
 	SkipTargetQuery
 )
 
-// Reason returns the kind of bad row that an error is of and the word for it in
-// reports. It returns 0 for an error that no row can be left out for.
+// Reason returns the kind of bad row that an error reports and its word in reports. It
+// returns 0 for an error for which no row can be left out.
 func Reason(err error) (Skip, string) {
 	switch {
 	case errors.Is(err, Embedder): // a broken encoder, whatever it returned

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestRowErrorSaysEachThingOnce: prefix, source and file stand once, whatever the
+// TestRowErrorSaysEachThingOnce: prefix, source and file occur once, whatever the
 // cause repeats.
 func TestRowErrorSaysEachThingOnce(t *testing.T) {
 	cause := errors.New("eci: a.jsonl: unreadable")

@@ -8,8 +8,8 @@ const (
 	Forms                // how many there are
 )
 
-// Form is the form in which the Sum is stored: that of its rows while there are no
-// others and no triangle.
+// Form returns the form in which the Sum is stored: that of its rows as long as it has
+// only these and no triangle.
 func (s *Sum) Form() byte {
 	switch {
 	case s.triangle == nil && len(s.rows) > 0 && len(s.blocks) == 0:
@@ -20,7 +20,7 @@ func (s *Sum) Form() byte {
 	return FormTriangle
 }
 
-// StoredBytes is the number of bytes of a stored Sum of n rows; 0 for none.
+// StoredBytes returns the number of bytes of a stored Sum of n rows, or 0 for none.
 func StoredBytes(form byte, n, d int) int {
 	switch {
 	case n == 0:
@@ -33,8 +33,8 @@ func StoredBytes(form byte, n, d int) int {
 	return 8 * Triangle(d)
 }
 
-// AddRows adds rows lo to hi of an upper triangle, d x d row-major, to those of sum;
-// nil adds nothing.
+// AddRows adds rows lo to hi of an upper triangle, d x d row-major, to those of sum. A
+// nil triangle adds nothing.
 func AddRows(sum, upper []float64, d, lo, hi int) {
 	if upper == nil {
 		return

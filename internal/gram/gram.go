@@ -22,8 +22,8 @@ type Sum struct {
 	expected int         // rows
 }
 
-// Expect says how many rows will come, about, so that their storage need not grow row
-// by row. It changes no bit.
+// Expect announces approximately how many rows will come, so that their storage need
+// not grow row by row. It does not change any bit.
 func (s *Sum) Expect(rows int) { s.expected = rows }
 
 // Scratch is the working memory of the methods: one d x d square and that of the
@@ -34,8 +34,8 @@ type Scratch struct {
 	exact  syrk.Scratch64
 }
 
-// Square returns d x d numbers with no meaning, valid until the next use of the
-// scratch.
+// Square returns d x d numbers with undefined values. They are valid until the next
+// use of the scratch.
 func (s *Scratch) Square(d int) []float64 {
 	if len(s.square) < d*d {
 		s.square = make([]float64, d*d)
@@ -43,7 +43,7 @@ func (s *Scratch) Square(d int) []float64 {
 	return s.square[:d*d]
 }
 
-// Triangle is the length of a packed upper triangle.
+// Triangle returns the length of a packed upper triangle.
 func Triangle(d int) int { return d * (d + 1) / 2 }
 
 // exactBlock is the fewest rows that are folded together once there is a triangle.
@@ -55,7 +55,7 @@ const exactBlock = 192
 func pendingRows(d int) int { return max(exactBlock, d/2) }
 func pendingFast(d int) int { return (max(d, 1) + syrk.MaxRows - 1) / syrk.MaxRows * syrk.MaxRows }
 
-// RowBytes is the memory of n rows, of float32 where fast.
+// RowBytes returns the memory of n rows, in float32 if fast.
 func RowBytes(n, d int, fast bool) int64 {
 	if fast {
 		return 4 * int64(n) * int64(d)
@@ -63,7 +63,7 @@ func RowBytes(n, d int, fast bool) int64 {
 	return 8 * int64(n) * int64(d)
 }
 
-// Most is the most memory that a Sum takes once it is settled.
+// Most returns the largest memory that a Sum takes once it is settled.
 func Most(d int, fast bool) int64 {
 	pending := pendingRows(d)
 	if fast {
@@ -99,8 +99,8 @@ func (s *Sum) most(rows, block int) int {
 	return rows
 }
 
-// FastRow is Row in float32. The products of at most syrk.MaxRows rows are summed
-// in float32, and these sums in float64.
+// FastRow is like Row, in float32. The products of at most syrk.MaxRows rows are
+// summed in float32, and these sums in float64.
 func (s *Sum) FastRow(d int, scratch *Scratch) []float32 {
 	last := len(s.blocks) - 1
 	if last < 0 || len(s.blocks[last]) == syrk.MaxRows*d {
@@ -125,7 +125,7 @@ func (s *Sum) FastRow(d int, scratch *Scratch) []float32 {
 	return s.blocks[last][len(b):]
 }
 
-// Empty reports whether there is no row.
+// Empty reports whether there are no rows.
 func (s *Sum) Empty() bool { return s.triangle == nil && len(s.rows) == 0 && len(s.blocks) == 0 }
 
 // Upper writes the sum to the upper triangle of c, d x d row-major. It only reads
@@ -172,7 +172,7 @@ func (s *Sum) Rest(c, all []float64, d int, scratch *Scratch) {
 	}
 }
 
-// Fold turns pending rows into the triangle. Their storage is used again.
+// Fold turns pending rows into the triangle. It reuses their storage.
 func (s *Sum) Fold(d int, scratch *Scratch) {
 	if len(s.rows) == 0 && len(s.blocks) == 0 {
 		return
@@ -201,8 +201,8 @@ func (s *Sum) Folded(d int, scratch *Scratch) Sum {
 	return Sum{triangle: c.triangle}
 }
 
-// Settle gives back the storage of pending rows once no more are expected: a Sum
-// has a triangle or rows in storage that just holds them, not both.
+// Settle releases the storage of pending rows once no more are expected. The Sum then
+// has either a triangle or rows in storage that just fits them, not both.
 func (s *Sum) Settle(d int, scratch *Scratch) {
 	if s.triangle != nil {
 		s.Fold(d, scratch)
@@ -226,7 +226,7 @@ func (s *Sum) Clone() Sum {
 	return c
 }
 
-// Add adds o, which it only reads. a+b and b+a are the same bits.
+// Add adds o, which it only reads. a+b and b+a give the same bits.
 func (s *Sum) Add(o *Sum, d int, scratch *Scratch) {
 	switch {
 	case o.Empty():

@@ -1,5 +1,5 @@
 // Package jsonobject reads JSON objects whose order and duplicate names matter.
-// encoding/json's maps keep the last of two values in silence.
+// encoding/json's maps silently keep the last of two values.
 package jsonobject
 
 import (
@@ -52,8 +52,8 @@ func Members(raw []byte) ([]Member, error) {
 // IsObject reports whether a member's value is an object.
 func (m Member) IsObject() bool { return bytes.HasPrefix(m.Raw, []byte("{")) }
 
-// Number returns the value of the first member with one of the names. ok is false
-// when there is none. null is no number.
+// Number returns the value of the first member with one of the names. ok is false if
+// there is none. null is not a number.
 func Number(members []Member, names ...string) (x float64, ok bool, err error) {
 	for _, m := range members {
 		for _, name := range names {

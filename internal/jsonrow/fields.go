@@ -12,7 +12,7 @@ import (
 )
 
 // Numbered returns the fields prefix0, prefix1 and so on in the order of their
-// numbers. Of several with one name the last counts, as in [Object.Get].
+// numbers. If a name occurs more than once, the last one counts, as in [Object.Get].
 func (o *Object) Numbered(prefix string) []Field {
 	type field struct {
 		Field
@@ -38,7 +38,7 @@ func (o *Object) Numbered(prefix string) []Field {
 	return fields
 }
 
-// First returns the first of the named fields that is there and not null.
+// First returns the first of the named fields that exists and is not null.
 func (o *Object) First(names []string) (name string, raw []byte, ok bool) {
 	for _, name := range names {
 		if raw, ok := o.Value(name); ok {
@@ -48,13 +48,13 @@ func (o *Object) First(names []string) (name string, raw []byte, ok bool) {
 	return "", nil, false
 }
 
-// Has reports whether one of the named fields is there and not null.
+// Has reports whether one of the named fields exists and is not null.
 func (o *Object) Has(names []string) bool {
 	_, _, ok := o.First(names)
 	return ok
 }
 
-// Text returns the first of the named fields that is there, or "".
+// Text returns the first of the named fields that exists, or "".
 func (o *Object) Text(names ...string) (string, error) {
 	name, raw, ok := o.First(names)
 	switch {
@@ -66,7 +66,7 @@ func (o *Object) Text(names ...string) (string, error) {
 	return Unquote(raw), nil
 }
 
-// RequiredText is Text that fails where no field is there.
+// RequiredText is like Text, but returns an error if no field exists.
 func (o *Object) RequiredText(names ...string) (string, error) {
 	if !o.Has(names) {
 		return "", o.Missing(names...)
@@ -74,7 +74,7 @@ func (o *Object) RequiredText(names ...string) (string, error) {
 	return o.Text(names...)
 }
 
-// Missing is the error of a row without any of the named fields.
+// Missing returns the error of a row without any of the named fields.
 func (o *Object) Missing(names ...string) error {
 	for _, name := range names {
 		if _, ok := o.Get(name); ok {
@@ -84,7 +84,7 @@ func (o *Object) Missing(names ...string) error {
 	return fmt.Errorf("%w: want %s, have %s", fault.MissingField, strings.Join(names, " or "), o.Names())
 }
 
-// Names lists the fields in alphabetical order.
+// Names returns the names of the fields in alphabetical order.
 func (o *Object) Names() string {
 	names := make([]string, len(o.Fields))
 	for i, f := range o.Fields {
@@ -94,8 +94,7 @@ func (o *Object) Names() string {
 	return quote.Names(slices.Compact(names))
 }
 
-// ID returns the first of the named ids that is there, a string or a
-// number, or "".
+// ID returns the first of the named IDs that exists, a string or a number, or "".
 func (o *Object) ID(names ...string) (string, error) {
 	name, raw, ok := o.First(names)
 	switch {
@@ -118,8 +117,8 @@ func (o *Object) Vector(name string) ([]float32, error) {
 	return AppendNumbers(nil, name, raw)
 }
 
-// AppendNumbers appends the numbers of a validated JSON list, the value of a
-// field. A null is no number.
+// AppendNumbers appends the numbers of a validated JSON list, the value of a field. A
+// null is not a number.
 func AppendNumbers(dst []float32, name string, raw []byte) ([]float32, error) {
 	if raw[0] != '[' {
 		return dst, fmt.Errorf("%w: field %q is not a list of numbers", fault.Malformed, name)
@@ -136,7 +135,7 @@ func AppendNumbers(dst []float32, name string, raw []byte) ([]float32, error) {
 }
 
 // EachField calls fn with the name and value of every field of a validated JSON
-// object. Of a name that is there twice the last one counts, as for encoding/json.
+// object. If a name occurs twice, the last one counts, as in encoding/json.
 func EachField(object []byte, fn func(name, value []byte) error) error {
 	for i := SkipSpace(object, 1); object[i] != '}'; {
 		end, plain, err := skipString(object, i)

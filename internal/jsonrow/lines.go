@@ -10,7 +10,7 @@ import (
 	"example.com/eci/internal/fault"
 )
 
-// MaxLine bounds the memory that one line or list element may take, in bytes.
+// MaxLine limits the memory that one line or list element may take, in bytes.
 const MaxLine = 64 << 20
 
 // Lines reads a text line by line.
@@ -21,9 +21,9 @@ type Lines struct {
 	long []byte // a line longer than the buffer of R
 }
 
-// Next returns a line without its end, "\n" or "\r\n", and without a byte order
-// mark in front of the first one. It returns io.EOF after the last. The line is valid
-// until the next call. A line that a read error cuts short is not returned.
+// Next returns a line without its end, "\n" or "\r\n", and without a byte order mark
+// before the first line. It returns io.EOF after the last. The line is valid until the
+// next call. A line that a read error cuts short is not returned.
 func (l *Lines) Next() ([]byte, error) {
 	l.Row++
 	line, err := l.R.ReadSlice('\n')
@@ -54,10 +54,10 @@ func (l *Lines) Next() ([]byte, error) {
 	return line, nil
 }
 
-// ByteOrderMark is that of UTF-8, which some programs write in front of a text.
+// ByteOrderMark is the mark of UTF-8. Some programs write it at the start of a text.
 var ByteOrderMark = []byte("\xef\xbb\xbf")
 
-// CutShort is err with io.EOF as io.ErrUnexpectedEOF.
+// CutShort returns err, with io.ErrUnexpectedEOF in place of io.EOF.
 func CutShort(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF

@@ -1,5 +1,5 @@
-// Package jsonrow reads rows of text and the JSON objects in them: one a line, or
-// the elements of one list.
+// Package jsonrow reads rows of text and the JSON objects in them. The objects are on
+// one line each, or are the elements of one list.
 package jsonrow
 
 import (
@@ -12,12 +12,12 @@ import (
 	"example.com/eci/internal/fault"
 )
 
-// Object is one JSON object, taken apart into its top-level fields. It accepts
-// what encoding/json accepts for a map[string]json.RawMessage and reads the
-// same strings, in one pass and without an allocation a field. Beyond that it takes
-// NaN, Infinity and -Infinity, which Python writes, as it takes null. The slices of
-// Fields point into the line and into names. They are valid until the line
-// changes or the Object parses another one.
+// Object is one JSON object, split into its top-level fields. It accepts what
+// encoding/json accepts for a map[string]json.RawMessage and reads the same strings,
+// in one pass and without an allocation for each field. In addition it accepts NaN,
+// Infinity and -Infinity, which Python writes, and treats them like null. The slices
+// of Fields point into the line and into names. They are valid until the line changes
+// or the Object parses another one.
 type Object struct {
 	Fields []Field
 	names  []byte // names that had escapes or invalid UTF-8
@@ -26,11 +26,11 @@ type Object struct {
 // Field is a name and its raw value.
 type Field struct{ Name, Value []byte }
 
-// maxDepth is the nesting that encoding/json allows.
+// maxDepth is the nesting depth that encoding/json allows.
 const maxDepth = 10000
 
-// Parse validates the whole line, which must hold one object and nothing else.
-// Like encoding/json it takes null for an object without fields.
+// Parse validates the whole line, which must contain one object and nothing else. Like
+// encoding/json, it accepts null as an object without fields.
 func (o *Object) Parse(line []byte) error {
 	o.restart()
 	i := SkipSpace(line, 0)
@@ -64,8 +64,8 @@ func (o *Object) restart() *Object {
 	return o
 }
 
-// Get returns the raw value of a field: the last one of that name, as
-// encoding/json does.
+// Get returns the raw value of a field. If the name occurs more than once, it returns
+// the last, as encoding/json does.
 func (o *Object) Get(name string) ([]byte, bool) {
 	for k := len(o.Fields) - 1; k >= 0; k-- {
 		if string(o.Fields[k].Name) == name {
@@ -75,7 +75,7 @@ func (o *Object) Get(name string) ([]byte, bool) {
 	return nil, false
 }
 
-// Value is Get without fields that are null, or that Python calls NaN or Infinity.
+// Value is like Get, but ignores fields that are null, or Python's NaN or Infinity.
 func (o *Object) Value(name string) ([]byte, bool) {
 	raw, ok := o.Get(name)
 	return raw, ok && !Null(raw)
@@ -86,8 +86,8 @@ func Null(raw []byte) bool {
 	return raw[0] == 'n' || raw[0] == 'N' || raw[0] == 'I' || raw[0] == '-' && raw[1] == 'I'
 }
 
-// scan reads the object that begins at b[i] and returns where it ends. With o
-// nil it only validates.
+// scan reads the object that begins at b[i] and returns where it ends. If o is nil, it
+// only validates.
 func (o *Object) scan(b []byte, i, depth int) (int, error) {
 	if depth > maxDepth {
 		return i, fmt.Errorf("more than %d levels deep", maxDepth)
@@ -132,8 +132,8 @@ func (o *Object) scan(b []byte, i, depth int) (int, error) {
 	}
 }
 
-// SkipValue validates the value that begins at b[i], depth levels deep, and
-// returns where it ends.
+// SkipValue validates the value at b[i], nested depth levels deep, and returns where
+// it ends.
 func SkipValue(b []byte, i, depth int) (int, error) {
 	if i >= len(b) {
 		return i, SyntaxError(b, i, "a value")
@@ -187,7 +187,7 @@ func skipList(b []byte, i, depth int) (int, error) {
 	}
 }
 
-// SkipSpace returns the position of the first byte that is no white space.
+// SkipSpace returns the position of the first byte that is not white space.
 func SkipSpace(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\r' || b[i] == '\n') {
 		i++
@@ -244,8 +244,8 @@ func skipDigits(b []byte, i int) int {
 	return i
 }
 
-// skipString validates the string whose opening quote is b[i] and returns where
-// it ends, after the closing quote; plain says that it has no escapes.
+// skipString validates the string whose opening quote is b[i]. It returns the position
+// after the closing quote; plain reports whether it has no escapes.
 func skipString(b []byte, i int) (end int, plain bool, err error) {
 	plain = true
 	for i++; ; {
@@ -278,10 +278,10 @@ func skipString(b []byte, i int) (end int, plain bool, err error) {
 	}
 }
 
-// skipPlain returns the position of the first quote, backslash or control
-// character from b[i] on, eight bytes at a time: a byte below 0x20 (or, after
-// exclusive or, equal to zero) borrows from its highest bit when that is
-// subtracted, and the lowest such bit is exact.
+// skipPlain returns the position of the first quote, backslash or control character
+// from b[i] on. It checks eight bytes at a time. Subtracting 0x20 from a byte below it
+// borrows from its highest bit, as does subtracting 1 from a byte that an exclusive or
+// has made zero. The lowest such bit is exact.
 func skipPlain(b []byte, i int) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for ; i+8 <= len(b); i += 8 {
@@ -302,7 +302,7 @@ func isHex(c byte) bool {
 	return c-'0' <= 9 || c-'a' <= 5 || c-'A' <= 5
 }
 
-// SyntaxError names the byte at b[i] and what should be there.
+// SyntaxError names the byte at b[i] and what is expected there.
 func SyntaxError(b []byte, i int, want string) error {
 	if i >= len(b) {
 		return fmt.Errorf("it ends after column %d, where %s should follow", len(b), want)
@@ -314,7 +314,7 @@ func SyntaxError(b []byte, i int, want string) error {
 	return fmt.Errorf("%q in column %d, where %s should be", b[i], i+1, want)
 }
 
-// Unquote returns the text of a validated JSON string with its quotes.
+// Unquote returns the text of a validated JSON string, given with its quotes.
 func Unquote(raw []byte) string {
 	s := raw[1 : len(raw)-1]
 	if hasEscape(s) || !utf8.Valid(s) {
@@ -334,7 +334,7 @@ func hasEscape(s []byte) bool {
 	}
 }
 
-// appendUnquoted appends the text of a validated JSON string without its
+// appendUnquoted appends the text of a validated JSON string, given without its
 // quotes. As in encoding/json, invalid UTF-8 and half surrogates become U+FFFD.
 func appendUnquoted(dst, s []byte) []byte {
 	for i := 0; i < len(s); {

@@ -9,20 +9,20 @@ import (
 	"example.com/eci/internal/fault"
 )
 
-// Objects are JSON objects or lists with their rows. Next returns io.EOF after the
-// last. The value is valid until the next call and not validated yet.
+// Objects are the rows of a file as JSON objects or lists. Next returns io.EOF after
+// the last. The value is valid until the next call and is not validated yet.
 type Objects interface {
 	Next() (raw []byte, row int, err error)
 }
 
-// Layout is how a file holds its rows.
+// Layout says how a file holds its rows.
 type Layout struct {
-	// Values says that rows follow one another, over several lines each; without it
-	// a line is a row.
+	// Values means that rows follow one another, each on several lines. Without it,
+	// each line is a row.
 	Values bool
-	// List says that the rows are the elements of one list.
+	// List means that the rows are the elements of one list.
 	List bool
-	// Field is the field of the one object of the file whose list has the rows.
+	// Field is the field with the list of rows, if the file is one object.
 	Field string
 }
 
@@ -39,7 +39,8 @@ func NewObjects(r *bufio.Reader, layout Layout) Objects {
 	return &objectLines{Lines{R: r}}
 }
 
-// objectLines are the objects of a file with one a line. Blank lines are left out.
+// objectLines are the objects of a file with one on each line. Blank lines are
+// skipped.
 type objectLines struct{ Lines }
 
 func (l *objectLines) Next() ([]byte, int, error) {
@@ -54,14 +55,14 @@ func (l *objectLines) Next() ([]byte, int, error) {
 	}
 }
 
-// stream takes JSON apart byte by byte, so that no more than one value is in memory.
+// stream splits JSON byte by byte, so that no more than one value is in memory.
 type stream struct {
 	r       *bufio.Reader
 	value   []byte
 	started bool
 }
 
-// start passes over a byte order mark.
+// start skips a byte order mark.
 func (s *stream) start() {
 	if mark, _ := s.r.Peek(3); !s.started && bytes.Equal(mark, ByteOrderMark) {
 		s.r.Discard(3)
@@ -81,8 +82,8 @@ func (s *stream) skipSpace() (byte, error) {
 	}
 }
 
-// compound reads the rest of the object or list that c began; with keep it is in
-// s.value afterwards.
+// compound reads the rest of the object or list that c began. With keep, it stores the
+// object or list in s.value.
 func (s *stream) compound(c byte, keep bool) error {
 	s.value = append(s.value[:0], c)
 	for depth, quoted, escaped := 1, false, false; depth > 0; {
@@ -122,7 +123,7 @@ func (s *stream) compound(c byte, keep bool) error {
 	return nil
 }
 
-// quoted reads the rest of a string whose opening quote was read, into s.value.
+// quoted reads the rest of a string, after its opening quote, into s.value.
 func (s *stream) quoted() error {
 	s.value = append(s.value[:0], '"')
 	for escaped := false; ; {
@@ -144,7 +145,7 @@ func (s *stream) quoted() error {
 	}
 }
 
-// skip passes over the value that c began.
+// skip skips the value that c began.
 func (s *stream) skip(c byte) error {
 	switch c {
 	case '{', '[':
@@ -163,8 +164,8 @@ func (s *stream) skip(c byte) error {
 	}
 }
 
-// key reads the next name of an object and the byte that its value begins with;
-// done says that there is none. first says that the object's brace was just read.
+// key reads the next name of an object and the first byte of its value. done reports
+// that there is none. first means that the object's brace was just read.
 func (s *stream) key(first bool) (name string, c byte, done bool, err error) {
 	c, err = s.skipSpace()
 	if err == nil && !first && c == ',' {
@@ -195,8 +196,8 @@ func (s *stream) key(first bool) (name string, c byte, done bool, err error) {
 	return name, c, false, err
 }
 
-// values are the values of a file that follow one another, with or without line
-// breaks in them. A row is the 1-based position of a value.
+// values are the values of a file that follow one another, with or without line breaks
+// in them. The row number is the 1-based position of a value.
 type values struct {
 	stream
 	row int
@@ -221,8 +222,8 @@ func (v *values) Next() ([]byte, int, error) {
 	return v.value, v.row, err
 }
 
-// list streams the elements of one JSON list: the file itself, or a field of the
-// one object in it. A row is the 1-based position of an element.
+// list streams the elements of one JSON list: the file itself, or a field of its only
+// object. The row number is the 1-based position of an element.
 type list struct {
 	stream
 	field string
@@ -237,7 +238,7 @@ func (l *list) Next() ([]byte, int, error) {
 	return raw, l.row, err
 }
 
-// open reads up to the bracket that begins the list.
+// open reads up to the bracket that opens the list.
 func (l *list) open() (byte, error) {
 	l.start()
 	c, err := l.skipSpace()
@@ -260,8 +261,8 @@ func (l *list) open() (byte, error) {
 	}
 }
 
-// read returns the next element. The comma or bracket after the last one is
-// still unread.
+// read returns the next element. The comma or bracket after the last one remains
+// unread.
 func (l *list) read() ([]byte, error) {
 	var c byte
 	var err error
@@ -298,8 +299,8 @@ func (l *list) read() ([]byte, error) {
 	return l.value, err
 }
 
-// end returns io.EOF if nothing follows the list, or, of a list in an object,
-// nothing but other fields.
+// end returns io.EOF if nothing follows the list. In an object, other fields may
+// follow.
 func (l *list) end() error {
 	c, err := l.skipSpace()
 	if l.field != "" {
@@ -314,15 +315,16 @@ func (l *list) end() error {
 	return fmt.Errorf("%w: %q after the end of the JSON list", fault.Format, c)
 }
 
-// Member is a field of an object too large to be read at once: its name, the byte
-// that its value begins with and, of a list or an object, the byte that its first
-// element, or the first value in it, begins with; 0 where that is empty.
+// Member is a field of an object that is too large to be read at once: its name, the
+// first byte of its value and, for a list or an object, the first byte of its first
+// element or value. That last byte is 0 if the list or object is empty.
 type Member struct {
 	Name         string
 	Kind, Inside byte
 }
 
-// Members lists the fields of the object that a file begins with, at most so many.
+// Members lists the fields of the object at the start of a file, up to a maximum
+// number.
 func Members(r *bufio.Reader, most int) (members []Member, err error) {
 	s := &stream{r: r}
 	s.start()
@@ -347,8 +349,8 @@ func Members(r *bufio.Reader, most int) (members []Member, err error) {
 	return members, nil
 }
 
-// inside is the byte that the first value in a list or an object begins with, of
-// which head is the rest.
+// inside returns the first byte of the first value in a list or an object. open is
+// its first byte, and head what follows.
 func inside(head []byte, open byte) byte {
 	i := SkipSpace(head, 0)
 	if i < len(head) && open == '{' && head[i] == '"' {
@@ -366,8 +368,8 @@ func inside(head []byte, open byte) byte {
 	return head[i]
 }
 
-// Entries yields the fields of the one object of a file, one after the other, with
-// their values, each an object or a list, and their 1-based positions. It ends with
+// Entries yields the fields of a file's only object, one after the other, with their
+// values and 1-based positions. Each value must be an object or a list. It ends with
 // the first error.
 func Entries(r *bufio.Reader, yield func(row int, name string, value []byte, err error) bool) {
 	s := &stream{r: r}

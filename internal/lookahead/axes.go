@@ -9,11 +9,11 @@ import (
 )
 
 const (
-	// rankTolerance is the smallest variance along an axis, relative to the
-	// largest, that is used. Smaller ones are rounding noise.
+	// rankTolerance is the smallest variance along an axis, relative to the largest,
+	// that is used. Smaller variances are rounding noise.
 	rankTolerance = 1e-12
-	// spreadTolerance is the variance along the first axis up to which unit
-	// vectors are the same: those that differ by one float32 have 1e-15 and more.
+	// spreadTolerance is the variance along the first axis up to which unit vectors
+	// count as equal. Vectors that differ by one float32 have at least 1e-15.
 	spreadTolerance = 1e-24
 )
 
@@ -24,8 +24,8 @@ type axes struct {
 	right syrk.Right64
 }
 
-// newAxes returns the first principal axes of the centered pool of unit vectors:
-// most of them, or as many as it has.
+// newAxes returns the first principal axes of the centered pool of unit vectors, up to
+// most of them.
 func newAxes(ctx context.Context, pool [][]float32, lengths []float64, d, most int) (*axes, error) {
 	n := len(pool)
 	x := centered(pool, lengths, d)
@@ -51,7 +51,7 @@ func newAxes(ctx context.Context, pool [][]float32, lengths []float64, d, most i
 	return a, nil
 }
 
-// centered returns the unit vectors less their mean, a row each.
+// centered returns the unit vectors minus their mean, one in each row.
 func centered(pool [][]float32, lengths []float64, d int) []float64 {
 	x, mean := make([]float64, len(pool)*d), make([]float64, d)
 	for i, v := range pool {
@@ -95,8 +95,8 @@ func (a *axes) unfold(ctx context.Context, x []float64, n, r int) error {
 	return nil
 }
 
-// unpadded returns n rows of length d that lie at a distance rounded up to a
-// multiple of syrk.Pad.
+// unpadded returns a copy of n rows of length d without padding. In rows, their
+// distance is d rounded up to a multiple of syrk.Pad.
 func unpadded(rows []float64, n, d int) []float64 {
 	to := make([]float64, 0, n*d)
 	for i := range n {
@@ -105,9 +105,9 @@ func unpadded(rows []float64, n, d int) []float64 {
 	return to
 }
 
-// multiplyInto writes A Bᵀ, for the m rows of a and n rows of b of the given
-// depth, into memory of zeros that has room for m and n rounded up to multiples
-// of syrk.Pad, ldc elements a row.
+// multiplyInto writes A Bᵀ for the m rows of a and the n rows of b, of the given
+// depth. The memory must be zeros, with room for m and n rounded up to multiples of
+// syrk.Pad and ldc elements in each row.
 func multiplyInto(ctx context.Context, to []float64, ldc int, a *syrk.Left64, m int, b []float64, n, depth int) error {
 	const block = 4 * syrk.RightBlock
 	return each(ctx, chunks(n, block), func(i int) {
@@ -149,10 +149,10 @@ func outer(ctx context.Context, x []float64, n, depth int) ([]float64, error) {
 	return to, err
 }
 
-// orthonormalize makes n rows of length d, at a distance rounded up to a multiple
-// of syrk.Pad, orthonormal, one block after the other. What is left of a row that
-// depends on those before it is noise of unit length, or zero. The memory of
-// rows has room for n rounded up to a multiple of syrk.Pad.
+// orthonormalize makes n rows of length d orthonormal, one block after the other.
+// Their distance is d rounded up to a multiple of syrk.Pad. The remainder of a row
+// that depends on earlier ones is noise of unit length, or zero. The memory of rows
+// has room for n rounded up to a multiple of syrk.Pad.
 func orthonormalize(ctx context.Context, rows []float64, n, d int) error {
 	ld := roundUp(d, syrk.Pad)
 	for range 2 { // twice is enough
@@ -175,7 +175,7 @@ func orthonormalize(ctx context.Context, rows []float64, n, d int) error {
 	return nil
 }
 
-// deflate takes from n rows what lies in the span of m orthonormal ones.
+// deflate subtracts from n rows their projection on m orthonormal ones.
 func deflate(ctx context.Context, rows []float64, n int, basis []float64, m, d int) error {
 	const block = 48
 	ld := roundUp(d, syrk.Pad)

@@ -8,12 +8,12 @@ import (
 	"example.com/eci/internal/syrk"
 )
 
-// cosineLimit is how many bytes of frozen cosines a space keeps. Where there are
-// more, they are taken anew for every ranking, with the same bits.
+// cosineLimit is how many bytes of frozen cosines a space keeps. If there are more,
+// they are computed again for every ranking, with the same bits.
 const cosineLimit = 1 << 29
 
-// cosines are those of the evaluated queries with the documents as they are
-// frozen: either all of them, or the vectors that they are made of.
+// cosines are the cosines of the evaluated queries with the frozen documents: either
+// all of them, or the vectors to compute them from.
 type cosines struct {
 	all     []float64    // queries x stride
 	pool    syrk.Right64 // the unit vectors of the pool
@@ -26,8 +26,8 @@ type unitVectors struct {
 	lengths []float64
 }
 
-// compare takes the frozen cosines, or keeps the vectors if they take more than
-// limit bytes.
+// compare computes the frozen cosines, or keeps the vectors if the cosines take more
+// than limit bytes.
 func (s *Space) compare(ctx context.Context, pool [][]float32, lengths []float64, queries [][]float32, lengthsOfQueries []float64, limit int) error {
 	for i := range s.queries {
 		for _, document := range s.queries[i].relevant {
@@ -69,8 +69,8 @@ func (s *Space) compare(ctx context.Context, pool [][]float32, lengths []float64
 	return err
 }
 
-// frozenScores returns a function that writes the frozen cosines of some queries
-// with n documents from position first on, at distance docBlock.
+// frozenScores returns a function that writes the frozen cosines of some queries with
+// n documents, starting at position first, at distance docBlock.
 func (s *Space) frozenScores(queries []int) func(to []float64, first, n int) {
 	if s.cosines.all != nil {
 		return func(to []float64, first, n int) {

@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	denseSize = 256 // up to which a matrix is decomposed as a whole
+	denseSize = 256 // size up to which a matrix is decomposed as a whole
 	// residualTolerance is the length of A v - λ v, relative to the largest
-	// eigenvalue, of an eigenvector that has converged. Rounding leaves 1e-15.
+	// eigenvalue, at which an eigenvector has converged. Rounding leaves 1e-15.
 	residualTolerance = 1e-13
 	// filterRange is the largest ratio by which a filter strengthens one wanted
-	// eigenvector more than another: beyond 1e16 the weaker one would be lost in
-	// the rounding of the stronger.
+	// eigenvector more than another. Beyond 1e16 the weaker one would be lost in the
+	// rounding of the stronger.
 	filterRange  = 1e12
 	maxFilters   = 40
 	maxDegree    = 20
 	filterPasses = 2 // filters between two looks at the eigenvalues
 )
 
-// principal returns the eigenvectors of the symmetric matrix X Xᵀ, of n rows of
-// the given depth, for its r largest eigenvalues, as rows in descending order.
+// principal returns the eigenvectors for the r largest eigenvalues of the symmetric
+// matrix X Xᵀ, for n rows of the given depth. They are rows in descending order.
 func principal(ctx context.Context, x []float64, n, depth, r int) (vectors, values []float64, err error) {
 	a, err := outer(ctx, x, n, depth)
 	if err != nil {
@@ -56,9 +56,9 @@ func dense(a []float64, n, r int) (vectors, values []float64, err error) {
 	return vectors, values, nil
 }
 
-// An iteration is a block of vectors, rows of q, that turns to the eigenvectors of
-// the largest eigenvalues of a symmetric matrix without negative ones. Rows are
-// padded with zeros to ld elements; block is a multiple of syrk.Pad.
+// An iteration is a block of vectors, the rows of q, that converges to the
+// eigenvectors of the largest eigenvalues of a positive semidefinite matrix. Rows are
+// padded with zeros to ld elements. block is a multiple of syrk.Pad.
 type iteration struct {
 	ctx          context.Context
 	n, ld, block int
@@ -68,10 +68,10 @@ type iteration struct {
 	residual     float64      // the largest of the wanted vectors
 }
 
-// subspace finds the r first eigenvectors by Chebyshev filters on a block of
-// some more vectors: a filter is a polynomial of the matrix that is small between
-// 0 and the block's smallest eigenvalue and grows fast above it. The surplus of
-// the block makes the speed independent of the gap after the r-th eigenvalue.
+// subspace finds the first r eigenvectors by Chebyshev filters on a block of a few
+// more vectors. A filter is a polynomial of the matrix that is small between 0 and the
+// block's smallest eigenvalue and grows fast above it. Because the block is larger
+// than r, the speed does not depend on the gap after the r-th eigenvalue.
 func subspace(ctx context.Context, a []float64, n, r, block int) (vectors, values []float64, err error) {
 	it := &iteration{ctx: ctx, n: n, ld: roundUp(n, syrk.Pad), block: block}
 	it.q = make([]float64, block*it.ld)
@@ -125,7 +125,7 @@ func (it *iteration) times(q []float64) ([]float64, error) {
 	return to, err
 }
 
-// filter applies the Chebyshev polynomial whose interval is from 0 to the block's
+// filter applies the Chebyshev polynomial for the interval from 0 to the block's
 // smallest eigenvalue.
 func (it *iteration) filter(r int) error {
 	half := max(it.values[it.block-1], filterFloor*it.values[0]) / 2
@@ -155,12 +155,12 @@ func (it *iteration) filter(r int) error {
 	return nil
 }
 
-// filterFloor is the smallest eigenvalue, relative to the largest, that a filter
-// begins above.
+// filterFloor is the smallest lower end of a filter, as an eigenvalue relative to the
+// largest.
 const filterFloor = 1e-10
 
-// ritz turns the block to the best approximations of eigenvectors in its span and
-// sets the eigenvalues and the residual of the first r.
+// ritz turns the block into the best approximations of eigenvectors in its span. It
+// sets the eigenvalues, and the residual of the first r.
 func (it *iteration) ritz(r int) error {
 	n, b := it.n, it.block
 	ax, err := it.times(it.q)

@@ -2,7 +2,7 @@ package lookahead
 
 import "math"
 
-// A gradient is one triple at the vectors as they are now.
+// A gradient describes one triple at the current vectors.
 type gradient struct {
 	plus, minus float64 // cosines of the query with positive and negative
 	omega       float64 // slope of the loss
@@ -23,11 +23,12 @@ func (m *moved) gradient(w *row, r int, scale float64) gradient {
 
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
-// factor writes Γ of a triple as Σ sign_a w_a w_aᵀ with three vectors, and
-// returns the signs.
+// factor writes Γ of a triple as Σ sign_a w_a w_aᵀ with three vectors, and returns the
+// signs.
 //
 // With e = p - n, Γ = e qᵀ + q eᵀ - m q qᵀ - s⁺ (n eᵀ + e nᵀ + e eᵀ) - m n nᵀ.
-// In q, n and e/|e| every coefficient is small where p and n are close, so that
+// Expressed in q, n and e/|e|, every coefficient is small if p and n are close. So no
+// digits cancel.
 // no digits cancel there.
 func (m *moved) factor(w *row, r int, g gradient, w0, w1, w2 []float64) (signs [3]float64) {
 	q, p, n := m.z[w.q*r:][:r], m.z[w.p*r:][:r], m.z[w.n*r:][:r]
@@ -66,8 +67,8 @@ func (m *moved) factor(w *row, r int, g gradient, w0, w1, w2 []float64) (signs [
 	return signs
 }
 
-// eigen3 diagonalizes a symmetric matrix by cyclic Jacobi rotations; b holds the
-// eigenvalues on its diagonal afterwards, the result the eigenvectors as columns.
+// eigen3 diagonalizes a symmetric matrix by cyclic Jacobi rotations. It leaves the
+// eigenvalues on the diagonal of b and returns the eigenvectors as columns.
 func eigen3(b *[3][3]float64) (v [3][3]float64) {
 	v = [3][3]float64{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}
 	for range 12 {

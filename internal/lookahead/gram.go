@@ -12,8 +12,8 @@ const (
 	gramColumns = 4 * syrk.RightBlock // columns of a block
 )
 
-// factors hold Γ = Σ_a sign_a w_a w_aᵀ of some triples: for each of the three
-// terms the vectors, a row of r each, and the signs.
+// factors hold Γ = Σ_a sign_a w_a w_aᵀ of some triples: for each of the three terms
+// the signs and the vectors, r elements in each row.
 type factors struct {
 	n, r  int
 	w     [3][]float64
@@ -37,7 +37,7 @@ func (f *factors) set(i int, now *moved, w *row, g gradient) {
 	}
 }
 
-// part returns the factors of the triples that are listed.
+// part returns the factors of the listed triples.
 func (f *factors) part(list []int) *factors {
 	if len(list) == f.n {
 		return f
@@ -52,8 +52,8 @@ func (f *factors) part(list []int) *factors {
 	return p
 }
 
-// combine returns Σ c_i Γ_i, added in parts of a fixed size. When the context ends
-// it is cut short.
+// combine returns Σ c_i Γ_i, added in parts of a fixed size. It stops early when the
+// context ends.
 func (f *factors) combine(ctx context.Context, c []float64) []float64 {
 	const size = 2048
 	parts := make([][]float64, chunks(f.n, size))
@@ -69,7 +69,7 @@ func (f *factors) combine(ctx context.Context, c []float64) []float64 {
 	return x
 }
 
-// combinePart adds the terms of either sign apart.
+// combinePart adds the terms of either sign separately.
 func (f *factors) combinePart(c []float64, first, last int) []float64 {
 	r := f.r
 	parts := [2][]float64{make([]float64, r*r), make([]float64, r*r)}
@@ -117,7 +117,7 @@ func (g *gram) apply(to, x []float64) {
 	}
 }
 
-// part returns the rows and columns that are listed.
+// part returns the listed rows and columns.
 func (g *gram) part(list []int) *gram {
 	p := &gram{n: len(list), values: make([]float64, len(list)*len(list))}
 	for i, from := range list {
@@ -159,8 +159,8 @@ func (f *factors) gram(ctx context.Context) (*gram, error) {
 	return g, err
 }
 
-// block writes m x n elements of K to memory, at distance gramColumns; the second
-// half of memory is working memory.
+// block writes m x n elements of K to memory, at distance gramColumns. It uses the
+// second half of memory as working memory.
 func (f *factors) block(memory []float64, left *[3]syrk.Left64, i, m int, right *[3]syrk.Right64, j, n int) {
 	k, c := memory[:gramRows*gramColumns], memory[gramRows*gramColumns:]
 	clear(k)

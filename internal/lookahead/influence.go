@@ -17,16 +17,16 @@ const (
 	scoreBlock      = 64   // triples of a batch that are scored together
 )
 
-// An Influence tells, for any triple, how much learning from it would help the
-// queries of the other folds, at the state that a walk of four half steps on a
-// sample has reached:
+// An Influence computes, for any triple, how much learning from it would help the
+// queries of the other folds, at the state that a walk of four half steps on a sample
+// has reached:
 //
 //	I = Σ ω <Γ, (H + λ)⁻¹ g>  over the folds other than the triple's
 //
-// with the validation gradient g of a fold's queries (the derivative of the mean
-// cosine of their relevant documents less that of the 10 nearest others), H = Σ h
-// Γ<Γ, .> and λ = Σ h ‖Γ‖² / 4r of the sample's triples of the other folds.
-// It is not changed by its methods.
+// Here g is the validation gradient of a fold's queries: the derivative of the mean
+// cosine of their relevant documents minus that of the 10 nearest others. H = Σ h Γ<Γ,
+// .> and λ = Σ h ‖Γ‖² / 4r are over the sample's triples of the other folds. Its
+// methods do not change it.
 type Influence struct {
 	space    *Space
 	disjoint bool
@@ -34,19 +34,18 @@ type Influence struct {
 	folds    []Fold
 }
 
-// A state is one fold at its adapter.
+// A state is the state of one fold with its adapter.
 type state struct {
 	m []float64 // M, r x r
-	// y is Mᵀ (H + λ)⁻¹ g M, and d is MᵀM - I, so that both act on the vectors as
-	// they were at the start.
+	// y is Mᵀ (H + λ)⁻¹ g M, and d is MᵀM - I. Both apply to the vectors at the start.
 	y, d []float64
-	// forms packs y and d, one below the other.
+	// forms holds y and d, packed one below the other.
 	forms syrk.Right64
 }
 
-// Influence walks on a sample and prepares to score triples. The sample is held in
-// memory and its linear systems grow with its square up to 2,048 triples. A sample
-// that is Disjoint gives the influence on all queries.
+// Influence walks on a sample and prepares to score triples. It holds the sample in
+// memory. Its linear systems grow with the square of the sample, up to 2,048 triples.
+// A sample that is Disjoint gives the influence on all queries.
 func (s *Space) Influence(ctx context.Context, sample Source) (*Influence, error) {
 	p, err := s.prepare(ctx, sample)
 	if err != nil {
@@ -68,7 +67,7 @@ func (s *Space) Influence(ctx context.Context, sample Source) (*Influence, error
 		in.states[k].m = w.m
 		if now, err := s.at(ctx, p, w.m, w.list); err == nil {
 			in.states[k].solve(ctx, now, gradients[k], s)
-		} // else the context has ended, which each returns
+		} // otherwise the context has ended, which each returns
 		w.fold.Norm = distance(w.m, s.axes.r)
 		in.folds[k] = w.fold
 	})
@@ -115,7 +114,7 @@ func sandwich(a, x []float64, r int) []float64 {
 	var left syrk.Left64
 	var right syrk.Right64
 	right.Pack(a, r, r, r)
-	for range 2 { // X Aᵀ, whose transpose is A X, and once more
+	for range 2 { // X Aᵀ, whose transpose is A X, and then again
 		left.Pack(x, r, r, r)
 		clear(c)
 		syrk.Multiply64(c, ld, &left, 0, r, &right, 0, r, 0)
@@ -124,8 +123,8 @@ func sandwich(a, x []float64, r int) []float64 {
 	return x
 }
 
-// Score writes the influence of every triple of a batch to dst. The triples need
-// not be of the sample. For a disjoint sample groups do not matter.
+// Score writes the influence of every triple of a batch to dst. The triples need not
+// be part of the sample. For a disjoint sample, groups do not matter.
 func (in *Influence) Score(ctx context.Context, dst []float64, batch Source) error {
 	if len(dst) != len(batch.Triples) {
 		return fmt.Errorf("lookahead: %d scores for %d triples", len(dst), len(batch.Triples))
@@ -147,7 +146,7 @@ func (in *Influence) Score(ctx context.Context, dst []float64, batch Source) err
 // scoring is the working memory of one block of triples.
 type scoring struct {
 	number     map[int]int // of the block's distinct vectors
-	z, forms   []float64   // of each: its coordinates, and y z beside d z
+	z, forms   []float64   // of each: its coordinates, and y z next to d z
 	left       syrk.Left64
 	quadratics []quadratic
 }
@@ -212,8 +211,7 @@ func (in *Influence) score(m *scoring, w *row, r, ld int) float64 {
 		minus*ofN.y*ofN.inverse*ofN.inverse)
 }
 
-// validation returns the validation gradient of every walker's queries, at its
-// state.
+// validation returns the validation gradient of every walker's queries at its state.
 func (s *Space) validation(ctx context.Context, walkers []*walker, disjoint bool) ([][]float64, error) {
 	views, err := s.views(ctx, walkers)
 	if err != nil {
@@ -243,13 +241,13 @@ func (s *Space) validation(ctx context.Context, walkers []*walker, disjoint bool
 	})
 }
 
-// gradient returns the sum over queries of the derivative of the mean cosine of
-// the relevant documents less that of the nearest others:
+// gradient returns the sum over queries of the derivative of the mean cosine of the
+// relevant documents minus that of the nearest others:
 //
 //	ds(q, d) = q dᵀ + d qᵀ - s (q qᵀ + d dᵀ)
 //
-// It adds half of it, which the transpose completes, in the vectors as they were
-// at the start: those of the adapted unit vectors follow by M on either side.
+// It adds half of it; the transpose completes it. It works on the vectors at the
+// start. Multiplying by M on both sides gives the result for the adapted unit vectors.
 func (s *Space) gradient(v *view, queries []int, nearest [][]ranked) []float64 {
 	r := s.axes.r
 	half := newOuterSum(r)
@@ -302,7 +300,7 @@ func (s *Space) gradient(v *view, queries []int, nearest [][]ranked) []float64 {
 // An outerSum is Σ weight x yᵀ over any number of pairs of vectors of length r.
 type outerSum struct {
 	r, ld, n int
-	x, y     []float64 // the pairs that are still to be added, a column each
+	x, y     []float64 // the pairs still to be added, one in each column
 	sum      []float64
 }
 

@@ -138,7 +138,7 @@ func TestManyTriples(t *testing.T) {
 	}
 }
 
-// Cosines that are taken anew for every ranking are those that are kept.
+// Cosines that are computed again for every ranking equal those that are kept.
 func TestCosinesAreTheSameBits(t *testing.T) {
 	s, source, _, _ := start(t, 100)
 	want, err := s.Walk(t.Context(), source)

@@ -1,19 +1,19 @@
-// Package lookahead computes what a short training on a source of triples would
-// do to retrieval: three half Gauss-Newton steps of a small adapter, in closed
-// form, and after each of them the change of nDCG for queries that had no part
-// in it. It knows vectors and indexes only.
+// Package lookahead computes what a short training on a source of triples would do to
+// retrieval: three half Gauss-Newton steps of a small adapter, in closed form. After
+// each step it computes the change of nDCG for queries that had no part in it. The
+// package knows only vectors and indexes.
 //
 // # Model
 //
-// V (d x r) holds the principal axes of the centered pool, z = Vᵀx. The adapter
-// maps queries and documents alike to x' = unit(x + V W z), W is r x r and 0 at
-// the start. With M = I + W and D = MᵀM - I, what lies outside the axes stays,
-// so lengths and cosines are exact:
+// V (d x r) holds the principal axes of the centered pool, z = Vᵀx. The adapter maps
+// queries and documents alike to x' = unit(x + V W z). W is r x r and 0 at the start.
+// Let M = I + W and D = MᵀM - I. The part outside the axes does not change, so lengths
+// and cosines are exact:
 //
 //	|x + VWz|² = 1 + zᵀDz,  <x + VWz, y + VWu> = <x, y> + zᵀDu
 //
-// A triple's margin m = <q, p> - <q, n> has the derivative, in W and at the
-// vectors as they are now,
+// The margin m = <q, p> - <q, n> of a triple has this derivative in W at the current
+// vectors:
 //
 //	Γ = r qᵀ + a pᵀ - b nᵀ,  r = p - n - m q,  a = q - s⁺ p,  b = q - s⁻ n
 //
@@ -28,10 +28,9 @@
 //
 // # Bits
 //
-// Vectors come in float32; everything is accumulated in float64. The same input
-// gives the same bits for any number of cores: work is cut into pieces that do
-// not depend on it, and pieces are put together in a fixed order. Equal vectors
-// get equal scores.
+// Vectors are float32, and sums are accumulated in float64. The same input gives the
+// same bits for any number of cores: work is split into pieces that do not depend on
+// it, and the pieces are combined in a fixed order. Equal vectors get equal scores.
 package lookahead
 
 import (
@@ -47,17 +46,17 @@ type Settings struct {
 	Axes int
 	// Cutoff is the k of nDCG@k; 0 means 10.
 	Cutoff int
-	// Folds is the number of folds; a query's fold is its group modulo Folds. 0
-	// means 5.
+	// Folds is the number of folds. A query's fold is its group modulo Folds. 0 means
+	// 5.
 	Folds int
 	// Steps is the number of half steps; 0 means 3.
 	Steps int
-	// StepQueries is the most queries on which the variance of the steps is taken;
-	// 0 means that it is not.
+	// StepQueries is the largest number of queries for the variance of the steps. 0
+	// means not to compute it.
 	StepQueries int
 }
 
-// resolve sets the defaults and reports what is out of range.
+// resolve fills in the defaults and rejects settings that are out of range.
 func (s Settings) resolve() (Settings, error) {
 	for _, f := range []struct {
 		name         string
@@ -83,7 +82,7 @@ func (s Settings) resolve() (Settings, error) {
 	return s, nil
 }
 
-// A Query is a labeled query whose retrieval is looked at.
+// A Query is a labeled query to be evaluated.
 type Query struct {
 	// Vector need not have unit length.
 	Vector []float32
@@ -106,15 +105,16 @@ type Triple struct {
 
 // A Source is a sample of triples.
 type Source struct {
-	// Vectors are what the triples refer to. They need not have unit length.
+	// Vectors are the vectors that the triples refer to. They need not have unit
+	// length.
 	Vectors [][]float32
 	Triples []Triple
-	// Disjoint reports that no query that is looked at occurs in the triples: one
-	// walk from all of them then serves all queries, and groups do not matter.
+	// Disjoint means that no evaluated query occurs in the triples. One walk on all of
+	// them then serves all queries, and groups do not matter.
 	Disjoint bool
 }
 
-// A Result is what one source does to retrieval.
+// A Result is the effect of one source on retrieval.
 type Result struct {
 	// Gains holds, for every query of Space.Evaluated, the change of its nDCG
 	// after each step.
@@ -126,9 +126,9 @@ type Result struct {
 	// StandardError is the standard deviation of the queries' mean gains, divided
 	// by the square root of their number; +Inf for a single query.
 	StandardError float64
-	// StepDeviations are the shares of the folds of triples in the error of the steps:
-	// the sum of their squares is the variance of Gain over the triples that the
-	// adapters were made from. Nil unless Settings.StepQueries is positive.
+	// StepDeviations are the contributions of the folds of triples to the error of the
+	// steps. The sum of their squares is the variance of Gain over the triples that
+	// the adapters were made from. It is nil unless Settings.StepQueries is positive.
 	StepDeviations []float64
 	// Folds describes the walks, one for each fold, or a single one for a
 	// disjoint source.
@@ -137,8 +137,8 @@ type Result struct {
 
 // A Fold describes the walk of one fold.
 type Fold struct {
-	// Triples is how many triples the walk learned from: those of other folds.
-	// Without any, the adapter stays as it is.
+	// Triples is the number of triples that the walk learned from: those of other
+	// folds. Without any, the adapter does not change.
 	Triples int
 	// Norm is the Frobenius norm of the adapter W after the last step.
 	Norm float64
@@ -148,10 +148,10 @@ type Fold struct {
 
 // A Step describes one half step of a walk.
 type Step struct {
-	// Weightless is the number of triples that teach nothing: ω or Γ is zero.
-	// Where it is all of them the adapter stays as it is.
+	// Weightless is the number of triples without an effect: ω or Γ is zero. If all
+	// are, the adapter does not change.
 	Weightless int
-	// Iterations is the number of conjugate gradient iterations, Residual their
+	// Iterations is the number of conjugate gradient iterations. Residual is their
 	// last residual relative to the right side.
 	Iterations int
 	Residual   float64

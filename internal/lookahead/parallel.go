@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// each calls work for 0..n-1 concurrently, every core taking the next index when
-// it is free. The calls must be independent of each other and of their order.
-// When ctx ends, no further calls are made and its error is returned.
+// each calls work for 0..n-1 concurrently. Every core takes the next index when it is
+// free. The calls must not depend on each other or on their order. When ctx ends, each
+// makes no further calls and returns the error of ctx.
 func each(ctx context.Context, n int, work func(i int)) error {
 	var next atomic.Int64
 	run := func() {
@@ -30,7 +30,7 @@ func each(ctx context.Context, n int, work func(i int)) error {
 	return ctx.Err()
 }
 
-// chunks is the number of pieces of at most size elements that n elements make.
+// chunks returns the number of pieces of at most size elements in n elements.
 func chunks(n, size int) int { return (n + size - 1) / size }
 
 func roundUp(n, multiple int) int { return chunks(n, multiple) * multiple }

@@ -7,19 +7,18 @@ import (
 	"example.com/eci/internal/syrk"
 )
 
-// explicitLimit is the number of triples up to which the matrix K is written out:
-// beyond it, multiplying by Γ again and again takes less time and memory.
+// explicitLimit is the number of triples up to which the matrix K is written out.
+// Beyond it, repeated multiplication by Γ takes less time and memory.
 const explicitLimit = 2048
 
-// A point holds some triples at the vectors as an adapter maps them.
+// A point holds some triples at the vectors as mapped by an adapter.
 type point struct {
 	omega, curvature []float64
 	factors          *factors
 	gram             operator // K of the triples
 }
 
-// at returns the listed triples where M has taken them; without M they are where
-// they began.
+// at returns the listed triples after the mapping M or, without M, at the start.
 func (s *Space) at(ctx context.Context, p *prepared, m []float64, list []int) (*point, error) {
 	r := s.axes.r
 	now := p.stay()
@@ -47,7 +46,7 @@ func (s *Space) at(ctx context.Context, p *prepared, m []float64, list []int) (*
 	return to, err
 }
 
-// part returns the triples of a point whose numbers are listed. The point's K is
+// part returns the triples of a point with the listed numbers. The point's K must be
 // written out.
 func (p *point) part(list []int) *point {
 	return &point{
@@ -64,8 +63,8 @@ func part[T any](all []T, list []int) []T {
 	return some
 }
 
-// ridge returns λ = share/r Σ h ‖Γ‖², without the factor 1/σ of h, and √(h/λ).
-// Where nothing is curved both are 0. The sum is taken relative to the largest h,
+// ridge returns λ = share/r Σ h ‖Γ‖², without the factor 1/σ of h, and √(h/λ). If
+// there is no curvature, both are 0. The sum is computed relative to the largest h,
 // which can be tiny.
 func (p *point) ridge(share float64) (roots []float64, lambda float64) {
 	roots = make([]float64, len(p.curvature))
@@ -96,7 +95,7 @@ type operator interface {
 	diagonal(i int) float64
 }
 
-// implicit is K by way of Σ x_j Γ_j.
+// implicit is K in the form Σ x_j Γ_j.
 type implicit struct {
 	ctx context.Context
 	f   *factors
@@ -115,7 +114,7 @@ func (k *implicit) diagonal(i int) (sum float64) {
 	return sum
 }
 
-// against writes <Γ_i, Y> for a symmetric Y. When the context ends it is cut short.
+// against writes <Γ_i, Y> for a symmetric Y. It stops early when the context ends.
 func (f *factors) against(ctx context.Context, to []float64, y []float64) {
 	r, ld := f.r, roundUp(f.r, syrk.Pad)
 	var right syrk.Right64

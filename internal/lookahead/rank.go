@@ -9,12 +9,11 @@ import (
 	"example.com/eci/internal/syrk"
 )
 
-// shortest is the squared length below which a vector that an adapter has mapped
-// has no direction: its cosines count as 0. Unit vectors get there only by an
-// adapter that is singular.
+// shortest is the squared length below which a mapped vector has no direction. Its
+// cosines count as 0. A unit vector becomes that short only under a singular adapter.
 const shortest = 1e-14
 
-// A view is the pool as one adapter shows it.
+// A view is the pool as mapped by one adapter.
 type view struct {
 	m       []float64 // M = I + W, r x r
 	d       []float64 // D = MᵀM - I, r x r
@@ -23,20 +22,20 @@ type view struct {
 }
 
 // A ranked document has a position in the pool and a score: its cosine times the
-// length of the query, which is the same for all documents.
+// length of the query. That length is the same for all documents.
 type ranked struct {
 	score    float64
 	document int
 }
 
-// still returns the view of the adapter that changes nothing.
+// still returns the view under the adapter that changes nothing.
 func (s *Space) still() *view {
 	v := newView(identity(s.axes.r), s.axes.r)
 	v.inverse = slices.Repeat([]float64{1}, s.stride)
 	return v
 }
 
-// newView sets what follows from M, apart from the lengths.
+// newView sets what follows from M, except for the lengths.
 func newView(m []float64, r int) *view {
 	v := &view{m: m, d: make([]float64, r*r)}
 	var scratch syrk.Scratch64
@@ -103,18 +102,18 @@ type productMemory [queryBlock * docBlock]float64
 
 var products = sync.Pool{New: func() any { return new(productMemory) }}
 
-// skipped stands for a view where a query is not looked at.
+// skipped marks a view in which a query is not evaluated.
 const skipped = -1
 
 // A ranking ranks the pool for evaluated queries.
 type ranking struct {
 	views  []*view
-	viewOf func(q int) int // the view that shows the pool to a query, or skipped
-	// limit is how many of the best documents are found, without those that
-	// without gives for a query.
+	viewOf func(q int) int // the view in which a query is ranked, or skipped
+	// limit is how many of the best documents are found, not counting those that
+	// without returns for a query.
 	limit   func(q int) int
 	without func(q int) []int
-	// take gets them. It is called concurrently, once for each query.
+	// take receives them. It is called concurrently, once for each query.
 	take func(q int, best []ranked)
 }
 
@@ -141,7 +140,7 @@ func (s *Space) rank(ctx context.Context, k ranking) error {
 	})
 }
 
-// evaluate gives the nDCG of every evaluated query to take, as in rank.
+// evaluate passes the nDCG of every evaluated query to take, as in rank.
 func (s *Space) evaluate(ctx context.Context, views []*view, viewOf func(q int) int, take func(q int, ndcg float64)) error {
 	return s.rank(ctx, ranking{
 		views: views, viewOf: viewOf,
@@ -199,15 +198,15 @@ func (s *Space) differences(v *view, queries []int, to *syrk.Left64) {
 	to.Pack(c, len(queries), r, ld)
 }
 
-// A selection keeps the best of the documents that are added, those of equal
-// score in the order in which they come.
+// A selection keeps the best of the documents that are added. Documents of equal score
+// are kept in the order in which they come.
 type selection struct {
 	limit int
 	best  []ranked
 }
 
-// add takes the scores of the documents from position first on. Documents of
-// score -Inf are left out.
+// add adds the scores of the documents from position first on. It leaves out documents
+// with score -Inf.
 func (b *selection) add(scores []float64, first int) {
 	least := math.Inf(-1)
 	if len(b.best) == b.limit {

@@ -19,7 +19,7 @@ import (
 	"example.com/eci/internal/syrk"
 )
 
-// shared is where real collections lie beside the repository. Tests that need
+// shared is where real collections lie next to the repository. Tests that need
 // them skip where they are absent.
 const shared = "../../../shared/data"
 

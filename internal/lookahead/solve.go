@@ -7,15 +7,14 @@ import (
 
 const (
 	// tolerance is the residual, relative to the right side, at which conjugate
-	// gradients stop. With 2r iterations they have converged long before, as the
-	// condition number is at most 1 + r.
+	// gradients stop. The condition number is at most 1 + r, so they converge long
+	// before 2r iterations.
 	tolerance     = 1e-13
 	maxIterations = 1000
 )
 
-// solveDual solves (I + H K) c = b with H = diag(h) / λ in the symmetric form:
-// with R = √H, c = b + R y and (I + R K R) y = -R K b. So nothing is divided by a
-// small h.
+// solveDual solves (I + H K) c = b with H = diag(h) / λ in the symmetric form: with R
+// = √H, c = b + R y and (I + R K R) y = -R K b. This avoids division by a small h.
 func solveDual(k operator, roots, b []float64) (c []float64, iterations int, residual float64) {
 	right := make([]float64, len(b))
 	k.apply(right, b)

@@ -11,12 +11,12 @@ import (
 	"example.com/eci/internal/syrk"
 )
 
-// A row is a triple whose vectors are numbered by their first occurrence.
+// A row is a triple whose vectors are numbered by first occurrence.
 type row struct {
 	q, p, n int
 	group   int
-	// plus and minus are the cosines q.p and q.n at the start, outsideP and
-	// outsideN the parts of them outside the axes.
+	// plus and minus are the cosines q.p and q.n at the start. outsideP and outsideN
+	// are their parts outside the axes.
 	plus, minus        float64
 	outsideP, outsideN float64
 }
@@ -35,7 +35,7 @@ func (s *Space) prepare(ctx context.Context, source Source) (*prepared, error) {
 	if len(source.Triples) == 0 {
 		return nil, errors.New("lookahead: the source has no triples")
 	}
-	number := make([]int, len(source.Vectors)) // 1 and more for those that are used
+	number := make([]int, len(source.Vectors)) // 1 and more for vectors that are used
 	var indexes []int
 	of := func(index int) int {
 		if number[index] == 0 {
@@ -81,7 +81,7 @@ func (s *Space) prepare(ctx context.Context, source Source) (*prepared, error) {
 	})
 }
 
-// moved holds the vectors of a source as one adapter maps them.
+// moved holds the vectors of a source as mapped by one adapter.
 type moved struct {
 	z       []float64 // coordinates of the adapted unit vectors, a row of r each
 	inverse []float64 // 1 / |x'|, or 0 where nothing is left

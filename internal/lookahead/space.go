@@ -15,10 +15,9 @@ const (
 	docBlock   = 10 * syrk.RightBlock // documents that are ranked together
 )
 
-// A Space is a pool of documents and the queries that are looked at, with all
-// that does not depend on a source: the axes, the projections, the frozen
-// cosines. It is not changed by its methods, so sources can be walked
-// concurrently.
+// A Space is a pool of documents and the queries to evaluate, with everything that
+// does not depend on a source: the axes, the projections, the frozen cosines. Its
+// methods do not change it, so walks on several sources may run concurrently.
 type Space struct {
 	settings Settings
 	axes     *axes
@@ -45,12 +44,12 @@ type query struct {
 	ideal             float64
 }
 
-// NewSpace prepares a pool and queries. Documents with equal scores are ranked in
-// the pool's order. Vectors need not have unit length.
+// NewSpace prepares a pool and queries. Documents with equal scores are ranked in the
+// pool's order. Vectors need not have unit length.
 //
-// It returns an error when a vector is empty, not finite, zero or of another
-// dimension than the first, when all documents are the same, when a position is
-// out of range, or when no query has a relevant document.
+// It returns an error if a vector is empty, not finite, zero or of a different
+// dimension than the first, if all documents are the same, if a position is out of
+// range, or if no query has a relevant document.
 func NewSpace(ctx context.Context, pool [][]float32, queries []Query, settings Settings) (*Space, error) {
 	settings, err := settings.resolve()
 	if err != nil {
@@ -97,7 +96,7 @@ func NewSpace(ctx context.Context, pool [][]float32, queries []Query, settings S
 	return s, nil
 }
 
-// label copies what is known of the queries.
+// label copies what is known about the queries.
 func (s *Space) label(queries []Query) error {
 	for i := range queries {
 		q := query{group: queries[i].Group}
@@ -155,9 +154,9 @@ func (s *Space) place(ctx context.Context, pool [][]float32, lengths []float64) 
 	return nil
 }
 
-// Subset returns the space of some of its queries, by their indexes in the call
-// of [NewSpace]. It shares memory with s. It returns an error when an index occurs
-// twice or is none of s's, or when none of the queries is evaluated.
+// Subset returns the space with some of its queries, given by their indexes in the
+// call of [NewSpace]. It shares memory with s. It returns an error if an index occurs
+// twice or is not in s, or if none of the queries is evaluated.
 func (s *Space) Subset(queries []int) (*Space, error) {
 	to := *s
 	to.evaluated, to.leftOut, to.queries, to.frozen = nil, nil, nil, nil
@@ -183,7 +182,7 @@ func (s *Space) Subset(queries []int) (*Space, error) {
 	return &to, nil
 }
 
-// WithSteps returns the space for walks of another number of half steps. It
+// WithSteps returns the space for walks with a different number of half steps. It
 // shares memory with s.
 func (s *Space) WithSteps(steps int) (*Space, error) {
 	to := *s
@@ -193,15 +192,15 @@ func (s *Space) WithSteps(steps int) (*Space, error) {
 	return &to, err
 }
 
-// WithoutStepError returns the space for walks whose Result has no StepDeviations,
-// which take half the time. It shares memory with s.
+// WithoutStepError returns the space for walks whose Result has no StepDeviations.
+// They take half the time. It shares memory with s.
 func (s *Space) WithoutStepError() *Space {
 	to := *s
 	to.settings.StepQueries = 0
 	return &to
 }
 
-// Evaluated returns the indexes of the queries that are looked at: those with a
+// Evaluated returns the indexes of the queries that are evaluated: those with a
 // relevant document in the pool.
 func (s *Space) Evaluated() []int { return slices.Clone(s.evaluated) }
 
@@ -215,7 +214,7 @@ func (s *Space) Frozen() []float64 { return slices.Clone(s.frozen) }
 // the rank of the centered pool.
 func (s *Space) Axes() int { return s.axes.r }
 
-// fold is the fold of a group.
+// fold returns the fold of a group.
 func (s *Space) fold(group int) int { return group % s.settings.Folds }
 
 func discount(rank int) float64 { return 1 / math.Log2(float64(rank)+2) }

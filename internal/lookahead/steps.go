@@ -6,20 +6,18 @@ import (
 )
 
 // The standard error over queries says how the mean gain would vary with other
-// queries to look at, for the same adapters. It would vary with the triples that
-// the adapters were made from as well. That part is a delete-a-fold jackknife of
-// the steps: every adapter is made again without the triples of one more fold, and
-// looked at on the same queries. With L(-j) the mean gain where no step has used
-// fold j, and B folds,
+// queries, for the same adapters. The gain would also vary with the triples that the
+// adapters were made from. That part is computed by a delete-a-fold jackknife of the
+// steps: every adapter is made again without the triples of one more fold, and
+// evaluated on the same queries. With B folds, and L(-j) the mean gain if no step has
+// used fold j,
 //
-//	variance = (B-1)/B Σ (L(-j) - mean of L(-j))²
-//
-// An adapter without the triples of folds j and k serves the queries of both, so
-// that B (B-1)/2 walks are enough. The queries looked at may be a part: their own
-// variation cancels in the differences.
+// An adapter without the triples of folds j and k serves the queries of both, so B
+// (B-1)/2 walks are enough. A part of the queries is enough too: their own variation
+// cancels in the differences.
 
-// stepDeviations returns sqrt((B-1)/B) (L(-j) - mean), one for each fold, whose
-// squares add up to the variance, over the first most evaluated queries.
+// stepDeviations returns sqrt((B-1)/B) (L(-j) - mean) for each fold, over the first
+// most evaluated queries. Their squares add up to the variance.
 func (s *Space) stepDeviations(ctx context.Context, p *prepared, source Source, most int) ([]float64, error) {
 	folds := s.settings.Folds
 	pairs, of := s.pairWalkers(p, source.Disjoint)
@@ -58,9 +56,9 @@ func (s *Space) stepDeviations(ctx context.Context, p *prepared, source Source, 
 	return deviations, nil
 }
 
-// pairWalkers returns the walkers that leave out the triples of two folds, or of
-// one where no query that is looked at is among the triples, and the walker that
-// serves the queries of fold k where fold j is left out. Queries of fold j itself
+// pairWalkers returns the walkers that leave out the triples of two folds, or of one
+// fold if no evaluated query is among the triples. It also returns the walker that
+// serves the queries of fold k when fold j is left out. The queries of fold j itself
 // are served by the walker that leaves out nothing else.
 func (s *Space) pairWalkers(p *prepared, disjoint bool) (walkers []*walker, of func(k, j int) int) {
 	folds := s.settings.Folds

@@ -10,10 +10,10 @@ import (
 	"example.com/eci/internal/hash64"
 )
 
-// Best chooses within every pair the share of its triples with the highest
-// scores, at least one: pairs[i] is the pair that triple i belongs to. It returns
-// each triple's place within its pair, from 1, and whether it is kept. Among equal
-// scores the first triple comes first; a NaN comes last.
+// Best chooses within every pair the share of its triples with the highest scores, at
+// least one. pairs[i] is the pair of triple i. It returns each triple's place within
+// its pair, from 1, and whether it is kept. Triples with equal scores are in order;
+// NaN comes last.
 func Best(pairs []uint64, scores []float64, share float64) (place []int32, kept []bool) {
 	order := make([]int32, len(pairs))
 	for i := range order {
@@ -37,19 +37,20 @@ func Best(pairs []uint64, scores []float64, share float64) (place []int32, kept 
 	return place, kept
 }
 
-// A Trial is what a choice of triples would have done, on queries that took no
+// A Trial is an estimate of the effect of a choice of triples, on queries that took no
 // part in it: the change of nDCG after four half steps on each selection.
 type Trial struct {
-	// Chosen, Random, All and Opposite hold the change for every query that was
-	// looked at: after the chosen triples, as many drawn blindly from the same pairs
-	// (the mean over draws), all of them, and as many with the lowest influence.
+	// Chosen, Random, All and Opposite hold the change for every evaluated query:
+	// after the chosen triples, after the same number drawn blindly from the same
+	// pairs (the mean over draws), after all of them, and after the same number with
+	// the lowest influence.
 	Chosen, Random, All, Opposite []float64
 }
 
-// Selections are the triples that a trial compares for one fold of queries, by
-// their places in the source, ascending.
+// Selections are the triples that a trial compares for one fold of queries, as
+// ascending places in the source.
 type Selections struct {
-	// Held are the queries that are looked at, by their place in [NewSpace]'s list.
+	// Held are the queries to evaluate, by their place in [NewSpace]'s list.
 	Held []int
 	// Chosen, All and Opposite are selections of triples; Random has one for each
 	// draw.
@@ -57,12 +58,12 @@ type Selections struct {
 	Random                [][]int
 }
 
-// Trial chooses in nested folds. For every fold of queries the influence of the
-// triples of the other folds is taken on the queries of those, and the share kept
-// within every pair; nothing of the fold itself is used. For a disjoint source all
-// triples serve in every fold. measure returns the change of nDCG of the held
+// Trial chooses in nested folds. For every fold of queries, it computes the influence
+// of the triples of the other folds on the queries of the other folds, and keeps the
+// share within every pair. It uses nothing of the fold itself. For a disjoint source,
+// all triples serve in every fold. measure returns the change of nDCG of the held
 // queries after learning from some triples; nil means the walk of four half steps.
-// It returns an error when no fold has both queries and triples outside it.
+// Trial returns an error if no fold has both queries in it and triples outside it.
 func (s *Space) Trial(ctx context.Context, source Source, pairs []uint64, share float64, draws int, measure func(held, triples []int) ([]float64, error)) (*Trial, error) {
 	t := &Trial{}
 	for k := range s.settings.Folds {
@@ -92,8 +93,8 @@ func (s *Space) Trial(ctx context.Context, source Source, pairs []uint64, share 
 	return t, nil
 }
 
-// Choose returns the selections for the queries of one fold, nil where the fold has
-// no queries, or nothing outside it.
+// Choose returns the selections for the queries of one fold, or nil if the fold has no
+// queries, or nothing is outside it.
 func (s *Space) Choose(ctx context.Context, k int, source Source, pairs []uint64, share float64, draws int) (*Selections, error) {
 	to := &Selections{}
 	var others []int
@@ -182,7 +183,7 @@ func (s *Space) after(ctx context.Context, source Source, triples []int) ([]floa
 	return gains, nil
 }
 
-// drawn are n scores that depend on nothing but their seed.
+// drawn returns n scores that depend only on their seed.
 func drawn(n int, seed uint64) []float64 {
 	scores := make([]float64, n)
 	for i := range scores {

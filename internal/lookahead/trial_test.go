@@ -11,7 +11,7 @@ import (
 	"example.com/eci/internal/lookahead"
 )
 
-// bestTwin chooses by sorting every pair by itself.
+// bestTwin chooses by sorting every pair separately.
 func bestTwin(pairs []uint64, scores []float64, share float64) (place []int32, kept []bool) {
 	place, kept = make([]int32, len(pairs)), make([]bool, len(pairs))
 	for _, pair := range pairs {

@@ -211,7 +211,7 @@ func (w *twin) order(q lookahead.Query, adapter *mat.Dense) (order []int, cosine
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
 		switch {
-		case cosines[a] > cosines[b]+1e-14: // equal documents have equal cosines here too, but for rounding
+		case cosines[a] > cosines[b]+1e-14: // equal documents have equal cosines here too, except for rounding
 			return -1
 		case cosines[b] > cosines[a]+1e-14:
 			return 1

@@ -12,16 +12,16 @@ import (
 // rowBlock is how many vectors are converted and multiplied at a time.
 const rowBlock = 96
 
-// unitInto writes x / |x| to dst, every element rounded once.
+// unitInto writes x / |x| to dst. It rounds every element once.
 func unitInto(dst []float64, x []float32, norm float64) {
 	for k, v := range x {
 		dst[k] = float64(v) / norm
 	}
 }
 
-// norms returns the lengths of the vectors that are used, which must have d
-// finite elements that are not all zero. Kind is for the error, which is that of
-// the first vector that is out of order.
+// norms returns the lengths of the vectors that are used. They must have d finite
+// elements that are not all zero. kind is for the error, which is that of the first
+// invalid vector.
 func norms(ctx context.Context, kind string, vectors [][]float32, d int, used func(i int) bool) ([]float64, error) {
 	lengths := make([]float64, len(vectors))
 	const some = 256
@@ -63,8 +63,8 @@ type projection struct {
 
 var projections = sync.Pool{New: func() any { return new(projection) }}
 
-// project returns the coordinates of unit vectors in the axes, a row of r for
-// each index.
+// project returns the coordinates of unit vectors in the axes, one row of r for each
+// index.
 func (a *axes) project(ctx context.Context, vectors [][]float32, lengths []float64, indexes []int) ([]float64, error) {
 	ld := roundUp(a.r, syrk.Pad)
 	z := make([]float64, len(indexes)*a.r)
@@ -86,7 +86,7 @@ func (a *axes) project(ctx context.Context, vectors [][]float32, lengths []float
 	return z, err
 }
 
-// grown returns n elements, those of x where it has as many.
+// grown returns n elements, those of x if it has that many.
 func grown(x []float64, n int) []float64 {
 	if cap(x) < n {
 		return make([]float64, n)
@@ -94,7 +94,7 @@ func grown(x []float64, n int) []float64 {
 	return x[:n]
 }
 
-// dot returns the sum of products of two slices of one length, in a fixed order.
+// dot returns the sum of products of two slices of equal length, in a fixed order.
 func dot(x, y []float64) float64 {
 	y = y[:len(x)]
 	var s0, s1, s2, s3 float64

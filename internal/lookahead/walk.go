@@ -8,19 +8,19 @@ import (
 	"example.com/eci/internal/syrk"
 )
 
-// A walker is one adapter on its way.
+// A walker is one adapter during a walk.
 type walker struct {
 	list []int     // numbers of the triples it learns from
 	m    []float64 // M = I + W, r x r
 	fold Fold
 }
 
-// Walk takes the steps of every fold on a source and returns what they do to the
-// queries of the space. It can be called concurrently.
+// Walk takes the steps of every fold on a source and returns their effect on the
+// queries of the space. It is safe for concurrent use.
 //
-// It returns an error when a source has no triples, when an index is out of
-// range, when a vector is not finite, zero or of another dimension than the
-// pool's, or when ctx ends.
+// It returns an error if a source has no triples, if an index is out of range, if a
+// vector is not finite, zero or of a different dimension than the pool's, or if ctx
+// ends.
 func (s *Space) Walk(ctx context.Context, source Source) (*Result, error) {
 	p, err := s.prepare(ctx, source)
 	if err != nil {
@@ -57,7 +57,7 @@ func (s *Space) Walk(ctx context.Context, source Source) (*Result, error) {
 	return result, err
 }
 
-// views returns the pool as the walkers' adapters show it.
+// views returns the pool as mapped by the walkers' adapters.
 func (s *Space) views(ctx context.Context, walkers []*walker) ([]*view, error) {
 	views := make([]*view, len(walkers))
 	err := each(ctx, len(walkers), func(i int) { views[i] = newView(walkers[i].m, s.axes.r) })
@@ -75,7 +75,7 @@ func (s *Space) viewOf(disjoint bool) func(q int) int {
 	return func(q int) int { return s.fold(s.queries[q].group) }
 }
 
-// walkers returns one walker a fold, at the start, or a single one.
+// walkers returns one walker for each fold, at the start, or a single one.
 func (s *Space) walkers(p *prepared, disjoint bool) []*walker {
 	folds := s.settings.Folds
 	if disjoint {
@@ -103,8 +103,8 @@ func identity(r int) []float64 {
 	return m
 }
 
-// advance takes one half step with every walker. At the first all are at the same
-// point, so that their Gram matrices are parts of one.
+// advance takes one half step with every walker. At the first step all are at the same
+// point, so their Gram matrices are parts of one.
 func (s *Space) advance(ctx context.Context, p *prepared, walkers []*walker, first bool) error {
 	var start *point
 	if first && len(p.rows) <= explicitLimit {
@@ -119,7 +119,7 @@ func (s *Space) advance(ctx context.Context, p *prepared, walkers []*walker, fir
 			s.step(ctx, w, start.part(w.list))
 		} else if now, err := s.at(ctx, p, w.m, w.list); err == nil {
 			s.step(ctx, w, now)
-		} // else the context has ended, which each returns
+		} // otherwise the context has ended, which each returns
 	})
 }
 
@@ -192,7 +192,7 @@ func distance(m []float64, r int) float64 {
 	return math.Sqrt(dot(w, w))
 }
 
-// summarize sets the means.
+// summarize computes the means.
 func (r *Result) summarize(steps int) {
 	r.Curve = make([]float64, steps)
 	n := float64(len(r.Gains))

@@ -1,5 +1,5 @@
-// Package quote shortens what errors quote of the data, so that a row of many
-// megabytes does not become a message of many.
+// Package quote shortens what errors quote from the data, so that a row of many
+// megabytes does not become a message of many megabytes.
 package quote
 
 import (

@@ -1,5 +1,5 @@
-// Package secret keeps an API key where it belongs: with the server it is for,
-// and out of every text that people see.
+// Package secret restricts an API key to the server it is meant for, and keeps it out
+// of every text that people see.
 package secret
 
 import (
@@ -29,11 +29,11 @@ func New(text string) (Key, error) {
 	return Key{text, sync.OnceValue(func() *regexp.Regexp { return formsOf(text) })}, nil
 }
 
-// Text returns the key itself, "" for none.
+// Text returns the key itself, or "" if there is none.
 func (k *Key) Text() string { return k.text }
 
-// Variable returns the name of an environment variable as it may be printed.
-// What may be the key, set in place of the name, is not.
+// Variable returns the name of an environment variable in a form that may be printed.
+// A value that may be the key, given by mistake instead of the name, is not printed.
 func Variable(name string) string {
 	if plainVariable.MatchString(name) {
 		return name
@@ -52,9 +52,9 @@ func Loopback(host string) bool {
 	return ip != nil && (ip.IsLoopback() || ip.IsUnspecified()) || host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-// Client returns a client that follows redirects as the given one does and
-// takes the key along only to where it was sent first. net/http itself would
-// carry it to another port, to subdomains and from https to http.
+// Client returns a client that follows redirects as the given one does, and sends the
+// key only to where it was sent first. net/http itself would also send it to another
+// port, to subdomains and from https to http.
 func Client(client *http.Client) *http.Client {
 	kept := *client
 	kept.CheckRedirect = func(request *http.Request, via []*http.Request) error {
@@ -112,7 +112,7 @@ var entities = map[byte][]string{
 	'|': {"verbar", "vert"}, '}': {"rcub", "rbrace"},
 }
 
-// MostExcerpted is the number of bytes of an answer that Excerpt looks at.
+// MostExcerpted is the number of bytes of an answer that Excerpt examines.
 const MostExcerpted = 64 << 10
 
 // mostFormBytes is the number of bytes that one byte of a key takes in a form.
@@ -150,7 +150,7 @@ func (k *Key) Clean(err error) error {
 	return err
 }
 
-// shorten cuts a text after so many bytes.
+// shorten cuts a text after a number of bytes.
 func shorten(text string, most int) string {
 	if len(text) <= most {
 		return text

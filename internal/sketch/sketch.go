@@ -1,4 +1,4 @@
-// Package sketch remembers of texts and their vectors as little as tells one
+// Package sketch records just enough about texts and their vectors to distinguish one
 // encoder from another, or one reading of the same data from the next.
 package sketch
 
@@ -14,10 +14,10 @@ import (
 	"example.com/eci/internal/hash64"
 )
 
-// Mark is what is remembered of the vector of one text. It is a value, which
-// goroutines may share.
+// Mark is what is recorded about the vector of one text. It is a plain value and safe
+// for concurrent use.
 type Mark struct {
-	// Query says that the text was embedded as a query, not as a document.
+	// Query means that the text was embedded as a query, not as a document.
 	Query bool `json:"query,omitempty"`
 	// Text is the hex form of the first 14 bytes of the text's SHA-256, Sum its
 	// CRC-32C.
@@ -103,7 +103,7 @@ type found struct {
 	bad  bool
 }
 
-// Offer takes in a text with its vector, if its hash is small enough.
+// Offer records a text with its vector if its hash is small enough.
 func (s *Sample) Offer(query bool, text string, v []float32) {
 	hash := key{query, Sum(text)}.hash()
 	at, ok := slices.BinarySearchFunc(s.found, hash, func(f found, hash uint64) int { return cmp.Compare(f.hash, hash) })
@@ -141,7 +141,7 @@ func Expect(marks []Mark) Expected {
 	return e
 }
 
-// Differs reports whether there is a mark of the text, with another vector. A text
+// Differs reports whether there is a mark of the text with a different vector. A text
 // that was compared is not compared again.
 func (e Expected) Differs(query bool, text string, v []float32) bool {
 	if len(e) == 0 {
@@ -158,8 +158,8 @@ func (e Expected) Differs(query bool, text string, v []float32) bool {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Sum is the CRC-32C of a text, Sums that of a vector as it lies in memory: quick,
-// and for comparing within one machine.
+// Sum returns the CRC-32C of a text, and Sums that of a vector as it is stored in
+// memory. They are fast, and only comparable within one machine.
 func Sum(text string) uint32 { return crc32.Checksum(bytes(text), castagnoli) }
 
 // Sums is described with Sum.

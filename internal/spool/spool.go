@@ -17,15 +17,15 @@ import (
 	"example.com/eci/internal/ctxerr"
 )
 
-// Stdin is the name that stands for standard input.
+// Stdin is the name of standard input.
 const Stdin = "-"
 
-// ErrTooLarge is the error of a pipe that gives more than the limit.
+// ErrTooLarge is the error for a pipe that gives more than the limit.
 var ErrTooLarge = errors.New("too much comes out of this pipe to keep a copy")
 
-// Store holds copies of what was read from pipes, FIFOs, devices and standard
-// input, in temporary files. It is safe for concurrent use. Where the system
-// allows it the files have no name, so that nothing is left whatever happens.
+// Store holds copies of what was read from pipes, FIFOs, devices and standard input,
+// in temporary files. It is safe for concurrent use. Where the system allows it, the
+// files have no name, so that nothing is left over whatever happens.
 type Store struct {
 	Dir      string // of the temporary files; "" means os.TempDir
 	MaxBytes int64  // of one copy
@@ -35,8 +35,8 @@ type Store struct {
 	closed bool
 }
 
-// spooled is the copy of one pipe, or why there is none: what was read of it
-// cannot be read again.
+// spooled is the copy of one pipe, or the reason why there is none: what was read from
+// the pipe cannot be read again.
 type spooled struct {
 	file *os.File
 	size int64
@@ -44,15 +44,15 @@ type spooled struct {
 	err  error
 }
 
-// Open opens a file for reading, a regular one as it is. What can be read once
-// only is copied when it is first opened, until it ends or ctx does.
+// Open opens a file for reading. It opens a regular file as it is. A file that can be
+// read only once is copied when it is first opened, until the file or ctx ends.
 func (s *Store) Open(ctx context.Context, name string) (fs.File, error) {
 	if name != Stdin {
 		info, err := os.Stat(name)
 		if err != nil {
 			return nil, err
 		}
-		// What /dev/fd names has one position for all who open it on some systems.
+		// On some systems, all who open a file of /dev/fd share one position.
 		if (info.Mode().IsRegular() || info.IsDir()) && !strings.HasPrefix(filepath.ToSlash(name), "/dev/") {
 			return os.Open(name)
 		}
@@ -76,7 +76,7 @@ func (s *Store) Open(ctx context.Context, name string) (fs.File, error) {
 	return &reading{io.NewSectionReader(c.file, 0, c.size), c.info}, nil
 }
 
-// reading is one reading of a copy.
+// reading is one open reader of a copy.
 type reading struct {
 	*io.SectionReader
 	info fs.FileInfo
@@ -85,7 +85,7 @@ type reading struct {
 func (r *reading) Stat() (fs.FileInfo, error) { return r.info, nil }
 func (r *reading) Close() error               { return nil }
 
-// Close removes the copies. What is open stays readable no longer.
+// Close removes the copies. Open readers can no longer be used.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,7 +122,7 @@ func (s *Store) copy(ctx context.Context, name string) *spooled {
 		}
 		return &spooled{err: err}
 	}
-	os.Remove(to.Name()) // where that fails, Close does it
+	os.Remove(to.Name()) // if this fails, Close removes it
 	size, err := read(ctx, to, in, s.MaxBytes)
 	c := &spooled{file: to, size: size, err: err}
 	if err == nil {
@@ -135,8 +135,8 @@ func (s *Store) copy(ctx context.Context, name string) *spooled {
 	return c
 }
 
-// read copies until the end, and closes what is not standard input. A read that cannot be interrupted,
-// as of a terminal, is left behind when ctx ends.
+// read copies until the end, and closes the file unless it is standard input. When ctx
+// ends, a read that cannot be interrupted, such as from a terminal, is abandoned.
 func read(ctx context.Context, to io.Writer, in *os.File, limit int64) (int64, error) {
 	type result struct {
 		n   int64
@@ -164,7 +164,7 @@ func read(ctx context.Context, to io.Writer, in *os.File, limit int64) (int64, e
 	}
 }
 
-// open opens what may wait for a writer, as long as ctx lasts.
+// open opens a file that may wait for a writer, for as long as ctx lasts.
 func open(ctx context.Context, name string) (*os.File, error) {
 	if name == Stdin {
 		return os.Stdin, nil
@@ -183,7 +183,7 @@ func open(ctx context.Context, name string) (*os.File, error) {
 		return r.file, r.err
 	case <-ctx.Done():
 	}
-	// A writer that comes and goes wakes it.
+	// A writer that opens and closes the pipe wakes it.
 	for range 1000 {
 		if w, err := os.OpenFile(name, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
 			w.Close()

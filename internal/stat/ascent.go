@@ -2,8 +2,8 @@ package stat
 
 import "math"
 
-// Point is a point of the probability simplex with the value and the gradient of
-// a concave function there. State is what the function keeps of it.
+// Point is a point of the probability simplex with the value and the gradient of a
+// concave function there. State is what the function wants to keep for it.
 type Point[S any] struct {
 	X        []float64
 	Value    float64
@@ -11,8 +11,8 @@ type Point[S any] struct {
 	State    S
 }
 
-// Gap returns the Kiefer-Wolfowitz duality gap, max_i g_i - sum_i x_i g_i: no point
-// of the simplex has a value above Value + Gap. It is at least 0.
+// Gap returns the Kiefer-Wolfowitz duality gap, max_i g_i - sum_i x_i g_i. No point of
+// the simplex has a value above Value + Gap. The gap is at least 0.
 func (p *Point[S]) Gap() float64 {
 	most, mean := math.Inf(-1), 0.0
 	for i, g := range p.Gradient {
@@ -22,11 +22,11 @@ func (p *Point[S]) Gap() float64 {
 	return max(0, most-mean)
 }
 
-// Ascend maximizes a concave function over the simplex from a point on, by
-// projected quasi-Newton steps (BFGS). b is a first guess of minus the Hessian,
-// k x k row-major, positive semidefinite, which Ascend overwrites. It ends when the
-// gap is at most gap, when rounding leaves nothing to gain, or after most
-// iterations, and returns the last point and the number of iterations.
+// Ascend maximizes a concave function over the simplex, starting from a point, by
+// projected quasi-Newton steps (BFGS). b is a first guess of minus the Hessian, k x k
+// row-major and positive semidefinite; Ascend overwrites it. It ends when the gap is
+// at most gap, when only rounding is left, or after most iterations. It returns the
+// last point and the number of iterations.
 func Ascend[S any](at Point[S], b []float64, gap float64, most int, evaluate func(x []float64) (Point[S], error)) (Point[S], int, error) {
 	iterations := 0
 	for ; iterations < most && at.Gap() > gap; iterations++ {
@@ -66,8 +66,8 @@ func search[S any](at Point[S], target []float64, slope float64, evaluate func(x
 	return next, false, nil
 }
 
-// updateCurvature is the BFGS update of b for the step from x to y, skipped where
-// rounding has eaten the curvature.
+// updateCurvature applies the BFGS update for the step from x to y to b. It skips the
+// update if rounding hides the curvature.
 func updateCurvature(b, x, y, gx, gy []float64) {
 	k := len(x)
 	step, change, bs := make([]float64, k), make([]float64, k), make([]float64, k)

@@ -1,6 +1,6 @@
-// Package stat has the statistics that decisions rest on: the delete-a-group
-// jackknife with unequal groups, Student's t, Pocock's boundary for repeated
-// looks, rank correlations with ties, the area under a ROC curve, and a concave
-// maximum over the simplex. gonum's stat has neither tau-b, average ranks nor the
-// grouped jackknife; distributions come from its distuv.
+// Package stat implements the statistics that decisions are based on: the
+// delete-a-group jackknife with unequal groups, Student's t, Pocock's boundary for
+// repeated looks, rank correlations with ties, the area under a ROC curve, and the
+// maximum of a concave function over the simplex. gonum's stat has no tau-b, average
+// ranks or grouped jackknife. Distributions come from its distuv.
 package stat

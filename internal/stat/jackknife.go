@@ -15,15 +15,15 @@ type Jackknife struct {
 	Deviations    []float64 // by group: (phi_j - J)/sqrt((h_j-1) groups), 0 for empty groups
 }
 
-// GroupJackknife takes the statistic, its value without each group, and the number
-// of triples of each group. ok is false when fewer than two groups have triples,
-// so that there is no interval.
+// GroupJackknife returns the jackknife of a statistic from its value, its values
+// without each group, and the number of triples in each group. ok is false if fewer
+// than two groups have triples; then there is no interval.
 //
-// With h_j = N/m_j and pseudo-values phi_j = h_j S - (h_j-1) S_(-j),
-// J = G S - sum (1 - m_j/N) S_(-j) and SE^2 = 1/G sum (phi_j - J)^2/(h_j - 1),
-// over the G groups with triples. The sum of squares of deviations is SE^2, and
-// because the groups are shared between sources, the sum of squared differences
-// of the deviations of two sources is the SE^2 of their difference.
+// With h_j = N/m_j and pseudo-values phi_j = h_j S - (h_j-1) S_(-j), J = G S - sum (1
+// - m_j/N) S_(-j) and SE^2 = 1/G sum (phi_j - J)^2/(h_j - 1), over the G groups with
+// triples. The squares of the deviations add up to SE^2. Sources share the groups, so
+// the squared differences of the deviations of two sources add up to the SE^2 of their
+// difference.
 func GroupJackknife(value float64, without []float64, triples []int) (j Jackknife, ok bool) {
 	var n float64
 	for _, m := range triples {
@@ -63,8 +63,8 @@ func TQuantile(df int) float64 {
 	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(max(df, 1))}.Quantile(0.975)
 }
 
-// TProbability returns the probability that a difference with this estimate, standard
-// error and degrees of freedom is above 0.
+// TProbability returns the probability that a difference is above 0, from its
+// estimate, standard error and degrees of freedom.
 func TProbability(difference, standardError float64, df int) float64 {
 	if standardError == 0 {
 		switch {
@@ -89,7 +89,7 @@ func PairedError(a, b []float64) float64 {
 	return math.Sqrt(square)
 }
 
-// Interval returns the 95% interval of a statistic with this standard error and
+// Interval returns the 95% interval of a statistic with the given standard error and
 // degrees of freedom.
 func Interval(value, standardError float64, df int) (low, high float64) {
 	half := TQuantile(df) * standardError
@@ -103,13 +103,14 @@ func DifferenceInterval(difference, standardError float64, df int) (low, high, p
 	return low, high, TProbability(difference, standardError, df)
 }
 
-// Interval returns the 95% interval of a statistic whose jackknife this is.
+// Interval returns the 95% interval of the statistic.
 func (j *Jackknife) Interval(value float64) (low, high float64) {
 	return Interval(value, j.StandardError, j.Groups-1)
 }
 
-// MeanWithDeviations returns the mean of x and (x - mean)/sqrt(n (n-1)), whose
-// squares sum to the square of the standard error; nil for fewer than two.
+// MeanWithDeviations returns the mean of x and the deviations (x - mean)/sqrt(n
+// (n-1)). Their squares add up to the square of the standard error. They are nil for
+// fewer than two values.
 func MeanWithDeviations(x []float64) (mean float64, deviations []float64) {
 	n := float64(len(x))
 	for _, v := range x {

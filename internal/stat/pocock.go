@@ -6,12 +6,12 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Pocock returns the constant c such that a standardized sum, looked at when
-// the shares times of the data are in (ascending, in (0, 1]), exceeds c at any of
-// the looks with probability alpha if its mean is zero: Pocock's one-sided
-// boundary (Biometrika 1977) for looks at any times. The joint distribution of
-// the looks is that of Brownian motion, integrated numerically after Armitage,
-// McPherson and Rowe (JRSS A 1969); c is right to about 1e-4.
+// Pocock returns Pocock's one-sided boundary (Biometrika 1977) for looks at any times:
+// the constant c that a standardized sum with mean zero exceeds at any of the looks
+// with probability alpha. times are the shares of the data at the looks, ascending, in
+// (0, 1]. The joint distribution of the looks is that of Brownian motion. It is
+// integrated numerically after Armitage, McPherson and Rowe (JRSS A 1969). c is
+// accurate to about 1e-4.
 func Pocock(times []float64, alpha float64) float64 {
 	low, high := distuv.UnitNormal.Quantile(1-alpha), distuv.UnitNormal.Quantile(1-alpha/float64(len(times)))
 	for high-low > 1e-5 {
@@ -25,7 +25,7 @@ func Pocock(times []float64, alpha float64) float64 {
 	return high
 }
 
-// crossing is the probability that Brownian motion exceeds c sqrt(t) at any of
+// crossing returns the probability that Brownian motion exceeds c sqrt(t) at any of
 // the times t.
 func crossing(times []float64, c float64) float64 {
 	const nodes = 121 // odd, for Simpson's rule

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// TauB is Kendall's tau-b, (C - D)/sqrt((P - X)(P - Y)) over the P pairs of which
-// C are concordant, D discordant, X tied in x and Y tied in y (Kendall 1945). It
-// is 0, and not ok, when x or y is constant.
+// TauB returns Kendall's tau-b, (C - D)/sqrt((P - X)(P - Y)), over P pairs. C of them
+// are concordant, D discordant, X tied in x and Y tied in y (Kendall 1945). It returns
+// 0 and false if x or y is constant.
 func TauB(x, y []float64) (tau float64, ok bool) {
 	var agree, untiedX, untiedY int
 	for i := range x {
@@ -25,8 +25,8 @@ func TauB(x, y []float64) (tau float64, ok bool) {
 	return clamp(float64(agree)/(math.Sqrt(float64(untiedX))*math.Sqrt(float64(untiedY))), -1, 1), true
 }
 
-// Spearman is the Pearson correlation of the ranks, with average ranks for ties.
-// It is 0, and not ok, when x or y is constant.
+// Spearman returns the Pearson correlation of the ranks, with average ranks for ties.
+// It returns 0 and false if x or y is constant.
 func Spearman(x, y []float64) (rho float64, ok bool) {
 	a, b := averageRanks(x), averageRanks(y)
 	mean := float64(len(x)+1) / 2
@@ -43,7 +43,7 @@ func Spearman(x, y []float64) (rho float64, ok bool) {
 	return clamp(ab/(math.Sqrt(aa)*math.Sqrt(bb)), -1, 1), true
 }
 
-// averageRanks are the ranks from 1, ascending; tied values share the mean of
+// averageRanks returns the ranks from 1, ascending. Tied values share the mean of
 // their ranks.
 func averageRanks(x []float64) []float64 {
 	order := make([]int, len(x))
@@ -65,9 +65,9 @@ func averageRanks(x []float64) []float64 {
 	return ranks
 }
 
-// PairAccuracy returns the share of marked pairs among the drawn indices that x
-// orders descending; a tie counts half. pairs[i][j] marks the pair i < j. It is 0,
-// and not ok, when no drawn pair is marked.
+// PairAccuracy returns the share of marked pairs among the drawn indices that x orders
+// descending. A tie counts half. pairs[i][j] marks the pair i < j. It returns 0 and
+// false if no drawn pair is marked.
 func PairAccuracy(x []float64, pairs [][]bool, drawn []int) (share float64, ok bool) {
 	halves, n := 0, 0
 	for k, a := range drawn {
@@ -85,7 +85,8 @@ func PairAccuracy(x []float64, pairs [][]bool, drawn []int) (share float64, ok b
 	return float64(halves) / float64(2*n), true
 }
 
-// AUC is the share of pairs in which the positive's value is higher, ties half.
+// AUC returns the share of pairs in which the positive's value is higher. Ties count
+// half.
 func AUC(positive, negative []float64) float64 {
 	p, n := slices.Clone(positive), slices.Clone(negative)
 	slices.Sort(p)
@@ -103,8 +104,8 @@ func AUC(positive, negative []float64) float64 {
 	return wins / float64(len(p)) / float64(len(n))
 }
 
-// Percentiles returns the 2.5% and 97.5% points of a sample, which it sorts, or
-// the value twice for an empty one.
+// Percentiles returns the 2.5% and 97.5% points of a sample, which it sorts. For an
+// empty sample it returns value twice.
 func Percentiles(sample []float64, value float64) (low, high float64) {
 	if len(sample) == 0 {
 		return value, value

@@ -42,7 +42,7 @@ func TestCorrelationsAgainstSciPy(t *testing.T) {
 }
 
 // TestCorrelationTwins: tau-b as the correlation of the matrices of signs, rho
-// with every rank counted by itself.
+// with every rank counted separately.
 func TestCorrelationTwins(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	sign := func(d float64) float64 {

@@ -2,9 +2,9 @@ package stat
 
 import "math"
 
-// SimplexMaximum maximizes g.(x - x0) - 1/2 (x - x0)^T B (x - x0) over the
-// probability simplex, for a positive semidefinite B, k x k row-major, starting
-// from x0 in the simplex: sequential minimal optimization (Platt 1998) moves
+// SimplexMaximum maximizes g.(x - x0) - 1/2 (x - x0)^T B (x - x0) over the probability
+// simplex, starting from x0 in the simplex. B is positive semidefinite, k x k
+// row-major. The method is sequential minimal optimization (Platt 1998): it moves
 // weight between the two coordinates that violate optimality most.
 func SimplexMaximum(g, b, x0 []float64) []float64 {
 	k := len(g)
@@ -46,7 +46,7 @@ func SimplexMaximum(g, b, x0 []float64) []float64 {
 	return x
 }
 
-// Share returns the index in whose share of [0, 1) u falls, for a point of the
+// Share returns the index whose share of [0, 1) contains u, for a point of the
 // simplex.
 func Share(x []float64, u float64) int {
 	i, sum := 0, x[0]

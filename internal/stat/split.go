@@ -10,9 +10,9 @@ type Split struct {
 	Across float64    // mean cosine of pairs across the groups
 }
 
-// TwoMeans splits unit vectors by two-means, begun from the first point and the
-// one farthest from it, in 20 rounds. ok is false when a group has fewer than
-// least points, of which there must be at least 2.
+// TwoMeans splits unit vectors by two-means in 20 rounds. It starts from the first
+// point and the one farthest from it. ok is false if a group has fewer than least
+// points. least must be at least 2.
 func TwoMeans(unit [][]float64, least int) (s Split, ok bool) {
 	if len(unit) < 2*least {
 		return s, false
@@ -54,7 +54,7 @@ func TwoMeans(unit [][]float64, least int) (s Split, ok bool) {
 	return s, true
 }
 
-// inner is the inner product, one product after the other.
+// inner returns the inner product, added in order.
 func inner(a, b []float64) (sum float64) {
 	for k := range a {
 		sum += float64(a[k] * b[k])
@@ -63,9 +63,9 @@ func inner(a, b []float64) (sum float64) {
 }
 
 // WidestGap returns the place of the widest gap in descending positive values: the
-// last i of the greatest ratio x[i-1]/x[i], if that is at least ratio, with at
-// least least values, and at least one, on both sides. ok is false when there is
-// none.
+// last i with the greatest ratio x[i-1]/x[i]. The ratio must be at least ratio, with
+// at least least values, and at least one, on both sides. ok is false if there is no
+// such gap.
 func WidestGap(x []float64, least int, ratio float64) (at int, ok bool) {
 	least = max(least, 1)
 	for i := least; i <= len(x)-least; i++ {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestTwoMeans: two bundles of directions are told apart, and the mean cosines
+// TestTwoMeans: two bundles of directions are separated, and the mean cosines
 // are those of all pairs.
 func TestTwoMeans(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 5))

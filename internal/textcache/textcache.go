@@ -1,10 +1,10 @@
-// Package textcache keeps what was computed from texts, within a limit.
+// Package textcache caches values computed from texts, within a limit.
 package textcache
 
 import "strings"
 
-// Cache keeps values by text up to a limit in bytes. What is in stays in: a scan
-// over more texts than fit would evict everything before it comes again.
+// Cache keeps values by text up to a limit in bytes. It never evicts: a scan over more
+// texts than fit would evict everything before it is needed again.
 type Cache[V any] struct {
 	limit, used int64
 	values      map[string]V

@@ -1,3 +1,3 @@
-// Package textcheck looks at single texts: whether one contains another, where
-// one was cut, and what damage it carries.
+// Package textcheck examines single texts: whether one contains another, where one was
+// cut, and how one is damaged.
 package textcheck

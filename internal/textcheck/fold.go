@@ -27,12 +27,12 @@ var decompositions = sync.OnceValue(func() map[rune]string {
 	return out
 })
 
-// Fold returns a form of the text that is equal for texts that differ in nothing
-// but case, blanks, punctuation, the style of quotes and Unicode form (composed or
-// not, full or half width, ligatures, order of marks): its words in lower case, one
-// space between them. Signs that carry meaning are words of their own (symbols,
-// # % & @ /, and a minus before a digit), and so is every letter of a script
-// without spaces. A text without words is [Normalize]d.
+// Fold returns a form of the text that is equal for texts that differ only in case,
+// blanks, punctuation, the style of quotes and Unicode form (composed or not, full or
+// half width, ligatures, order of marks). It consists of the words in lower case, with
+// one space between them. Signs that carry meaning are words of their own (symbols, #
+// % & @ /, and a minus before a digit), and so is every letter of a script without
+// spaces. A text without words is [Normalize]d.
 func Fold(text string) string {
 	f := folder{out: make([]byte, 0, len(text)+8)}
 	for _, c := range text {

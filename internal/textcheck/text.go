@@ -81,7 +81,7 @@ type Lengths struct {
 	counts map[int]lengthCount
 }
 
-// lengthCount counts the texts of one length.
+// lengthCount counts the texts of equal length.
 type lengthCount struct{ all, unfinished int }
 
 // NewLengths returns an empty count.
@@ -121,7 +121,7 @@ func (l *Lengths) Cut(share float64) int {
 	return -1
 }
 
-// Tail returns the last 40 characters of a text, after an ellipsis if there are
+// Tail returns the last 40 characters of a text, preceded by an ellipsis if there are
 // more.
 func Tail(text string) string {
 	r := []rune(text)
@@ -131,7 +131,7 @@ func Tail(text string) string {
 	return text
 }
 
-// From returns the text from ten characters before byte i on, after an ellipsis
+// From returns the text from ten characters before byte i on, preceded by an ellipsis
 // if there are more.
 func From(text string, i int) string {
 	start := i

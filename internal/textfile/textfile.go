@@ -1,5 +1,5 @@
-// Package textfile opens text files: from the machine or another file system, plain
-// or compressed, and nothing but UTF-8.
+// Package textfile opens text files from the machine or another file system, plain or
+// compressed. It accepts only UTF-8.
 package textfile
 
 import (
@@ -23,24 +23,23 @@ import (
 	"example.com/eci/internal/spool"
 )
 
-// Compressed reports whether data begins as one of the known encodings does.
+// Compressed reports whether data begins like one of the known encodings.
 func Compressed(head []byte) bool {
 	return slices.ContainsFunc(magics, func(m encoding) bool { return strings.HasPrefix(string(head), m.magic) })
 }
 
-// Decoders undo compression, by the name of an extension.
+// Decoders decompress files, by extension without the dot.
 type Decoders = map[string]func(io.Reader) (io.ReadCloser, error)
 
 // Opener opens the files of one file system.
 type Opener struct {
 	// FS is the file system; nil means the machine's.
 	FS fs.FS
-	// OpenFile opens a file of the machine in such a way that it can be opened
-	// again.
+	// OpenFile opens a file of the machine in such a way that it can be opened again.
 	OpenFile func(name string) (fs.File, error)
 	Decoders Decoders
-	// Limit is the most bytes that are loaded of a file that cannot be read in
-	// place; 0 means 2 GiB.
+	// Limit is the number of bytes that may be loaded of a file that cannot be read in
+	// place. 0 means 2 GiB.
 	Limit int64
 }
 
@@ -51,7 +50,7 @@ type Stream struct {
 	packed  string // what it was compressed with, such as "gz"; or empty
 }
 
-// ReadDir lists a folder in the order of its names.
+// ReadDir lists a folder, sorted by name.
 func (o *Opener) ReadDir(name string) ([]fs.DirEntry, error) {
 	if o.FS != nil {
 		return fs.ReadDir(o.FS, name)
@@ -73,8 +72,8 @@ func (s *Stream) Random() bool {
 	return ok && s.packed == ""
 }
 
-// Fits limits what is loaded of a file that is compressed, whose own size says
-// little, or that cannot be read at random.
+// Fits limits how much is loaded of a file that is compressed, whose size says little,
+// or that cannot be read at random.
 func (o *Opener) Fits(s *Stream, loaded int64) error {
 	if limit := cmp.Or(o.Limit, 2<<30); !s.Random() && loaded > limit {
 		return fmt.Errorf("%w: more than %d MB of a compressed file, which must fit in memory: decompress it, or raise Files.TextBytes", fault.Format, limit>>20)
@@ -84,8 +83,7 @@ func (o *Opener) Fits(s *Stream, loaded int64) error {
 
 type encoding struct{ name, magic, kind string }
 
-// magics are the first bytes of the encodings that are told apart. All but gz
-// need a decoder.
+// magics are the first bytes of the known encodings. All except gz need a decoder.
 var magics = []encoding{
 	{"gz", "\x1f\x8b", "gzip"},
 	{"zst", "\x28\xb5\x2f\xfd", "zstd"},
@@ -97,15 +95,15 @@ var magics = []encoding{
 	{"zip", "PK\x03\x04", "zip"},
 }
 
-// Raw opens a file as it is. It refuses a directory, and anything but regular files
-// of an FS.
+// Raw opens a file as it is. It rejects a directory and, in an FS, everything except
+// regular files.
 func (o *Opener) Raw(path string) (file fs.File, err error) {
 	if o.FS == nil {
 		if file, err = o.OpenFile(path); err != nil {
 			return nil, err
 		}
 	} else {
-		// Asked before it is opened, because that may wait for ever.
+		// Check this before opening the file, because opening may wait forever.
 		if info, err := fs.Stat(o.FS, path); err == nil && !info.IsDir() && !info.Mode().IsRegular() {
 			return nil, fmt.Errorf("eci: %s: %w: is no regular file, and is read more than once: write it to a file first", path, fault.Format)
 		}
@@ -120,8 +118,8 @@ func (o *Opener) Raw(path string) (file fs.File, err error) {
 	return file, nil
 }
 
-// Open opens a file and undoes its compression, told by the first bytes. It
-// refuses what is no text at all.
+// Open opens a file and decompresses it, if its first bytes say that it is compressed.
+// It rejects what is not text at all.
 func (o *Opener) Open(path string) (*Stream, error) {
 	raw, err := o.Raw(path)
 	if err != nil {
@@ -135,7 +133,7 @@ func (o *Opener) Open(path string) (*Stream, error) {
 	return s, nil
 }
 
-// BufferSize is that of the buffers in front of files.
+// BufferSize is the size of the buffers for reading files.
 const BufferSize = 256 << 10
 
 func (s *Stream) decode(raw io.Reader, decoders Decoders) error {
@@ -150,7 +148,7 @@ func (s *Stream) decode(raw io.Reader, decoders Decoders) error {
 		}
 		var in io.Reader = s.Reader
 		if seeker, ok := raw.(io.Seeker); ok {
-			// A decoder may want the file itself, to read it at random.
+			// A decoder may want the file itself, in order to read it at random.
 			if _, err := seeker.Seek(0, io.SeekStart); err != nil {
 				return fmt.Errorf("%w", err)
 			}
@@ -178,8 +176,8 @@ func (s *Stream) decode(raw io.Reader, decoders Decoders) error {
 	return checkText(head)
 }
 
-// CheckUTF8 refuses a line that is not UTF-8: it may be broken, or all of the file
-// may be in another encoding.
+// CheckUTF8 rejects a line that is not UTF-8. The line may be damaged, or the whole
+// file may be in another encoding.
 func CheckUTF8(line []byte) error {
 	if utf8.Valid(line) {
 		return nil
@@ -195,7 +193,7 @@ func needsDecoder(name string) string {
 	return fmt.Sprintf("unpack it first, or set Files.Decoders[%q]", name)
 }
 
-// checkText refuses what no reader of text can make sense of.
+// checkText rejects what no reader of text can understand.
 func checkText(head []byte) error {
 	switch {
 	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
@@ -237,9 +235,9 @@ func (s *Stream) Close() error {
 	return all
 }
 
-// Stem is a file's name without folder and extensions: for
-// runs/bm25.jsonl.gz, bm25. Only extensions of compression are taken off with
-// the last one, because dots occur in names: e5.large.jsonl is e5.large.
+// Stem returns a file's name without folder and extensions: bm25 for
+// runs/bm25.jsonl.gz. It removes an extension of compression, if any, and one more.
+// Others are kept, because names contain dots: e5.large.jsonl is e5.large.
 func Stem(path string) string {
 	name := filepath.Base(filepath.FromSlash(path))
 	if path == spool.Stdin {

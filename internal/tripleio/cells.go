@@ -10,8 +10,8 @@ import (
 	"example.com/eci/internal/quote"
 )
 
-// Tables have lists in their cells where rows of lists were exported: as JSON, as
-// Python prints a list, or as NumPy prints an array of texts, without commas.
+// Cells contain lists if rows of lists were exported: as JSON, as Python prints a
+// list, or as NumPy prints an array of texts, without commas.
 
 // cellList reads a list of texts, or of numbers, in a cell.
 func cellList(cell string) ([]string, bool) {
@@ -39,7 +39,7 @@ func cellList(cell string) ([]string, bool) {
 	return pythonList(cell[1 : len(cell)-1])
 }
 
-// pythonList reads what stands between the brackets of a list of texts.
+// pythonList reads the contents of the brackets of a list of texts.
 func pythonList(rest string) (texts []string, ok bool) {
 	texts = []string{}
 	for {
@@ -68,7 +68,7 @@ func pythonList(rest string) (texts []string, ok bool) {
 				b.WriteByte('\r')
 			case '\\', '\'', '"':
 				b.WriteByte(c)
-			default: // Python prints these for characters that it does not show
+			default: // Python prints these for characters that it does not display
 				return nil, false
 			}
 		}
@@ -79,8 +79,8 @@ func pythonList(rest string) (texts []string, ok bool) {
 	}
 }
 
-// listColumns are those of documents whose cells are lists in every row of a sample, as
-// far as anything is in them.
+// listColumns returns the columns of documents in which every cell of a sample is a
+// list or empty.
 func (c *columns) listColumns(rows [][]string) (lists []int) {
 	for _, k := range append([]int{c.positive, c.positiveID, c.negID}, c.negatives...) {
 		filled := false
@@ -90,7 +90,7 @@ func (c *columns) listColumns(rows [][]string) (lists []int) {
 			}
 			filled = true
 			_, ok := cellList(cell)
-			return !ok && !looksLikeList(cell) // which is an error of its row
+			return !ok && !looksLikeList(cell) // reported as an error of its row
 		})
 		if all && filled {
 			lists = append(lists, k)
@@ -99,15 +99,14 @@ func (c *columns) listColumns(rows [][]string) (lists []int) {
 	return lists
 }
 
-// looksLikeList reports whether a cell that is no list was meant as one, such as an array
-// that NumPy has shortened.
+// looksLikeList reports whether a cell that is not a list was meant as one, such as an
+// array that NumPy has abbreviated.
 func looksLikeList(cell string) bool {
 	cell = strings.TrimSpace(cell)
 	return (strings.HasPrefix(cell, "['") || strings.HasPrefix(cell, `["`)) && strings.HasSuffix(cell, "]")
 }
 
-// documents appends the documents in a cell of texts, or of ids: one, or those of a
-// list.
+// documents appends the documents in a cell of texts or IDs: one, or those of a list.
 func (c *columns) documents(dst []passage, cells []string, k int, ids bool, one passage) ([]passage, error) {
 	if !slices.Contains(c.lists, k) {
 		return append(dst, one), nil

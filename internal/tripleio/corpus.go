@@ -17,10 +17,10 @@ import (
 	"example.com/eci/internal/textfile"
 )
 
-// textFile gives the texts of a corpus or of a file of queries by id. A plain
-// file is not loaded: an index of 16 bytes an id finds its line, which is read
-// when it is asked for. A compressed file cannot be read at random and is
-// loaded, up to a limit. It is not changed once made, so readers may share it.
+// textFile returns the texts of a corpus or of a file of queries by ID. A plain file
+// is not loaded. An index of 16 bytes for each ID finds the line, which is read on
+// demand. A compressed file cannot be read at random and is loaded, up to a limit. A
+// textFile does not change after it was made, so readers may share it.
 type textFile struct {
 	files  *Config
 	path   string
@@ -30,14 +30,14 @@ type textFile struct {
 	layout textLayout
 }
 
-// textOffset says where the line of an id begins. Ids are compared when the
-// line is read, so that ids of one hash are told apart.
+// textOffset says where the line of an ID begins. The ID is compared when the line is
+// read, so that IDs with the same hash are distinguished.
 type textOffset struct {
 	hash   uint64
 	offset int64
 }
 
-// textLayout is how a line holds id and text: a JSON object, or columns.
+// textLayout says how a line holds ID and text: as a JSON object, or in columns.
 type textLayout struct {
 	json            bool
 	query           bool
@@ -47,8 +47,8 @@ type textLayout struct {
 
 func textHash(id string) uint64 { return hash64.Mix(hash64.FNV1a(hash64.Offset, id)) }
 
-// openTexts reads a file once, checks every line and notes where each id is. An
-// id that is given twice with different texts is an error with both rows.
+// openTexts reads a file once, checks every line and records the position of each ID.
+// An ID with two different texts is an error that names both rows.
 func (f *Config) openTexts(path string, query bool) (*textFile, error) {
 	t := &textFile{files: f, path: path, kind: "document", layout: textLayout{query: query}}
 	if query {
@@ -88,7 +88,7 @@ func (f *Config) openTexts(path string, query bool) (*textFile, error) {
 	return t, err
 }
 
-// scan calls fn with every id and text of the file, in order.
+// scan calls fn with every ID and text of the file, in order.
 func (t *textFile) scan(s *textfile.Stream, fn func(id, text string, row int, offset int64) error) error {
 	if kind := t.layout.whole(s); kind != 0 {
 		return t.scanWhole(kind, s, fn)
@@ -122,8 +122,7 @@ func (t *textFile) scan(s *textfile.Stream, fn func(id, text string, row int, of
 	}
 }
 
-// sort orders the index and looks for an id that is given twice
-// with different texts.
+// sort sorts the index and looks for an ID with two different texts.
 func (t *textFile) sort() error {
 	slices.SortFunc(t.index, func(a, b textOffset) int {
 		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.offset, b.offset))
@@ -204,7 +203,7 @@ func (t *textFile) reader() (*textReader, error) {
 	return r, nil
 }
 
-// Close releases the file.
+// Close closes the file.
 func (r *textReader) Close() error {
 	if r == nil || r.raw == nil {
 		return nil
@@ -212,7 +211,7 @@ func (r *textReader) Close() error {
 	return r.raw.Close()
 }
 
-// text returns the text of an id, or fault.MissingField.
+// text returns the text of an ID, or fault.MissingField.
 func (r *textReader) text(id string) (string, error) {
 	known := r.cache
 	if r.file.loaded != nil {
@@ -275,7 +274,7 @@ var (
 	queryText = []string{"text", "query", "query_text", "question"}
 )
 
-// detect tells how the file holds id and text from its first line.
+// detect finds the layout of ID and text from the first line of the file.
 func (l *textLayout) detect(line []byte) error {
 	trimmed := bytes.TrimSpace(line)
 	if len(trimmed) > 0 && trimmed[0] == '{' {
@@ -293,8 +292,8 @@ func (l *textLayout) detect(line []byte) error {
 	return nil
 }
 
-// columns is the layout of a table with this first row, which is a header if it names
-// id and text.
+// columns returns the layout of a table with this first row. The row is a header if it
+// names ID and text.
 func (l textLayout) columns(cells []string) textLayout {
 	ids, texts := documentIDs, documentText
 	if l.query {
@@ -308,7 +307,7 @@ func (l textLayout) columns(cells []string) textLayout {
 	return l
 }
 
-// parse reads id and text of a line.
+// parse reads ID and text from a line.
 func (r *textReader) parse(l *textLayout, line []byte) (id, text string, err error) {
 	if !l.json {
 		return r.parseColumns(l, line)
@@ -341,7 +340,7 @@ func (r *textReader) parse(l *textLayout, line []byte) (id, text string, err err
 }
 
 func (r *textReader) parseColumns(l *textLayout, line []byte) (id, text string, err error) {
-	if !l.header { // a tab in the text belongs to it
+	if !l.header { // a tab in the text is part of it
 		id, text, ok := strings.Cut(string(line), "\t")
 		if id == "" || !ok {
 			return "", "", fmt.Errorf("%w: want an id, a tab and a text", fault.Malformed)
@@ -352,7 +351,7 @@ func (r *textReader) parseColumns(l *textLayout, line []byte) (id, text string, 
 	return l.cells(r.cells)
 }
 
-// cells reads id and text of a row of a table with a header.
+// cells reads ID and text from a row of a table with a header.
 func (l *textLayout) cells(cells []string) (id, text string, err error) {
 	if need := max(l.id, l.text, l.title); len(cells) <= need {
 		return "", "", fmt.Errorf("%w: %d columns, the header has at least %d", fault.Malformed, len(cells), need+1)
@@ -366,7 +365,8 @@ func (l *textLayout) cells(cells []string) (id, text string, err error) {
 	return id, text, nil
 }
 
-// byID says how to write a corpus that is one object, of each id its text or document.
+// byID explains how to write a corpus that is one object with a text or document for
+// each ID.
 func byID(o *jsonrow.Object) error {
 	if len(o.Fields) == 0 {
 		return nil

@@ -91,7 +91,7 @@ func TestCorpusAgainstMap(t *testing.T) {
 	}
 }
 
-// TestCorpusCollisions: ids that share a hash are told apart by their lines.
+// TestCorpusCollisions: ids that share a hash are distinguished by their lines.
 func TestCorpusCollisions(t *testing.T) {
 	data, want := corpusLines(60)
 	file, err := open(writeFile(t, "c.jsonl", []byte(data)), false)

@@ -12,11 +12,11 @@ import (
 	"example.com/eci/internal/textfile"
 )
 
-// A corpus may also be one JSON list of objects, or a CSV with a header. The place of a
-// text in them is not that of a line, so they are loaded.
+// A corpus may also be one JSON list of objects, or a CSV with a header. A text in
+// them does not start at a line, so these files are loaded.
 
-// whole tells from the beginning of a file whether it is to be loaded: the first byte
-// of its content, '[' or ',' for a CSV, and 0 for lines.
+// whole finds out from the beginning of a file whether to load it. It returns '[' for
+// a JSON list, ',' for a CSV, and 0 for lines, which are not loaded.
 func (l *textLayout) whole(s *textfile.Stream) byte {
 	head, _ := s.Peek(4096)
 	head = bytes.TrimSpace(bytes.TrimPrefix(head, jsonrow.ByteOrderMark))
@@ -36,7 +36,7 @@ func (l *textLayout) whole(s *textfile.Stream) byte {
 	return 0
 }
 
-// scanWhole is scan for what is loaded.
+// scanWhole is scan for files that are loaded.
 func (t *textFile) scanWhole(kind byte, s *textfile.Stream, fn func(id, text string, row int, offset int64) error) error {
 	if kind == '[' {
 		return t.scanList(s, fn)
@@ -87,8 +87,8 @@ func (t *textFile) scanList(s *textfile.Stream, fn func(id, text string, row int
 	}
 }
 
-// fits limits what is loaded, also of a file that could be read at random, were it of
-// lines.
+// fits limits what is loaded, even of a file that could be read at random if it
+// consisted of lines.
 func (f *Config) fits(loaded int64) error {
 	if limit := cmp.Or(f.Limit, 2<<30); loaded > limit {
 		return fmt.Errorf("%w: more than %d MB of texts, which must fit in memory unless they are lines of an uncompressed file: write one JSON object a line, or raise Files.TextBytes", fault.Format, limit>>20)

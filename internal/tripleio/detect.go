@@ -23,7 +23,8 @@ func whole(line []byte) bool {
 	return err == nil && jsonrow.SkipSpace(line, end) == len(line)
 }
 
-// layoutOf tells how the rows of a JSON file follow one another, from its beginning.
+// layoutOf finds out from the beginning of a JSON file how its rows follow one
+// another.
 func layoutOf(text []byte) jsonrow.Layout {
 	first, rest, more := bytes.Cut(text, []byte("\n"))
 	first = bytes.TrimSpace(first)
@@ -36,21 +37,22 @@ func layoutOf(text []byte) jsonrow.Layout {
 	case text[0] == '[' && (inside == '{' || inside == ']'):
 		return jsonrow.Layout{List: true}
 	case text[0] == '[' && inside == '[':
-		// A list of rows; or rows of lists, each a list.
+		// A list of rows, or rows that are lists.
 		return jsonrow.Layout{List: !whole(first) || !more || len(rest) == 0 || rest[0] != '['}
 	case text[0] == '[':
 		return jsonrow.Layout{Values: !whole(first) && bytes.HasSuffix(first, []byte("[")) || !whole(first) && bytes.HasSuffix(first, []byte(","))}
 	}
 	last := first[len(first)-1]
-	// Behind a comma an object begins where a row was cut short.
+	// An object after a comma begins where a row was cut short.
 	return jsonrow.Layout{Values: last == '{' || last == '[' || last == ',' && len(rest) > 0 && rest[0] != '{'}
 }
 
-// rowFields are the names under which one JSON object has the list of all rows.
+// rowFields are the names of the field that has all rows, if the file is one JSON
+// object.
 var rowFields = []string{"data", "train", "rows", "examples", "instances", "samples", "items", "dataset", "records", "triples", "triplets"}
 
-// document looks into a file that is one JSON object: it may have the list of the
-// rows in a field, or be a run.
+// document checks a file that is one JSON object. It may have the list of rows in a
+// field, or be a run.
 func (in *input) document() (bool, error) {
 	s, err := in.Open(in.path)
 	if err != nil {
@@ -83,7 +85,7 @@ func (in *input) document() (bool, error) {
 	return false, nil
 }
 
-// detectJSON tells the format of JSON rows.
+// detectJSON detects the format of JSON rows.
 func (in *input) detectJSON(s *textfile.Stream) (int, error) {
 	raw, row, err := in.jsonRows(s).Next()
 	if err == io.EOF {
@@ -142,7 +144,7 @@ func (in *input) detectArrays(raw []byte) error {
 	return nil
 }
 
-// detectObject tells the format by the fields of the first object.
+// detectObject detects the format from the fields of the first object.
 func (in *input) detectObject(o *jsonrow.Object) error {
 	if in.format == Auto {
 		if in.format = formatOf(o); in.Fields == (Fields{}) && in.format.otherNames(o) && in.named(o) {
@@ -190,8 +192,8 @@ func (in *input) detectObject(o *jsonrow.Object) error {
 	return nil
 }
 
-// otherNames reports whether an object has some names of a format of lists, but another
-// one for the query or the positive.
+// otherNames reports whether an object has some names of a format of lists, but a
+// different name for the query or the positive.
 func (f Format) otherNames(o *jsonrow.Object) bool {
 	if f == Auto || f.flat() || f == MultiSource || f == NWay || f == Messages {
 		return false
@@ -203,7 +205,7 @@ func (f Format) otherNames(o *jsonrow.Object) bool {
 	return !has(s.query...) && !has(s.queryID...) || !has(s.positive...)
 }
 
-// names are those of an object's fields.
+// names returns the names of an object's fields.
 func namesOf(o *jsonrow.Object) []string {
 	names := make([]string, len(o.Fields))
 	for i, f := range o.Fields {
@@ -212,7 +214,7 @@ func namesOf(o *jsonrow.Object) []string {
 	return names
 }
 
-// named finds the fields of an object by the names that people give them.
+// named finds the fields of an object by the names that people use for them.
 func (in *input) named(o *jsonrow.Object) bool {
 	f := find(namesOf(o))
 	if !f.complete() {
@@ -244,7 +246,7 @@ func (in *input) fill(o *jsonrow.Object) {
 	}
 }
 
-// shape is how rows with these fields are read.
+// shape returns the shape for reading rows with these fields.
 func (f *found) shape() shape {
 	s := shape{queryID: []string{"query_id"}, positiveID: []string{"positive_id"}, negativeID: []string{"negative_id"}}
 	for _, at := range []struct {
@@ -261,7 +263,7 @@ func (f *found) shape() shape {
 	return s
 }
 
-// setShape takes the names of the format's fields, or the user's.
+// setShape uses the names of the format's fields, or the user's.
 func (in *input) setShape() {
 	in.shape = flatShape
 	if s, ok := shapes[in.format]; ok {
@@ -298,10 +300,10 @@ func (in *input) runObject(o *jsonrow.Object) bool {
 	return true
 }
 
-// runDocuments are names of the document in a run.
+// runDocuments are the names of the document in a run.
 var runDocuments = []string{"doc_id", "docid", "corpus_id", "document_id", "pid", "passage_id", "docno"}
 
-// note tells what was inferred.
+// note reports what was inferred.
 func (in *input) note(format string, args ...any) {
 	if in.Note != nil {
 		in.Note(in.path + ": " + fmt.Sprintf(format, args...))

@@ -11,7 +11,7 @@ import (
 	"example.com/eci/internal/textfile"
 )
 
-// detectText tells the format of a table or a run.
+// detectText detects the format of a table or a run.
 func (in *input) detectText(s *textfile.Stream, first string) (int, error) {
 	words := strings.Fields(first)
 	if in.format == Auto && len(words) == 6 && (words[1] == "Q0" || words[1] == "q0" || words[1] == "0") && isNumber(words[3]) && isNumber(words[4]) {
@@ -79,7 +79,7 @@ func (in *input) sampleTable(s *textfile.Stream, blanks bool) (rows [][]string, 
 	return rows, 1, nil
 }
 
-// detectRun reads the order of a run with three columns that was asked for.
+// detectRun determines the requested order of a run with three columns.
 func (in *input) detectRun(rows [][]string) (int, error) {
 	if in.order = runOrder(rows); in.order == noOrder {
 		in.order = byScore
@@ -117,7 +117,7 @@ func (in *input) runHeader(header []string) bool {
 	return true
 }
 
-// detectColumns tells what a table without a header holds.
+// detectColumns finds out what a table without a header contains.
 func (in *input) detectColumns(rows [][]string) (int, error) {
 	width := len(rows[0])
 	if width < 3 {
@@ -161,7 +161,7 @@ func (in *input) detectColumns(rows [][]string) (int, error) {
 	return 0, nil
 }
 
-// detectHeader tells the columns of a table by their names.
+// detectHeader finds the columns of a table by their names.
 func (in *input) detectHeader(rows [][]string) (err error) {
 	header, asked := rows[0], in.format != Auto
 	named := in.Fields != (Fields{})
@@ -206,8 +206,8 @@ func complete(header []string) bool {
 	return f.complete()
 }
 
-// usualHeader reports whether query, positive and negative have the names that the
-// formats document.
+// usualHeader reports whether query, positive and negative have the documented names
+// of the formats.
 func usualHeader(header []string) bool {
 	has := func(names []string) bool {
 		return slices.ContainsFunc(header, func(cell string) bool { return slices.Contains(names, strings.ToLower(strings.TrimSpace(cell))) })
@@ -215,8 +215,8 @@ func usualHeader(header []string) bool {
 	return has(flatShape.query) && has(flatShape.positive) && has([]string{"negative", "negative_1"})
 }
 
-// positions takes columns of unknown names by their position: asked for, all that may
-// hold texts, otherwise three of prose.
+// positions assigns columns of unknown names by their position. If that was asked for,
+// it uses all columns that may hold texts; otherwise it needs three columns of prose.
 func (in *input) positions(rows [][]string, asked bool) error {
 	header := rows[0]
 	var texts []int
@@ -237,8 +237,8 @@ func (in *input) positions(rows [][]string, asked bool) error {
 	return nil
 }
 
-// idsOrTexts finds out whether what stands where texts do are ids: numbers are, and
-// words of which the corpus has every one that is looked at.
+// idsOrTexts finds out whether the values in place of texts are IDs. Numbers are.
+// Words are if the corpus has every one of the sample.
 func (in *input) idsOrTexts() error {
 	if in.format == Run || in.shape.ids && !in.table || in.columns.ids || in.Format == TriplesTSV {
 		return nil
@@ -288,8 +288,8 @@ func allNumbers(cells []string) bool {
 	return len(cells) > 0
 }
 
-// sample reads the queries and documents of the first rows that have texts, or what
-// stands where those do. numbers says that all documents are JSON numbers.
+// sample reads the queries and documents, as texts or what takes their place, from the
+// first rows that have any. numbers reports whether all documents are JSON numbers.
 func (in *input) sample() (queries, documents []string, numbers bool, err error) {
 	s, err := in.Open(in.path)
 	if err != nil {
@@ -325,7 +325,7 @@ func (in *input) sample() (queries, documents []string, numbers bool, err error)
 	return queries, documents, numbers && len(documents) > 0, nil
 }
 
-// hasAll reports whether there are texts and every one of these is the id of one.
+// hasAll reports whether there are texts and each of them is the ID of one.
 func (t *textFile) hasAll(ids []string) (bool, error) {
 	if t == nil || len(ids) == 0 {
 		return false, nil

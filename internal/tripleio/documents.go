@@ -10,11 +10,11 @@ import (
 	"example.com/eci/internal/jsonrow"
 )
 
-// errStopped ends a reading whose receiver wants no more.
+// errStopped ends a reading if the receiver wants no more.
 var errStopped = errors.New("stopped")
 
-// Documents yields the id and text of every document of a file: a corpus, or ids
-// alone, one a line. It ends with the first error.
+// Documents yields the ID and text of every document of a file: a corpus, or only IDs,
+// one on each line. It ends with the first error.
 func (f *Config) Documents(path string, yield func(id, text string) bool) error {
 	if err := f.documents(path, yield); err != nil && !errors.Is(err, errStopped) {
 		return err
@@ -45,7 +45,7 @@ func (f *Config) documents(path string, yield func(id, text string) bool) error 
 	})
 }
 
-// eachID yields the ids of a file that has one a line; blank lines are passed over.
+// eachID yields the IDs of a file with one on each line. Blank lines are skipped.
 func eachID(path string, lines *jsonrow.Lines, yield func(id, text string) bool) error {
 	for {
 		line, err := lines.Next()

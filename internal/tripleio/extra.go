@@ -8,19 +8,19 @@ import (
 	"example.com/eci/internal/jsonrow"
 )
 
-// Extra is a field of a row that a triple has no place for. The root package
-// documents it.
+// Extra is a field of a row that has no place in a triple. The root package documents
+// it.
 type Extra struct {
 	Name  string
 	Of    string // "", "positive" or "negative"
 	Value json.RawMessage
 }
 
-// ownFields are those of a row that are read elsewhere.
+// ownFields are the fields of a row that are read elsewhere.
 var ownFields = []string{"source", "query_vector", "positive_vector", "negative_vector"}
 
-// extras keeps what the row has besides its texts and ids. Lists with an element for
-// each document are taken apart.
+// extras collects the fields of the row other than its texts and IDs. A list with an
+// element for each document is split.
 func (d *rowDecoder) extras(o *jsonrow.Object) {
 	r := &d.row
 	for i, f := range o.Fields {
@@ -33,7 +33,7 @@ func (d *rowDecoder) extras(o *jsonrow.Object) {
 	}
 }
 
-// reads reports whether a field is one of the texts or ids of the row.
+// reads reports whether a field is one of the texts or IDs of the row.
 func (d *rowDecoder) reads(name string) bool {
 	s := &d.shape
 	for _, names := range [][]string{s.query, s.queryID, s.positive, s.negative, orNames(s.positiveID, positiveIDs), orNames(s.negativeID, negativeIDs), ownFields} {
@@ -86,7 +86,8 @@ func (d *rowDecoder) extra(r *row, name string, value []byte) {
 	r.extra = append(r.extra, Extra{Name: name, Value: value})
 }
 
-// spread gives every document its element of a list, or the one document the value.
+// spread gives every document its element of a list. A single document gets the value
+// itself.
 func spread(documents []passage, name, of string, value []byte) bool {
 	if value[0] != '[' {
 		if len(documents) != 1 {
@@ -106,7 +107,7 @@ func spread(documents []passage, name, of string, value []byte) bool {
 			p.id = idOf(element)
 		case !jsonrow.Null(element) && name != "id":
 			p.extra = append(p.extra, Extra{name, of, slices.Clone(element)})
-		case of == "": // keeps its place, for the caller
+		case of == "": // keeps its place for the caller
 			p.extra = append(p.extra, Extra{name, of, []byte("null")})
 		}
 		return nil
@@ -114,7 +115,7 @@ func spread(documents []passage, name, of string, value []byte) bool {
 	return true
 }
 
-// singular is the name of one element of a list called name.
+// singular returns the name for one element of the list called name.
 func singular(name string) string {
 	if bare, ok := strings.CutSuffix(name, "s"); ok && bare != "" && !strings.HasSuffix(bare, "s") {
 		return bare
@@ -122,7 +123,8 @@ func singular(name string) string {
 	return name
 }
 
-// elementExtras are the fields of a document's object besides id, title and text.
+// elementExtras returns the fields of a document's object other than ID, title and
+// text.
 func elementExtras(o *jsonrow.Object) (extra []Extra) {
 	for _, f := range o.Fields {
 		name := string(f.Name)
@@ -134,7 +136,7 @@ func elementExtras(o *jsonrow.Object) (extra []Extra) {
 	return extra
 }
 
-// extrasOf are those of one triple of a row.
+// extrasOf returns the extra fields of one triple of a row.
 func extrasOf(r *row, p, n *passage) []Extra {
 	if len(r.extra)+len(p.extra)+len(n.extra) == 0 {
 		return nil
@@ -151,8 +153,8 @@ func extrasOf(r *row, p, n *passage) []Extra {
 	return all
 }
 
-// cellValue is a cell of a table as JSON: a number or a list as it is, all else a
-// string.
+// cellValue returns a cell of a table as JSON: a number or a list as it is, everything
+// else as a string.
 func cellValue(cell string) []byte {
 	if strings.HasPrefix(cell, "[") && json.Valid([]byte(cell)) {
 		return []byte(cell)
@@ -160,6 +162,6 @@ func cellValue(cell string) []byte {
 	if end, err := jsonrow.SkipValue([]byte(cell), 0, 1); err == nil && end == len(cell) && isNumber(cell) && !jsonrow.Null([]byte(cell)) {
 		return []byte(cell)
 	}
-	value, _ := json.Marshal(cell) // a string always can be
+	value, _ := json.Marshal(cell) // strings can always be encoded
 	return value
 }

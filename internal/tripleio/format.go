@@ -36,13 +36,13 @@ const (
 	LabeledList   Format = "labeled-list"
 )
 
-// shape names the fields of a JSON format. ids says that the documents are
-// given by id only.
+// shape names the fields of a JSON format. ids means that the documents are given only
+// by ID.
 type shape struct {
 	query, queryID, positive, negative []string
 	ids                                bool
 
-	queryIDs               bool     // the query is an id too
+	queryIDs               bool     // the query is also an ID
 	positiveID, negativeID []string // of flat rows; nil for the usual names
 	numbered               []string // prefixes of numbered negatives; nil for the negative's name and "_"
 }
@@ -54,7 +54,7 @@ var flatShape = shape{
 	negative: []string{"negative"},
 }
 
-// shapes has the formats of one row for a query with lists of documents.
+// shapes has the formats with one row for a query and lists of documents.
 var shapes = map[Format]shape{
 	MultiSource: {query: []string{"query", "query_text"}, queryID: []string{"qid"}, positive: []string{"pos"}, negative: []string{"neg"}, ids: true},
 	FlagEmbedding: {query: []string{"query"}, queryID: []string{"query_id", "id"}, positive: []string{"pos"}, negative: []string{"neg"},
@@ -70,7 +70,7 @@ var shapes = map[Format]shape{
 	LabeledList: {queryID: []string{"query_id", "qid"}},
 }
 
-// known reports whether f is a format, and one that reads JSON objects.
+// known reports whether f is a format, and whether it reads JSON objects.
 func (f Format) known() (ok, json bool) {
 	switch f {
 	case Auto, TriplesTSV, TripleIDsTSV, Run:
@@ -82,12 +82,12 @@ func (f Format) known() (ok, json bool) {
 	return ok, ok
 }
 
-// flat reports whether the row holds its texts as fields, and not as lists.
+// flat reports whether the row holds its texts in fields rather than in lists.
 func (f Format) flat() bool {
 	return f == Records || f == Triplet || f == NTuple
 }
 
-// formatOf tells the format of a JSON object by its fields, or Auto.
+// formatOf returns the format of a JSON object according to its fields, or Auto.
 func formatOf(o *jsonrow.Object) Format {
 	has := func(names ...string) bool {
 		for _, name := range names {
@@ -130,7 +130,7 @@ func formatOf(o *jsonrow.Object) Format {
 	return Auto
 }
 
-// labeledFormat tells the two formats with a label for each document.
+// labeledFormat distinguishes the two formats with a label for each document.
 func labeledFormat(o *jsonrow.Object) (Format, shape) {
 	query, okQuery := firstOf(o, aliases[queryRole])
 	label, okLabel := firstOf(o, []string{"label", "labels", "relevance", "is_relevant"})
@@ -154,7 +154,7 @@ func labeledFormat(o *jsonrow.Object) (Format, shape) {
 }
 
 // selected reports whether a value is an object with the lists passage_text and
-// is_selected, as the data set MS MARCO has its passages.
+// is_selected, the passages in the data set MS MARCO.
 func selected(raw []byte) bool {
 	found := 0
 	return raw[0] == '{' && jsonrow.EachField(raw, func(name, value []byte) error {
@@ -165,11 +165,11 @@ func selected(raw []byte) bool {
 	}) == nil && found == 2
 }
 
-// labeledDocuments are names of a document, or of several, with a label.
+// labeledDocuments are names of a labeled document, or of a list of them.
 var labeledDocuments = []string{"passage", "passages", "document", "documents", "doc", "docs", "text", "texts", "sentence2", "answer", "answers", "response", "responses", "positive", "candidates", "candidate"}
 
-// firstOf is the first field of an object that is one of names, as [normal] writes
-// them.
+// firstOf returns the first field of an object that is one of names, compared in the
+// form of [normal].
 func firstOf(o *jsonrow.Object, names []string) (string, bool) {
 	for _, want := range names {
 		for _, f := range o.Fields {
@@ -181,7 +181,7 @@ func firstOf(o *jsonrow.Object, names []string) (string, bool) {
 	return "", false
 }
 
-// unknownObject says what an object without a format may be instead.
+// unknownObject says what an object without a format may be.
 func unknownObject(o *jsonrow.Object) error {
 	_, vector := o.Value("vector")
 	_, embedding := o.Value("embedding")
@@ -198,7 +198,7 @@ func unknownObject(o *jsonrow.Object) error {
 	return fmt.Errorf("%w: no known format of JSON rows has the fields %s; set Files.Fields to the names of query, positive and negative", fault.Format, o.Names())
 }
 
-// scoredPairs says what rows of a query, one document and its score lack.
+// scoredPairs says what is missing in rows of a query, one document and its score.
 func scoredPairs(names []string) error {
 	has := func(words []string) bool {
 		return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(words, normal(name)) })
@@ -209,7 +209,7 @@ func scoredPairs(names []string) error {
 	return nil
 }
 
-// unknownText says what a line that is no row of a table may be instead.
+// unknownText says what a line that is not a row of a table may be.
 func unknownText(line string) error {
 	words := strings.Fields(line)
 	switch {
@@ -221,7 +221,8 @@ func unknownText(line string) error {
 	return fmt.Errorf("%w: the first line is neither a JSON object nor a row of a table with tabs or commas: %q", fault.Format, quote.Clip(line))
 }
 
-// mixed adds to a missing field that the row has the fields of another format.
+// mixed adds to the error for a missing field that the row has the fields of another
+// format.
 func mixed(err error, want Format, o *jsonrow.Object) error {
 	if got := formatOf(o); errors.Is(err, fault.MissingField) && got != Auto && got != want && !(got.flat() && want.flat()) {
 		return fmt.Errorf("%w: the row looks like %s, the file is read as %s; split files of mixed formats", err, got, want)

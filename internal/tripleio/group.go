@@ -17,27 +17,27 @@ import (
 	"example.com/eci/internal/textfile"
 )
 
-// group is files that are one source, unless they name several themselves.
+// group is a list of files that are one source, unless they name several.
 type group struct {
 	name  string
 	named bool // by the user
 	paths []string
 }
 
-// shardName is the name of a shard as Hugging Face datasets writes it, and others:
-// stem, number, and "of" the number of all.
+// shardName matches the name of a shard as Hugging Face datasets and others write it:
+// stem, number, and "of" the total number.
 var shardName = regexp.MustCompile(`^(.*?)[-_.]?(\d{2,})-of-(\d{2,})(?:-[0-9a-f]{8,})?(\.[A-Za-z0-9.]+)?$`)
 
-// sourceFiles are the extensions of files that a folder is searched for.
+// sourceFiles are the extensions of the files to look for in a folder.
 var sourceFiles = []string{".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".run", ".trec", ".arrow"}
 
-// notSources are the stems of files of a folder that hold no triples.
+// notSources are the stems of files in a folder that hold no triples.
 var notSources = []string{"corpus", "queries", "collection", "qrels", "dataset_info", "state", "dataset_dict", "dataset_infos", "config", "package", "metadata", "readme"}
 
-// splits are the names of parts of a data set, of which a folder's train part is read.
+// splits are the names of parts of a data set. Of a folder, the train part is read.
 var splits = []string{"train", "test", "validation", "valid", "val", "dev", "eval"}
 
-// groups makes groups of the arguments: a file, a folder, a pattern, or
+// groups makes groups from the arguments: a file, a folder, a pattern, or
 // name=file,file. Shards of one data set are one group.
 func (f *Config) groups(arguments []string) ([]group, error) {
 	var groups []group
@@ -53,12 +53,12 @@ func (f *Config) groups(arguments []string) ([]group, error) {
 	return groups, nil
 }
 
-// cards are the files that save_to_disk of Hugging Face datasets writes beside those
+// cards are the files that save_to_disk of Hugging Face datasets writes next to those
 // with the rows.
 var cards = []string{"state.json", "dataset_info.json", "dataset_dict.json"}
 
-// withoutCards are the arguments, or the matches of a pattern, without the cards of a
-// data set whose other files are among them.
+// withoutCards returns the arguments, or the matches of a pattern, without the cards
+// of a data set if other files of it are among them.
 func (f *Config) withoutCards(arguments []string) (kept []string) {
 	others := map[string]bool{} // folders with another file
 	for _, argument := range arguments {
@@ -76,8 +76,8 @@ func (f *Config) withoutCards(arguments []string) (kept []string) {
 	return kept
 }
 
-// stat asks for a file; one that cannot be asked for, such as standard input, counts
-// as there.
+// stat looks up a file. One that cannot be looked up, such as standard input, counts
+// as existing.
 func (f *Config) stat(name string) (fs.FileInfo, error) {
 	if f.FS != nil {
 		return fs.Stat(f.FS, name)
@@ -129,7 +129,7 @@ func (f *Config) group(argument string) ([]group, error) {
 			return groups, nil
 		}
 	}
-	return []group{{paths: []string{argument}}}, nil // the error of opening it says what is wrong
+	return []group{{paths: []string{argument}}}, nil // opening it gives the error
 }
 
 func (f *Config) glob(pattern string) (matches []string, err error) {
@@ -144,8 +144,8 @@ func (f *Config) glob(pattern string) (matches []string, err error) {
 	return matches, nil
 }
 
-// folder makes groups of the files of a folder: shards are one source, called like
-// the folder. Of the splits of a data set it takes the train split.
+// folder makes groups of the files in a folder. Shards are one source with the name of
+// the folder. If a data set has splits, it takes the train split.
 func (f *Config) folder(name string) ([]group, error) {
 	entries, err := f.ReadDir(name)
 	if err != nil {
@@ -159,7 +159,7 @@ func (f *Config) folder(name string) ([]group, error) {
 			inner = f.Join(name, e.Name())
 		}
 		if strings.HasPrefix(e.Name(), "cache-") && strings.HasSuffix(e.Name(), ".arrow") {
-			continue // what map and filter of datasets have left
+			continue // left by map and filter of datasets
 		}
 		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || strings.HasPrefix(e.Name(), "_") || slices.Contains(notSources, stem) || !hasSourceExtension(e.Name()) {
 			continue
@@ -175,7 +175,7 @@ func (f *Config) folder(name string) ([]group, error) {
 	return f.trainSplit(name, groups), nil
 }
 
-// trainSplit leaves out the other splits where there is one for training.
+// trainSplit leaves out the other splits if there is one for training.
 func (f *Config) trainSplit(folder string, groups []group) []group {
 	var kept []group
 	var left []string
@@ -196,7 +196,7 @@ func (f *Config) trainSplit(folder string, groups []group) []group {
 	return kept
 }
 
-// splitOf is the split that a file's name says it holds, or "".
+// splitOf returns the split named in a file's name, or "".
 func splitOf(name string) string {
 	stem := strings.ToLower(textfile.Stem(name))
 	if m := shardName.FindStringSubmatch(path.Base(filepath.ToSlash(name))); m != nil {
@@ -216,8 +216,8 @@ func hasSourceExtension(name string) bool {
 	return slices.Contains(sourceFiles, path.Ext(name))
 }
 
-// joinShards makes one group of the shards of a data set in one folder, at the place
-// of the first.
+// joinShards makes one group of the shards of a data set in one folder. It takes the
+// place of the first shard.
 func joinShards(groups []group) []group {
 	at := map[string]int{}
 	joined := make([]group, 0, len(groups))
@@ -251,8 +251,8 @@ func splitPath(name string) (folder, file string) {
 	return "", name
 }
 
-// tellApart names the groups: like their file, shards like their folder, and equal
-// ones with as many of the folders around them as they need.
+// tellApart names the groups: after their file, or after their folder for shards.
+// Equal names get as many parent folders as they need to differ.
 func (f *Config) tellApart(groups []group) {
 	folders := make([][]string, len(groups))
 	for i := range groups {
@@ -301,8 +301,8 @@ func (f *Config) tellApart(groups []group) {
 	}
 }
 
-// sameFolder reports whether all groups of one name stand in one folder, which tells
-// nothing apart.
+// sameFolder reports whether all groups of one name are in one folder. Its name then
+// does not distinguish them.
 func sameFolder(groups []group, folders [][]string, i int) bool {
 	for k := range groups {
 		if k != i && groups[k].name == groups[i].name && !slices.Equal(folders[k], folders[i]) {
@@ -312,7 +312,7 @@ func sameFolder(groups []group, folders [][]string, i int) bool {
 	return true
 }
 
-// concatenated is the rows of several files, one after the other.
+// concatenated returns the rows of several files, one after the other.
 func concatenated(name string, parts []Source) Source {
 	if len(parts) == 1 {
 		return Source{Name: name, Tally: parts[0].Tally, Records: parts[0].Records}

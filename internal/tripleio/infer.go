@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// What a column without a known name holds is inferred from a sample of its cells by
-// these rules, the first that fits:
+// The contents of a column without a known name are inferred from a sample of its
+// cells. The first of these rules that fits applies:
 //
 //	empty    no cell has anything in it
 //	number   every cell is a number
@@ -16,10 +16,10 @@ import (
 //	label    every cell has at most three words, and few cells are different
 //	prose    otherwise
 //
-// By its position a column is the query, the positive or a negative only if three
-// columns of the file are prose and no more, and none of the three has a name that no
-// trainer takes for a text. Whether words are ids is never a matter of their looks
-// where a corpus is given: they are if the corpus has them.
+// By its position, a column is taken for the query, the positive or a negative only if
+// exactly three columns of the file are prose, and none of them has a name that no
+// trainer takes for a text. With a corpus, the form of words does not decide whether
+// they are IDs: they are if the corpus has them.
 type cellKind int
 
 const (
@@ -79,7 +79,7 @@ func isWord(s string) bool {
 	return s != ""
 }
 
-// isName reports whether a cell may be the name of a column.
+// isName reports whether a cell can be the name of a column.
 func isName(s string) bool {
 	s = strings.TrimSpace(s)
 	if s == "" || len(s) > 40 || !isWord(s) {
@@ -97,7 +97,7 @@ func isName(s string) bool {
 }
 
 // isHeaderOf reports whether the first row of a table has the names of its columns:
-// one of them is known, or all are names and the cells below one of them are prose.
+// one of them is known, or all are names and one of them is above prose.
 func isHeaderOf(first []string, below [][]string) bool {
 	names := 0
 	for _, cell := range first {
@@ -119,7 +119,7 @@ func isHeaderOf(first []string, below [][]string) bool {
 	return false
 }
 
-// column is the cells of one column.
+// column returns the cells of one column.
 func column(rows [][]string, k int) []string {
 	cells := make([]string, 0, len(rows))
 	for _, row := range rows {
@@ -130,7 +130,7 @@ func column(rows [][]string, k int) []string {
 	return cells
 }
 
-// order is how the third column of a run says which document is better.
+// order says how the third column of a run orders documents.
 type order int
 
 const (
@@ -139,9 +139,9 @@ const (
 	byScore
 )
 
-// runOrder tells by which order the rows of query, document and a number are a run's,
-// or noOrder where they may be something else: ranks begin at 0 or 1 and go up
-// within a query, scores go down.
+// runOrder returns the order in which rows of query, document and a number are a
+// run's, or noOrder if they may be something else. Ranks begin at 0 or 1 and ascend
+// within a query. Scores descend.
 func runOrder(rows [][]string) order {
 	ranks, scores, repeated := true, true, false
 	last, query := 0.0, ""

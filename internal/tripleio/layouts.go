@@ -9,8 +9,8 @@ import (
 	"example.com/eci/internal/quote"
 )
 
-// array reads a row that is a list: a query, a positive and negatives, each a text,
-// an id, or an id with a score; or lists of them in place of the last two.
+// array reads a row that is a list: a query, a positive and negatives. Each is a text,
+// an ID, or an ID with a score. Positives and negatives may also be lists of these.
 func (d *rowDecoder) array(raw []byte) error {
 	if raw[0] != '[' {
 		return fmt.Errorf("%w: want a JSON list in every row, have %q", fault.Malformed, quote.Clip(raw))
@@ -51,8 +51,8 @@ func (d *rowDecoder) array(raw []byte) error {
 	return err
 }
 
-// part appends the documents of one element of a row that is a list. An id with a
-// score is told from a list of documents by its second element.
+// part appends the documents of one element of a row that is a list. The second
+// element distinguishes an ID with a score from a list of documents.
 func (d *rowDecoder) part(dst []passage, k int, raw []byte) ([]passage, error) {
 	if (d.sample || d.shape.ids) && raw[0] == '[' {
 		if p, _, err := d.scored(raw, 0, len(raw)); err == nil {
@@ -63,7 +63,7 @@ func (d *rowDecoder) part(dst []passage, k int, raw []byte) ([]passage, error) {
 	return d.appendDocuments(dst, fmt.Sprint(k), raw)
 }
 
-// scored reads a list of an id and a number, at raw[i:end].
+// scored reads a list of an ID and a number at raw[i:end].
 func (d *rowDecoder) scored(raw []byte, i, end int) (p passage, _ int, err error) {
 	elements, fits := 0, true
 	err = jsonrow.EachElement(raw[i:end], func(k int, element []byte) error {
@@ -84,7 +84,7 @@ func (d *rowDecoder) scored(raw []byte, i, end int) (p passage, _ int, err error
 	return p, end, err
 }
 
-// idOf is a string or a number as an id.
+// idOf returns a string or a number as an ID.
 func idOf(raw []byte) string {
 	if raw[0] == '"' {
 		return jsonrow.Unquote(raw)
@@ -92,8 +92,8 @@ func idOf(raw []byte) string {
 	return string(raw)
 }
 
-// appendPairs appends documents that are pairs of an instruction and a text: one
-// pair, or a list of them.
+// appendPairs appends documents that are pairs of an instruction and a text: one pair,
+// or a list of pairs.
 func (d *rowDecoder) appendPairs(dst []passage, name string, raw []byte) ([]passage, error) {
 	bad := func(err error) ([]passage, error) {
 		return dst, fmt.Errorf("%w: field %q: %w", fault.Malformed, quote.Clip(name), err)
@@ -127,8 +127,7 @@ func (d *rowDecoder) appendPairs(dst []passage, name string, raw []byte) ([]pass
 	return dst, nil
 }
 
-// nWay reads a row of one query with scored documents, of which the first is the
-// positive.
+// nWay reads a row of one query with scored documents. The first one is the positive.
 func (d *rowDecoder) nWay(o *jsonrow.Object) error {
 	if err := d.query(o); err != nil {
 		return err
@@ -137,7 +136,7 @@ func (d *rowDecoder) nWay(o *jsonrow.Object) error {
 	if !ok {
 		return o.Missing(d.shape.positive...)
 	}
-	if raw[0] == '"' { // a list within a string, as some exports have it
+	if raw[0] == '"' { // a list within a string, as written by some exports
 		inner := []byte(strings.ReplaceAll(jsonrow.Unquote(raw), "'", `"`))
 		if len(inner) > 0 && inner[0] == '[' && whole(inner) {
 			raw = inner
@@ -225,7 +224,7 @@ func isTalk(raw []byte) bool {
 	return err == nil && role && content
 }
 
-// spoken joins the contents of messages, without those of the system, which are
+// spoken joins the contents of messages, except those of the system, which are
 // instructions.
 func (d *rowDecoder) spoken(raw []byte) (string, error) {
 	if raw[0] == '"' {
@@ -237,7 +236,7 @@ func (d *rowDecoder) spoken(raw []byte) (string, error) {
 	return d.said(raw, "")
 }
 
-// said joins the contents of the messages of one role, or of all but the system.
+// said joins the contents of the messages of one role, or of all except the system.
 func (d *rowDecoder) said(raw []byte, by string) (string, error) {
 	var texts []string
 	err := jsonrow.EachElement(raw, func(k int, message []byte) error {
@@ -258,8 +257,8 @@ func (d *rowDecoder) said(raw []byte, by string) (string, error) {
 	return strings.Join(texts, "\n"), err
 }
 
-// labeled reads a row of a query with a document and its label, or with lists of
-// both. A label above 0 is that of a positive.
+// labeled reads a row of a query with a document and its label, or with lists of both.
+// A label above 0 marks a positive.
 func (d *rowDecoder) labeled(o *jsonrow.Object) error {
 	if err := d.query(o); err != nil {
 		return err
@@ -324,8 +323,8 @@ func labelsOf(raw []byte) (labels []bool, err error) {
 }
 
 // pairRows joins the rows of labeled pairs by their queries, in the order in which
-// those first appear. They are held in memory, because files have the positives of all
-// queries first as often as not.
+// queries first appear. The rows are held in memory, because files often have the
+// positives of all queries first.
 func (in *input) pairRows(each rows) rows {
 	return func(yield func(line int, r *row, err error) bool) {
 		type group struct {

@@ -6,7 +6,7 @@ import (
 	"unicode"
 )
 
-// role is what a field or column holds.
+// role is the kind of content of a field or column.
 type role int
 
 const (
@@ -16,9 +16,9 @@ const (
 	negativeRole
 )
 
-// aliases are the names that fields of each role have in the files of people, as
-// [normal] writes them, the one that is taken of several first. Those of weak are
-// taken only if no other name of the role is there, and only one of them is.
+// aliases are the names that people use for fields of each role, in the form of
+// [normal]. If several occur, the first in the list is used. A weak name is used only
+// if there is no other name of the role, and only if it is the only weak one.
 var aliases = map[role][]string{
 	queryRole: {"query", "anchor", "question", "sentence1", "query_text", "question_text", "queries", "sent0", "sentence_0",
 		"user_query", "search_query", "query_string", "prompt"},
@@ -39,7 +39,7 @@ var aliases = map[role][]string{
 
 var weak = []string{"answer", "document", "doc", "passage", "response", "relevant", "content"}
 
-// idAliases are names of ids that are no name of a role with id behind it.
+// idAliases are names of IDs other than the name of a role followed by id.
 var idAliases = map[string]role{
 	"qid": queryRole, "topic_id": queryRole, "pid_pos": positiveRole, "pid_neg": negativeRole, "doc_id_a": positiveRole, "doc_id_b": negativeRole,
 }
@@ -47,7 +47,7 @@ var idAliases = map[string]role{
 // neverInputs are names that no trainer takes for a text.
 var neverInputs = []string{"label", "labels", "score", "scores", "id", "_id", "ids", "idx", "index", "rank", "source", "split", "subset", "margin", "weight", "weights"}
 
-// normal is a name in small letters with underscores between its words.
+// normal returns a name in lower case with underscores between its words.
 func normal(name string) string {
 	var b strings.Builder
 	lower := false
@@ -64,16 +64,16 @@ func normal(name string) string {
 	return b.String()
 }
 
-// meaning is what a name says.
+// meaning is what a name means.
 type meaning struct {
 	role   role
-	rank   int // of the name among those of the role: the least counts
+	rank   int // of the name among those of the role; the lowest wins
 	weak   bool
 	id     bool // of a document, or of several
-	number int  // behind the name; -1 for none
+	number int  // at the end of the name; -1 for none
 }
 
-// meaningOf tells what a field called name holds.
+// meaningOf returns what a field called name contains.
 func meaningOf(name string) meaning {
 	n := normal(name)
 	if m, ok := aliasOf(n); ok {
@@ -113,7 +113,7 @@ func aliasOf(n string) (meaning, bool) {
 	return meaning{}, false
 }
 
-// withoutID is a name without the id, pid or docid behind it.
+// withoutID returns a name without the id, pid or docid at its end.
 func withoutID(n string) (string, bool) {
 	for _, end := range []string{"_document_ids", "_passage_ids", "_docids", "_docid", "_doc_ids", "_doc_id", "_pids", "_pid", "_qid", "_ids", "_id", "ids", "id"} {
 		if bare, ok := strings.CutSuffix(n, end); ok && bare != "" {
@@ -123,14 +123,15 @@ func withoutID(n string) (string, bool) {
 	return "", false
 }
 
-// isIDName reports whether a user's own name of a field says that it holds ids.
+// isIDName reports whether a user's own name of a field says that it contains IDs.
 func isIDName(name string) bool {
 	n := normal(name)
 	return n == "id" || n == "ids" || n == "qid" || n == "pid" || n == "docid" || strings.HasSuffix(n, "_id") || strings.HasSuffix(n, "_ids") ||
 		strings.HasSuffix(n, "_pid") || strings.HasSuffix(n, "_pids") || strings.HasSuffix(n, "_docid") || strings.HasSuffix(n, "_docids")
 }
 
-// neverInput reports whether a column of an unknown name is none of the texts.
+// neverInput reports whether a column of an unknown name is certainly not one of the
+// texts.
 func neverInput(name string) bool {
 	n := normal(name)
 	if slices.Contains(neverInputs, n) || isIDName(n) {
@@ -144,12 +145,12 @@ func neverInput(name string) bool {
 	return false
 }
 
-// found is which of the fields of a file hold what, by their names.
+// found says which fields of a file contain what, according to their names.
 type found struct {
 	query, positive, negative       string // "" for none
 	queryID, positiveID, negativeID string
 	numbered                        []string // negatives with a number, in its order
-	doubt                           []string // weak names of which none is better
+	doubt                           []string // weak names, none better than the others
 }
 
 // find looks for the fields of each role.
@@ -181,7 +182,7 @@ func find(names []string) found {
 	if len(f.doubt) < 2 || best[&f.positive] < 1000 {
 		f.doubt = nil
 	}
-	// Numbered names of one alias only, the best.
+	// Numbered names of only one alias, the best.
 	slices.SortStableFunc(f.numbered, func(a, b string) int {
 		if c := numbers[a].rank - numbers[b].rank; c != 0 {
 			return c
@@ -197,14 +198,13 @@ func find(names []string) found {
 	return f
 }
 
-// complete reports whether query, positive and negative are all there, as a text or
-// by id.
+// complete reports whether query, positive and negative all exist, as a text or by ID.
 func (f *found) complete() bool {
 	return (f.query != "" || f.queryID != "") && (f.positive != "" || f.positiveID != "") &&
 		(f.negative != "" || f.negativeID != "" || len(f.numbered) > 0) && f.doubt == nil
 }
 
-// say names the fields of each role.
+// say lists the fields of each role.
 func (f *found) say() string {
 	or := func(a, b string) string {
 		if a != "" {

@@ -12,36 +12,38 @@ import (
 	"example.com/eci/internal/textfile"
 )
 
-// Fields names the fields of a user's own format; "" is the format's own name.
+// Fields names the fields of a user's own format. "" means the format's own name.
 type Fields struct {
 	Query, Positive, Negative string
 }
 
-// Config is what a reader of triples is told.
+// Config configures a reader of triples.
 type Config struct {
 	textfile.Opener
 	Format Format
 	Fields Fields
-	// Corpus and Queries are the files with texts, Qrels a file or folder of
-	// relevance judgments. BEIR is a folder with those that are empty.
+	// Corpus and Queries are the files with texts. Qrels is a file or folder of
+	// relevance judgments. BEIR is a folder with those of the three that are empty.
 	Corpus, Queries, Qrels, BEIR string
 	MaxNegatives                 int // of a row; 0 means all
-	// Extra keeps the fields that triples have no place for.
+	// Extra keeps the fields that have no place in a triple.
 	Extra bool
-	// Note is told what was inferred of a file; nil for nobody.
+	// Note, if not nil, is called with what was inferred about a file.
 	Note func(message string)
 }
 
 // Source is the triples of one source of negatives in a file.
 type Source struct {
 	Name string
-	// Records reads the file anew. After the error of a row it goes on.
+	// Records reads the file again on each call. It continues after the error of a
+	// row.
 	Records iter.Seq2[*Record, error]
-	// Tally is that of the last reading of Records that came to its end; nil before.
+	// Tally returns the tally of the last complete reading of Records, or nil before
+	// it.
 	Tally func() *Tally
 }
 
-// Sources opens files and returns a source for every source of negatives in them.
+// Sources opens files and returns one source for each source of negatives in them.
 func (c Config) Sources(paths ...string) ([]Source, error) {
 	o := &opener{Config: c}
 	if err := o.check(paths); err != nil {
@@ -69,8 +71,8 @@ func (c Config) Sources(paths ...string) ([]Source, error) {
 	return sources, nil
 }
 
-// sources opens the files of one group. With several groups, those of one with
-// several sources have its name in front.
+// sources opens the files of one group. If there are several groups, the sources of a
+// group with several are prefixed with its name.
 func (c *opener) sources(g group, several bool) ([]Source, error) {
 	var order []string
 	parts := make(map[string][]Source)
@@ -106,14 +108,14 @@ func (c *opener) sources(g group, several bool) ([]Source, error) {
 	return found, nil
 }
 
-// JSONL is a source of one file with a flat object for each triple or n-tuple,
-// whose texts are strings. It is opened when it is read.
+// JSONL returns a source of one file with a flat object for each triple or n-tuple,
+// whose texts are strings. The file is opened when it is read.
 func JSONL(from textfile.Opener, file, name string) Source {
 	in := &input{opener: &opener{Config: Config{Opener: from}}, path: file, format: Records, shape: flatShape, strict: true}
 	return in.source(name, "")
 }
 
-// opener is the settings with what all files of a call share.
+// opener is the settings with the state that all files of a call share.
 type opener struct {
 	Config
 	corpus, queries *textFile
@@ -133,7 +135,7 @@ func (c *opener) check(paths []string) error {
 	return c.beir()
 }
 
-// texts opens corpus and queries, once for all files, when a file needs them.
+// texts opens corpus and queries when a file needs them, once for all files.
 func (c *opener) texts(path string) (err error) {
 	if c.Corpus == "" || c.Queries == "" {
 		return fmt.Errorf("eci: %s: %w: its rows hold ids: set Files.Corpus and Files.Queries to the files with the texts, or Files.BEIR to their folder", path, fault.MissingField)
@@ -141,7 +143,7 @@ func (c *opener) texts(path string) (err error) {
 	return c.given()
 }
 
-// given opens the files of texts that are there to be looked up in.
+// given opens the files of texts that were given for lookups.
 func (c *opener) given() (err error) {
 	if c.queries == nil && c.Queries != "" {
 		c.queries, err = c.openTexts(c.Queries, true)
@@ -166,7 +168,7 @@ type input struct {
 	header  bool    // whose first row has names
 	columns columns // of a table
 	order   order   // of a run with three columns
-	// sampling lets numbers stand where texts do, for a first look.
+	// sampling allows numbers in place of texts, for a first look.
 	sampling bool
 	split    bool // several sources in one file
 }
@@ -189,7 +191,7 @@ func (in *input) open() (err error) {
 	c := in.opener
 	switch {
 	case in.format == TevatronIDs && c.Queries == "":
-		// The query's text stands in the row.
+		// The row contains the query's text.
 		if c.Corpus == "" {
 			return fmt.Errorf("eci: %s: %w: its rows hold ids of documents: set Files.Corpus to the file with their texts", in.path, fault.MissingField)
 		}
@@ -212,8 +214,8 @@ func (in *input) open() (err error) {
 	return err
 }
 
-// detect reads the first rows and tells the format by them. row is where an error
-// arose.
+// detect reads the first rows and finds the format from them. row is where an error
+// occurred.
 func (in *input) detect() (row int, err error) {
 	s, err := in.Open(in.path)
 	if err != nil {

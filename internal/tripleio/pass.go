@@ -13,8 +13,8 @@ import (
 	"example.com/eci/internal/textfile"
 )
 
-// rows yields the rows of a file with the line or element they stand at. A row
-// is valid until the next; after an error that is not of a single row it ends.
+// rows yields the rows of a file with their line or element number. A row is valid
+// until the next. After an error that is not about a single row, it ends.
 type rows func(yield func(line int, r *row, err error) bool)
 
 func (in *input) jsonRows(s *textfile.Stream) jsonrow.Objects {
@@ -28,7 +28,8 @@ func (in *input) openTable(s *textfile.Stream) table {
 	return &tsvTable{Lines: jsonrow.Lines{R: s.Reader}, quotes: in.header}
 }
 
-// rows reads the rows of an open file, those of one source if it has several.
+// rows reads the rows of an open file. If the file has several sources, it reads those
+// of one.
 func (in *input) rows(s *textfile.Stream, pick string) rows {
 	switch {
 	case in.format == Run:
@@ -95,13 +96,13 @@ func (in *input) tableRows(s *textfile.Stream) rows {
 	}
 }
 
-// cellExtras keeps the cells of a row that are neither texts nor ids of it.
+// cellExtras collects the cells of a row that are neither texts nor IDs of it.
 func (in *input) cellExtras(r *row, names, cells []string) {
 	c := &in.columns
 	used := append([]int{c.query, c.queryID, c.positive, c.positiveID, c.negID, c.source}, c.negatives...)
 	var d rowDecoder
 	for k, name := range names {
-		if name = strings.TrimSpace(name); name == "" { // the index that pandas writes
+		if name = strings.TrimSpace(name); name == "" { // the index written by pandas
 			continue
 		}
 		if !slices.Contains(used, k) && cells[k] != "" {
@@ -110,7 +111,8 @@ func (in *input) cellExtras(r *row, names, cells []string) {
 	}
 }
 
-// source makes a source of the file; pick names the one to read of several.
+// source returns a source of the file. pick names the one to read if there are
+// several.
 func (in *input) source(name, pick string) Source {
 	read := new(tallied)
 	return Source{Name: name, Tally: read.last.Load, Records: func(yield func(*Record, error) bool) {
@@ -120,7 +122,7 @@ func (in *input) source(name, pick string) Source {
 	}}
 }
 
-// pass reads the file once. It returns an error that it has not yielded.
+// pass reads the file once. It returns an error that it did not yield.
 func (in *input) pass(pick string, read *tallied, yield func(*Record, error) bool) error {
 	s, err := in.Open(in.path)
 	if err != nil {
@@ -168,8 +170,8 @@ func (in *input) pass(pick string, read *tallied, yield func(*Record, error) boo
 	return nil
 }
 
-// withoutTriples says that no row has a negative and a positive: trainers fail on
-// such files.
+// withoutTriples returns the error for a file in which no row has a negative and a
+// positive. Trainers fail on such files.
 func (in *input) withoutTriples(rows int) error {
 	hint := ""
 	switch in.format {
@@ -181,15 +183,15 @@ func (in *input) withoutTriples(rows int) error {
 	return &fault.RowError{File: in.path, Err: fmt.Errorf("%w: all %d rows have an empty list of negatives or positives%s", fault.EmptySource, rows, hint)}
 }
 
-// picks reads the file once to find the names of its sources. Bad rows are
-// reported when triples are read.
+// picks reads the file once to find the names of its sources. Bad rows are reported
+// only when triples are read.
 func (in *input) picks() (names []string, err error) {
 	s, err := in.Open(in.path)
 	if err != nil {
 		return nil, &fault.RowError{File: in.path, Err: err}
 	}
 	defer s.Close()
-	const maxSources = 1000 // each is a pass over the file
+	const maxSources = 1000 // each requires a pass over the file
 	known := make(map[string]bool)
 	add := func(name string, line int) {
 		if name == "" || known[name] {
@@ -241,13 +243,13 @@ func (in *input) picks() (names []string, err error) {
 	return names, nil
 }
 
-// skippable reports whether an error is of one row, after which others follow.
+// skippable reports whether an error is about one row and others follow.
 func skippable(err error) bool {
 	kind, _ := fault.Reason(err)
 	return kind != 0
 }
 
-// expansion makes triples of rows: for each positive, every negative.
+// expansion makes triples from rows: for each positive, one with every negative.
 type expansion struct {
 	path               string
 	max                int
@@ -311,7 +313,7 @@ func (e *expansion) expand(line int, r *row, source string) bool {
 	return true
 }
 
-// lookUp gives a passage that is an id its text.
+// lookUp sets the text of a passage that is an ID.
 func lookUp(p *passage, from *textReader) (err error) {
 	if !p.bare {
 		return nil

@@ -1,8 +1,8 @@
-// Package tripleio reads and writes files of training triples: it finds the format of
-// a file, reads its rows, looks up the texts of ids, and makes records of them.
+// Package tripleio reads and writes files of training triples. It finds the format of
+// a file, reads its rows, looks up the texts of IDs, and makes records from them.
 package tripleio
 
-// Record is one triple. Its fields are those of the root package's Record, so that
+// Record is one triple. It has the same fields as the root package's Record, so that
 // one converts to the other without a copy.
 type Record struct {
 	QueryID      string `json:"query_id,omitempty"`

@@ -11,8 +11,8 @@ import (
 	"example.com/eci/internal/textfile"
 )
 
-// row is one query with its documents, as a file has them. The triples of a
-// row are, for each positive in turn, every negative in turn.
+// row is one query with its documents, as in a file. Its triples combine each positive
+// in turn with every negative in turn.
 type row struct {
 	query                passage
 	positives, negatives []passage
@@ -21,26 +21,26 @@ type row struct {
 	lines                int // rows of the file that it is made of, where there are several
 }
 
-// passage is a query or a document: a text, or the id of one that is looked up.
+// passage is a query or a document: a text, or the ID of a text to look up.
 type passage struct {
 	id, text string
 	vector   []float32
 	bare     bool // the text is in a corpus
-	number   bool // a JSON number where a text should be, of a sample
-	line     int  // where it stands; 0 means the row's own line
+	number   bool // a JSON number in place of a text, in a sample
+	line     int  // where it is; 0 means the row's own line
 	extra    []Extra
 }
 
-// rowDecoder reads the rows of one JSON format. The row that decode returns is
-// valid until it is called again.
+// rowDecoder reads the rows of one JSON format. The row that decode returns is valid
+// until the next call.
 type rowDecoder struct {
 	format  Format
 	shape   shape
-	strict  bool   // texts are strings only, as JSONL documents it
-	queries bool   // a query without text may be looked up by id
+	strict  bool   // texts are strings only, as documented for JSONL
+	queries bool   // a query without text may be looked up by ID
 	corpus  bool   // so may a document
-	keep    bool   // fields that triples have no place for
-	sample  bool   // numbers may stand where texts should
+	keep    bool   // fields that have no place in a triple
+	sample  bool   // numbers may take the place of texts
 	pick    string // the source to read of a file with several
 
 	// The row's own object, one of its fields, one of its documents.
@@ -85,8 +85,8 @@ func (d *rowDecoder) decode(raw []byte) (*row, error) {
 	return &d.row, nil
 }
 
-// flat reads a row whose texts are fields. The fields are looked at in a fixed
-// order, so that of several faults always the same one is reported.
+// flat reads a row whose texts are fields. The fields are checked in a fixed order, so
+// that the same one of several faults is always reported.
 func (d *rowDecoder) flat(o *jsonrow.Object) (err error) {
 	r := &d.row
 	if err = d.query(o); err != nil {
@@ -128,7 +128,7 @@ func (d *rowDecoder) flat(o *jsonrow.Object) (err error) {
 	return nil
 }
 
-// The usual names of the ids of a single text.
+// The usual names for the IDs of single texts.
 var positiveIDs, negativeIDs = []string{"positive_id"}, []string{"negative_id"}
 
 func orNames(own, usual []string) []string {
@@ -165,8 +165,8 @@ func (d *rowDecoder) nTuple(o *jsonrow.Object) (found bool, err error) {
 	return found, nil
 }
 
-// lists reads a row with a list of positives and one of negatives, or, in a
-// file of many sources, an object of lists.
+// lists reads a row with a list of positives and a list of negatives. In a file of
+// many sources, the negatives are an object of lists.
 func (d *rowDecoder) lists(o *jsonrow.Object) (err error) {
 	r := &d.row
 	if err = d.query(o); err != nil {
@@ -195,7 +195,7 @@ func (d *rowDecoder) lists(o *jsonrow.Object) (err error) {
 	return err
 }
 
-// query reads text and id of the query.
+// query reads text and ID of the query.
 func (d *rowDecoder) query(o *jsonrow.Object) (err error) {
 	q := &d.row.query
 	if q.id, err = o.ID(d.shape.queryID...); err != nil {
@@ -228,7 +228,7 @@ func (d *rowDecoder) query(o *jsonrow.Object) (err error) {
 	return nil
 }
 
-// within reads a query that is an object with a text, and perhaps an id, and reports
+// within reads a query that is an object with a text and perhaps an ID, and reports
 // whether it is one.
 func (d *rowDecoder) within(raw []byte, q *passage) bool {
 	p, end, err := d.document(raw, 0)
@@ -241,8 +241,8 @@ func (d *rowDecoder) within(raw []byte, q *passage) bool {
 	return true
 }
 
-// queryPair is the text of a query that is a list: of an instruction and the text,
-// as INSTRUCTOR and GritLM have it, or of the text alone.
+// queryPair returns the text of a query that is a list of an instruction and the text,
+// as in INSTRUCTOR and GritLM, or of the text alone.
 func (d *rowDecoder) queryPair(name string, raw []byte) (string, error) {
 	texts, err := stringsOf(raw)
 	if err == nil && (len(texts) == 0 || len(texts) > 2) {
@@ -253,13 +253,13 @@ func (d *rowDecoder) queryPair(name string, raw []byte) (string, error) {
 	}
 	d.pairs = len(texts) == 2
 	if d.keep && d.pairs && texts[0] != "" {
-		value, _ := json.Marshal(texts[0]) // a string always can be
+		value, _ := json.Marshal(texts[0]) // strings can always be encoded
 		d.row.extra = append(d.row.extra, Extra{Name: "instruction", Value: value})
 	}
 	return texts[len(texts)-1], nil
 }
 
-// stringsOf is a validated list of strings.
+// stringsOf returns the elements of a validated list of strings.
 func stringsOf(raw []byte) (texts []string, err error) {
 	err = jsonrow.EachElement(raw, func(k int, element []byte) error {
 		if element[0] != '"' {
@@ -271,8 +271,8 @@ func stringsOf(raw []byte) (texts []string, err error) {
 	return texts, err
 }
 
-// documents appends the documents of the first of the named fields that is there;
-// idNames are fields with the ids of them.
+// documents appends the documents of the first of the named fields that exists.
+// idNames are fields with their IDs.
 func (d *rowDecoder) documents(o *jsonrow.Object, dst []passage, names, idNames []string) ([]passage, error) {
 	idName, idRaw, hasID := o.First(idNames)
 	id := ""
@@ -299,7 +299,7 @@ func (d *rowDecoder) documents(o *jsonrow.Object, dst []passage, names, idNames 
 	if !d.strict {
 		for _, name := range names {
 			if _, null := o.Get(name); null && d.meansList(name) {
-				return dst, nil // as pandas and parquet write an empty list
+				return dst, nil // pandas and parquet write an empty list like this
 			}
 		}
 	}
@@ -309,13 +309,13 @@ func (d *rowDecoder) documents(o *jsonrow.Object, dst []passage, names, idNames 
 	return dst, o.Missing(names...)
 }
 
-// meansList reports whether a field of the format holds a list.
+// meansList reports whether a field of the format contains a list.
 func (d *rowDecoder) meansList(name string) bool {
 	n := normal(name)
 	return !d.format.flat() || d.shape.numbered == nil && (strings.HasSuffix(n, "s") || n == "pos" || n == "neg")
 }
 
-// pairIDs gives documents their ids, where there are as many.
+// pairIDs gives documents their IDs if the numbers match.
 func (d *rowDecoder) pairIDs(documents []passage, raw []byte) {
 	n := 0
 	if jsonrow.EachElement(raw, func(int, []byte) error { n++; return nil }) != nil || n != len(documents) {
@@ -333,7 +333,7 @@ func (d *rowDecoder) pairIDs(documents []passage, raw []byte) {
 	})
 }
 
-// appendIDs appends documents by their ids, one or a list.
+// appendIDs appends documents given by their IDs, one or a list.
 func (d *rowDecoder) appendIDs(dst []passage, name string, raw []byte) ([]passage, error) {
 	ids := d.shape.ids
 	d.shape.ids = true
@@ -342,7 +342,7 @@ func (d *rowDecoder) appendIDs(dst []passage, name string, raw []byte) ([]passag
 	return dst, err
 }
 
-// appendField appends the documents of one field; id is that of a single text.
+// appendField appends the documents of one field. id is that of a single text.
 func (d *rowDecoder) appendField(dst []passage, name string, raw []byte, id string) ([]passage, error) {
 	switch {
 	case raw[0] == '"' && !d.shape.ids:
@@ -394,8 +394,8 @@ var (
 	documentText = []string{"text", "contents", "passage", "content", "body", "document"}
 )
 
-// document reads the validated value at raw[i], a text, an id, or an object with
-// id, title and text, and returns where it ends.
+// document reads the validated value at raw[i] and returns where it ends. The value is
+// a text, an ID, or an object with ID, title and text.
 func (d *rowDecoder) document(raw []byte, i int) (p passage, end int, err error) {
 	o := &d.element
 	if raw[i] == '{' {
@@ -421,7 +421,7 @@ func (d *rowDecoder) document(raw []byte, i int) (p passage, end int, err error)
 			return p, end, fmt.Errorf("it is a number, not a text")
 		}
 		return passage{id: string(raw[i:end]), bare: true}, end, nil
-	case c == '[' && d.shape.ids: // an id and a score
+	case c == '[' && d.shape.ids: // an ID and a score
 		return d.scored(raw, i, end)
 	case c != '{':
 		return p, end, fmt.Errorf("it is neither a text nor an object")
@@ -442,7 +442,7 @@ func (d *rowDecoder) document(raw []byte, i int) (p passage, end int, err error)
 	return p, end, err
 }
 
-// titledText is what encoders are given: title + " " + text, where there is a
+// titledText returns the text that encoders receive: title + " " + text if there is a
 // title.
 func titledText(o *jsonrow.Object) (string, error) {
 	title, err := o.Text("title")

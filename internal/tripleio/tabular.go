@@ -18,13 +18,14 @@ import (
 	"example.com/eci/internal/textfile"
 )
 
-// table is the rows of a CSV or TSV file. next returns the cells, valid until
-// the next call, and the line that the row begins on.
+// table is the rows of a CSV or TSV file. next returns the cells, valid until the next
+// call, and the line on which the row begins.
 type table interface {
 	next() (cells []string, line int, err error)
 }
 
-// csvTable is RFC 4180: cells in double quotes may hold commas and line breaks.
+// csvTable follows RFC 4180: cells in double quotes may contain commas and line
+// breaks.
 type csvTable struct {
 	*csv.Reader
 	limit *rowLimit
@@ -56,8 +57,7 @@ func (c *csvTable) next() ([]string, int, error) {
 	return cells, line, nil
 }
 
-// rowLimit fails when one row takes too many bytes, as it does behind a quote
-// that nothing closes.
+// rowLimit fails if one row takes too many bytes, as it does after an unclosed quote.
 type rowLimit struct {
 	r    io.Reader
 	left int
@@ -72,14 +72,14 @@ func (l *rowLimit) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// tsvTable is one row a line. With quotes, cells that begin with a double quote
-// and end with one, those between doubled, are read without them, as pandas
-// writes them; without, every character but the tab is itself.
+// tsvTable has one row on each line. With quotes, cells in double quotes are read
+// without them, and doubled ones inside are halved, as pandas writes them. Without
+// quotes, every character except the tab is itself.
 type tsvTable struct {
 	jsonrow.Lines
 	cells  []string
 	quotes bool
-	blanks bool // words, with blanks between them, instead
+	blanks bool // words separated by blanks instead
 }
 
 func (t *tsvTable) next() ([]string, int, error) {
@@ -149,7 +149,7 @@ func cutQuoted(line string) (text, rest string, ok bool) {
 	return "", "", false
 }
 
-// columns says which column of a table holds what; -1 for none.
+// columns says which column of a table contains what; -1 means none.
 type columns struct {
 	width                                               int
 	query, queryID, positive, positiveID, negID, source int
@@ -160,18 +160,18 @@ type columns struct {
 	label                                               int   // 1 + the column with the label of a pair's document; 0 for none
 }
 
-// tripleColumns are those of MS MARCO's files without a header.
+// tripleColumns are the columns of MS MARCO's files without a header.
 func tripleColumns(ids bool) columns {
 	return columns{width: 3, query: 0, positive: 1, negatives: []int{2}, queryID: -1, positiveID: -1, negID: -1, source: -1, ids: ids, queryIDs: ids}
 }
 
-// errUnnamed is of a header whose names do not tell the columns.
+// errUnnamed is the error for a header whose names do not identify the columns.
 var errUnnamed = errors.New("columns without known names")
 
 func isMissingNames(err error) bool { return errors.Is(err, errUnnamed) }
 
-// headerColumns reads a header: by the user's own names, where there are some, and
-// otherwise by those that are known.
+// headerColumns reads a header, by the user's own names if there are any, else by the
+// known names.
 func headerColumns(header []string, s shape, named bool) (columns, error) {
 	seen := make(map[string]int, len(header))
 	for i, name := range header {
@@ -228,8 +228,8 @@ func headerColumns(header []string, s shape, named bool) (columns, error) {
 	return c, errUnnamed
 }
 
-// own takes the user's names for those of f. Numbered negatives are looked for where
-// there is no column of the name itself.
+// own replaces names of f with the user's. If there is no column with the name of the
+// negative itself, it looks for numbered ones.
 func (f *found) own(header []string, s shape) {
 	column := func(names []string) string {
 		for _, want := range names {
@@ -270,8 +270,8 @@ func (f *found) own(header []string, s shape) {
 	}
 }
 
-// numberedColumns are the columns called prefix, or prefix and "_", and a number, in
-// the order of the numbers.
+// numberedColumns returns the columns called prefix, or prefix and "_", followed by a
+// number, in the order of the numbers.
 func numberedColumns(header []string, prefix string) (names []string) {
 	numbers := map[string]int{}
 	for _, name := range header {
@@ -362,7 +362,7 @@ func (c *columns) pair(r *row, document passage, label string) error {
 	return nil
 }
 
-// pairColumns are those of a table of labeled pairs, if it is one.
+// pairColumns returns the columns of a table of labeled pairs, if it is one.
 func pairColumns(header []string) (columns, bool) {
 	pick := func(names []string) int {
 		for _, want := range names {

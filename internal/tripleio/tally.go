@@ -5,24 +5,25 @@ import (
 	"sync/atomic"
 )
 
-// Tally is what one whole reading of a source says about the rows of its files, which
-// its triples do not tell: a row without a positive or a negative gives none.
+// Tally describes one complete reading of a source, beyond its triples: the rows of
+// its files without a positive or a negative give no triple.
 type Tally struct {
 	// Rows are all rows of the files: lines, or elements of a list.
 	Rows int
-	// Positives and Negatives are the rows without any. A row without both is one of
-	// Positives.
+	// Positives and Negatives are the rows without any. A row with neither counts
+	// under Positives.
 	Positives, Negatives Missing
 }
 
-// Missing are rows that lack something.
+// Missing describes rows that lack something.
 type Missing struct {
 	Rows int
-	// Fatal are those of formats in which every row is a training example of its own,
-	// at which trainers stop. A labeled pair, a line of a run, or a query for which one
+	// Fatal counts rows at which trainers stop. They are in formats in which every row
+	// is a training example of its own. A labeled pair, a line of a run, or a query
+	// for which one of several sources has nothing does not count.
 	// of several sources has nothing is none.
 	Fatal int
-	// First are the first of them, for people to look at.
+	// First are the first such rows, for people to look at.
 	First []Place
 }
 
@@ -33,7 +34,7 @@ type Place struct {
 	Query string // its text, or else its id
 }
 
-// mostPlaces limits what is kept of the rows that lack something.
+// mostPlaces limits how many of the rows that lack something are kept.
 const mostPlaces = 100
 
 func (m *Missing) add(p Place, rows int, fatal bool) {
@@ -45,7 +46,7 @@ func (m *Missing) add(p Place, rows int, fatal bool) {
 	}
 }
 
-// plus is the tally of the rows of two sources, one behind the other.
+// plus returns the combined tally of two sources, one after the other.
 func (t Tally) plus(other *Tally) Tally {
 	t.Rows += other.Rows
 	for _, side := range [...]struct{ to, from *Missing }{{&t.Positives, &other.Positives}, {&t.Negatives, &other.Negatives}} {
@@ -56,8 +57,8 @@ func (t Tally) plus(other *Tally) Tally {
 	return t
 }
 
-// tallied is the tally of the last reading that came to an end. Readings of one file
-// may run side by side; each counts for itself.
+// tallied is the tally of the last complete reading. Several readings of one file may
+// run at the same time; each counts for itself.
 type tallied struct{ last atomic.Pointer[Tally] }
 
 // count adds a row that was read without an error.

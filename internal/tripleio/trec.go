@@ -17,7 +17,7 @@ import (
 	"example.com/eci/internal/textfile"
 )
 
-// qrels are the relevant documents of each query, with a grade above 0, in the
+// qrels lists the relevant documents of each query, those with a grade above 0, in the
 // order of the file.
 type qrels map[string][]string
 
@@ -48,7 +48,7 @@ func (f *Config) openQrels(name string) (qrels, error) {
 	return judged, nil
 }
 
-// compact leaves out what is judged relevant twice.
+// compact removes repeated judgments.
 func (q qrels) compact() {
 	seen := make(map[string]bool)
 	for query, ids := range q {
@@ -61,8 +61,8 @@ func (q qrels) compact() {
 	}
 }
 
-// Relevant reads the relevance judgments, by the id of each query; nil where there
-// are none.
+// Relevant reads the relevance judgments by the ID of each query. It returns nil if
+// there are none.
 func (f Config) Relevant() (map[string][]string, error) {
 	if err := f.beir(); err != nil || f.Qrels == "" {
 		return nil, err
@@ -128,8 +128,9 @@ func (q qrels) judge(query, document, grade string) error {
 	return nil
 }
 
-// readJSONQrels reads judgments as one JSON object, of each query an object of grades
-// by document, or as one object a line with query, document and grade.
+// readJSONQrels reads judgments as one JSON object, with an object of grades by
+// document for each query, or as one object on each line with query, document and
+// grade.
 func (f *Config) readJSONQrels(name string, s *textfile.Stream, judged qrels) (err error) {
 	again, err := f.Open(name)
 	if err != nil {
@@ -196,8 +197,8 @@ func (q qrels) object(o *jsonrow.Object) error {
 	return q.judge(words[0], words[1], words[2])
 }
 
-// splitBlanks writes the words of a line into dst and returns their number, at
-// most len(dst).
+// splitBlanks writes the words of a line into dst and returns their number, at most
+// len(dst).
 func splitBlanks(dst [][]byte, line []byte) (n int) {
 	for i := 0; n < len(dst); n++ {
 		for i < len(line) && (line[i] == ' ' || line[i] == '\t') {
@@ -220,7 +221,7 @@ func isNumber(s string) bool {
 	return err == nil
 }
 
-// retrieved is a document that a run gives for a query.
+// retrieved is a document that a run returns for a query.
 type retrieved struct {
 	id    string
 	score float64
@@ -230,14 +231,14 @@ type retrieved struct {
 // runLine is one line of a run.
 type runLine struct {
 	query, document string
-	score           float64 // the greater the better
+	score           float64 // higher is better
 }
 
 // runLines yields the lines of a run with their numbers.
 type runLines func(yield func(line int, r runLine, err error) bool)
 
-// runLines reads a run in any of its layouts: six columns, three, with or without a
-// header, objects of one line each, or one object.
+// runLines reads a run in any of its layouts: six columns; three columns, with or
+// without a header; one object on each line; or one object.
 func (in *input) runLines(s *textfile.Stream) runLines {
 	switch {
 	case in.entries:
@@ -291,7 +292,7 @@ func (in *input) runLines(s *textfile.Stream) runLines {
 	}
 }
 
-// runLineOf reads a line of a run from its words.
+// runLineOf returns a line of a run from its words.
 func runLineOf[T ~string | ~[]byte](query, document, value T, by order) (runLine, error) {
 	score, err := strconv.ParseFloat(strings.TrimSpace(string(value)), 64)
 	if err != nil || math.IsNaN(score) {
@@ -330,7 +331,7 @@ func (in *input) runTable(s *textfile.Stream) runLines {
 	}
 }
 
-// runObjects reads a run with one JSON object a line.
+// runObjects reads a run with one JSON object on each line.
 func (in *input) runObjects(s *textfile.Stream) runLines {
 	return func(yield func(line int, r runLine, err error) bool) {
 		objects := in.jsonRows(s)
@@ -364,10 +365,10 @@ func (in *input) runObjects(s *textfile.Stream) runLines {
 	}
 }
 
-// runRows groups the lines of a run by query. Each query is one row: the relevant
-// documents, if it has any, are its positives, and every retrieved document that is not
-// relevant is a negative, best first: by score, as trec_eval does, or by rank, and
-// equal ones in the order of the file.
+// runRows groups the lines of a run by query. Each query is one row. Its positives are
+// the relevant documents, if it has any. Its negatives are all retrieved documents
+// that are not relevant, best first: by score, like trec_eval, or by rank. Ties are in
+// the order of the file.
 func runRows(lines runLines, judged qrels) rows {
 	return func(yield func(line int, r *row, err error) bool) {
 		var group []retrieved
@@ -409,8 +410,8 @@ func runRows(lines runLines, judged qrels) rows {
 	}
 }
 
-// groupRow makes a row of one query. A document that a query retrieved twice counts
-// once, where it ranks best.
+// groupRow makes a row of one query. A document that was retrieved twice for a query
+// counts once, at its better rank.
 func groupRow(r *row, query string, relevant []string, group []retrieved, known map[string]bool) {
 	slices.SortStableFunc(group, func(a, b retrieved) int {
 		switch {

@@ -9,8 +9,8 @@ import (
 	"example.com/eci/internal/textfile"
 )
 
-// runEntries reads a run that is one JSON object: of each query an object of scores
-// by document, or a list of documents, the best first.
+// runEntries reads a run that is one JSON object. For each query it has an object of
+// scores by document, or a list of documents, best first.
 func runEntries(s *textfile.Stream) runLines {
 	return func(yield func(line int, r runLine, err error) bool) {
 		jsonrow.Entries(s.Reader, func(row int, query string, value []byte, err error) bool {

@@ -16,12 +16,13 @@ import (
 	"example.com/eci/internal/textfile"
 )
 
-// Writer writes records as JSONL in one format. Consecutive ones of the same query
-// and positive become one row where the format's rows hold several negatives.
+// Writer writes records as JSONL in one format. If the format's rows hold several
+// negatives, consecutive records with the same query and positive become one row.
 type Writer struct {
 	Rows int // written so far
-	// Negatives is the number of negatives of every n-tuple; 0 for as many as there
-	// are. With Pad those of a shorter one are repeated, without it is left out.
+	// Negatives is the number of negatives in every n-tuple. 0 means as many as there
+	// are. With Pad, the negatives of a shorter n-tuple are repeated; without it, the
+	// n-tuple is left out.
 	Negatives int
 	Pad       bool
 	Short     int // n-tuples left out
@@ -29,7 +30,7 @@ type Writer struct {
 
 	format      Format
 	least, most int             // negatives of an n-tuple
-	dropped     map[string]bool // extra fields that the format has no place for
+	dropped     map[string]bool // extra fields that have no place in the format
 
 	w       *bufio.Writer // whose errors are sticky and found when it is flushed
 	scratch bytes.Buffer
@@ -40,9 +41,10 @@ type Writer struct {
 	tailed  []byte
 }
 
-// common is the value of an extra field for a row of several triples: that which all
-// have; for a document's, and for numbers that differ, a list with one of each
-// negative, which lists says; nil where there is none.
+// common returns the value of an extra field for a row of several triples: the one
+// that all share. For a field of a document, and for numbers that differ, it returns a
+// list with one value for each negative, and lists is true. It returns nil if there is
+// no such value.
 func common(group []Record, e Extra) (value []byte, lists bool) {
 	if e.Of == "positive" {
 		return []byte("[" + string(e.Value) + "]"), false
@@ -68,7 +70,7 @@ func common(group []Record, e Extra) (value []byte, lists bool) {
 	return nil, false
 }
 
-// NewWriter returns a Writer, or an error for a format that is only read.
+// NewWriter returns a Writer, or an error for a format that can only be read.
 func NewWriter(w io.Writer, format Format) (*Writer, error) {
 	t := &Writer{w: bufio.NewWriterSize(w, textfile.BufferSize), format: format, dropped: make(map[string]bool)}
 	switch format {
@@ -121,7 +123,7 @@ func (t *Writer) row() error {
 	return nil
 }
 
-// width gives an n-tuple its number of negatives, or reports that it is left out.
+// width adjusts an n-tuple to its number of negatives, or reports that it is left out.
 func (t *Writer) width() bool {
 	n := len(t.group)
 	switch {
@@ -145,7 +147,7 @@ func (t *Writer) width() bool {
 	return true
 }
 
-// Notes says what the rows lack.
+// Notes returns notes on what the rows lack.
 func (t *Writer) Notes() (notes []string) {
 	if len(t.dropped) > 0 {
 		notes = append(notes, fmt.Sprintf("not written, because %s has no place for it: %s", t.format, strings.Join(slices.Sorted(maps.Keys(t.dropped)), ", ")))
@@ -209,9 +211,9 @@ func (t *Writer) record(group []Record) error {
 	return t.object(&r, func(e Extra) string { return e.Name }, []Record{r})
 }
 
-// object writes an object and behind its fields the extra ones of a group: under the
-// name that called gives, those of each negative as lists where called says so by a
-// name that begins with neg_.
+// object writes an object, followed by the extra fields of a group. called gives their
+// names. If a name begins with neg_, the values of the negatives are written as a
+// list.
 func (t *Writer) object(v any, called func(e Extra) string, group []Record) error {
 	t.scratch.Reset()
 	if err := t.json.Encode(v); err != nil {
@@ -242,7 +244,7 @@ func (t *Writer) object(v any, called func(e Extra) string, group []Record) erro
 				continue
 			}
 			taken[name] = true
-			quoted, _ := json.Marshal(name) // a string always can be
+			quoted, _ := json.Marshal(name) // strings can always be encoded
 			fmt.Fprintf(&extras, ",%s:%s", quoted, value)
 		}
 	}
@@ -250,8 +252,8 @@ func (t *Writer) object(v any, called func(e Extra) string, group []Record) erro
 	return nil
 }
 
-// tail is written in front of the brace that ends the object at hand, and a line
-// break behind it.
+// tail is written before the closing brace of the current object, and a line break
+// after it.
 func (t *Writer) tail(extras []byte) {
 	t.tailed = append(t.tailed[:0], bytes.TrimSuffix(bytes.TrimSpace(t.scratch.Bytes()), []byte("}"))...)
 	t.tailed = append(append(t.tailed, extras...), "}\n"...)
@@ -269,8 +271,8 @@ func (t *Writer) triplet(group []Record) error {
 	}{group[0].QueryText, group[0].PositiveText, group[0].NegativeText, t.kept(group, "label"), t.kept(group, "score"), t.scores(group)}, "\n")
 }
 
-// kept is the row's own value of a field that sentence-transformers does not take for
-// an input; it takes every other for one, so that they are not written.
+// kept returns the row's own value of a field that sentence-transformers does not take
+// for an input. It takes every other field for one, so those are not written.
 func (t *Writer) kept(group []Record, name string) (value json.RawMessage) {
 	for i := range group {
 		for _, e := range group[i].Extra {
@@ -288,8 +290,8 @@ func (t *Writer) kept(group []Record, name string) (value json.RawMessage) {
 	return value
 }
 
-// scores is the list of the scores of the positive and of every negative, or nil
-// where one is missing.
+// scores returns the list of the scores of the positive and of every negative, or nil
+// if one is missing.
 func (t *Writer) scores(group []Record) json.RawMessage {
 	find := func(r *Record, of string) string {
 		for _, e := range r.Extra {
@@ -370,7 +372,7 @@ func (t *Writer) flagEmbedding(group []Record) error {
 	}, group)
 }
 
-// plural is the name of a list of what is called name.
+// plural returns the name of a list of what is called name.
 func plural(name string) string {
 	if strings.HasSuffix(name, "s") {
 		return name
@@ -401,12 +403,12 @@ func (t *Writer) tevatron(group []Record) error {
 	}, bare)
 }
 
-// passageOf is a passage of Tevatron with the extra fields of its document.
+// passageOf returns a passage of Tevatron with the extra fields of its document.
 func passageOf(id, text string, extra []Extra, of string) json.RawMessage {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	// Strings always can be encoded.
+	// Strings can always be encoded.
 	e.Encode(struct {
 		ID    string `json:"docid"`
 		Title string `json:"title"`

@@ -1,5 +1,5 @@
 // Package vecfile reads vectors from files: arrays of NumPy and of safetensors, rows
-// of JSON, and tables of them by id.
+// of JSON, and tables of them by ID.
 package vecfile
 
 import (
@@ -13,7 +13,7 @@ import (
 	"example.com/eci/internal/fault"
 )
 
-// MaxDimension is the length of the longest vector that is read.
+// MaxDimension is the length of the longest vector that can be read.
 const MaxDimension = 1 << 15
 
 // component is the stored type of a number.
@@ -31,7 +31,7 @@ const (
 // bytes returns the size of a component, or of eight bits.
 func (c component) bytes() int { return [...]int{2, 2, 4, 8, 1, 1}[c] }
 
-// String is the name of the type, as encoders have it.
+// String returns the name of the type, as used by encoders.
 func (c component) String() string {
 	return [...]string{"float16", "bfloat16", "float32", "float64", "int8", "ubinary"}[c]
 }
@@ -47,10 +47,10 @@ type File struct {
 	kind       component
 }
 
-// littleEndian says that this machine stores numbers as the files do.
+// littleEndian reports whether this machine stores numbers as the files do.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
-// Rows returns N.
+// Rows returns N, the number of rows.
 func (a *File) Rows() int { return a.rows }
 
 // Dimension returns d, the length of a row.
@@ -61,8 +61,8 @@ func (a *File) Dimension() int {
 	return a.cols
 }
 
-// AppendRow appends row i (0..N-1) to dst as float32 and returns the extended
-// slice. float64 components are rounded to the nearest float32.
+// AppendRow appends row i (0..N-1) to dst as float32 and returns the extended slice.
+// It rounds float64 components to the nearest float32.
 func (a *File) AppendRow(dst []float32, i int) ([]float32, error) {
 	if i < 0 || i >= a.rows {
 		return dst, fmt.Errorf("eci: %s: %w: row %d of %d", a.name, fault.MissingVector, i, a.rows)
@@ -70,7 +70,7 @@ func (a *File) AppendRow(dst []float32, i int) ([]float32, error) {
 	size := a.kind.bytes()
 	offset := a.start + int64(i)*int64(a.cols)*int64(size)
 	if a.kind == singleFloat && littleEndian {
-		// The stored bytes are those of the numbers in memory.
+		// The stored bytes are the same as those of the numbers in memory.
 		start := len(dst)
 		dst = slices.Grow(dst, a.cols)[:start+a.cols]
 		raw := unsafe.Slice((*byte)(unsafe.Pointer(&dst[start])), 4*a.cols)
@@ -109,7 +109,7 @@ func (a *File) AppendRow(dst []float32, i int) ([]float32, error) {
 	return dst, nil
 }
 
-// Close releases the file; the array must not be used afterwards.
+// Close closes the file. The array must not be used afterwards.
 func (a *File) Close() error {
 	if a.close == nil {
 		return nil

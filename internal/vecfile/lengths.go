@@ -8,7 +8,8 @@ import (
 )
 
 // Lengths returns the mean, the standard deviation and the maximum of the Euclidean
-// lengths of the rows of a table: of all, or of as many as most at equal distances.
+// lengths of the rows of a table. It uses all rows, or most of them at equal distances
+// if there are more.
 func (t *Table) Lengths(most int) (mean, deviation, longest float64, err error) {
 	rows, step := t.data.Rows(), 1
 	if most > 0 && rows > most {
@@ -35,7 +36,7 @@ func (t *Table) Lengths(most int) (mean, deviation, longest float64, err error) 
 	return mean, math.Sqrt(max(0, squares/float64(n)-mean*mean)), longest, nil
 }
 
-// lengthOf is the Euclidean length of a vector, in float64.
+// lengthOf returns the Euclidean length of a vector, in float64.
 func lengthOf(v []float32) float64 {
 	sum := 0.0
 	for _, x := range v {
@@ -44,9 +45,10 @@ func lengthOf(v []float32) float64 {
 	return math.Sqrt(sum)
 }
 
-// Lengthened is the table with one component more, so that every row has the length
-// given; 0 makes the component 0. The cosines of queries with 0 and documents of one
-// length have, for every query, the order of the dot products. It shares the array.
+// Lengthened returns the table with one more component, which gives every row the
+// given length. With 0 the component is 0. For every query with 0, the cosines with
+// documents of equal length have the order of the dot products. The result shares the
+// array.
 func (t *Table) Lengthened(length float64) *Table {
 	return &Table{name: t.name, rows: t.rows, data: &lengthened{t.data, t.name, length}}
 }
@@ -69,7 +71,7 @@ func (a *lengthened) AppendRow(dst []float32, i int) ([]float32, error) {
 		return append(dst, 0), nil
 	}
 	own := lengthOf(dst[start:])
-	if own == 0 { // else it would be the nearest to no query, and to each alike
+	if own == 0 { // otherwise it would be nearest to no query, and equally near to each
 		return dst[:start], &fault.RowError{File: a.name, Row: i + 1, Err: fault.ZeroVector}
 	}
 	if !(own <= a.length*(1+1e-6)) {

@@ -10,7 +10,7 @@ import (
 	"example.com/eci/internal/textfile"
 )
 
-// memoryArray is rows of one length, one after the other.
+// memoryArray holds rows of equal length, one after the other.
 type memoryArray struct {
 	data []float32
 	cols int
@@ -27,8 +27,8 @@ func (m *memoryArray) AppendRow(dst []float32, i int) ([]float32, error) {
 	return append(dst, m.data[i*m.cols:(i+1)*m.cols]...), nil
 }
 
-// ReadLines reads a table from JSONL with an object for each vector. name is for
-// errors.
+// ReadLines reads a table from JSONL with one object for each vector. name is used in
+// error messages.
 func ReadLines(name, path string, from *textfile.Opener) (*Table, error) {
 	s, err := from.Open(path)
 	if err != nil {
@@ -58,7 +58,7 @@ func ReadLines(name, path string, from *textfile.Opener) (*Table, error) {
 		if err == nil {
 			id, err = o.ID("id", "_id", "docid", "query_id")
 		}
-		if err == nil && id == "" { // by its text, then
+		if err == nil && id == "" { // then by its text
 			id, err = o.Text("text", "query", "sentence", "passage", "document")
 		}
 		if err == nil && id == "" {

@@ -12,14 +12,14 @@ import (
 	"example.com/eci/internal/fault"
 )
 
-// random is a file that is read at random.
+// random is a file that can be read at random.
 type random interface {
 	io.ReaderAt
 	io.Closer
 }
 
-// openRandom opens a regular file to be read at random, and returns its size. It is
-// mapped into memory where it can be: reading a row costs no call of the system then.
+// openRandom opens a regular file for random reading and returns its size. If possible
+// it maps the file into memory; reading a row then needs no system call.
 func openRandom(path string) (random, int64, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -27,13 +27,13 @@ func openRandom(path string) (random, int64, error) {
 		return nil, 0, fmt.Errorf("eci: %w", err)
 	case info.IsDir():
 		return nil, 0, fmt.Errorf("eci: %s: %w: is a directory", path, fault.Format)
-	case !info.Mode().IsRegular(): // opening a pipe may wait for ever
+	case !info.Mode().IsRegular(): // opening a pipe may wait forever
 		return nil, 0, fmt.Errorf("eci: %s: %w: is no regular file, and vectors are read at random: write them to a file first", path, fault.Format)
 	}
 	if r, err := mmap.Open(path); err == nil {
 		return mapped{r}, int64(r.Len()), nil
 	}
-	f, err := os.Open(path) // which has the better error, or does without the mapping
+	f, err := os.Open(path) // gives a better error, or works without the mapping
 	if err == nil {
 		if info, err = f.Stat(); err == nil {
 			return f, info.Size(), nil
@@ -43,11 +43,11 @@ func openRandom(path string) (random, int64, error) {
 	return nil, 0, fmt.Errorf("eci: %w", err)
 }
 
-// mapped is a file in memory. Where it was cut short after it was mapped, touching it
-// would end the process; here it is an error.
+// mapped is a file in memory. If it was cut short after it was mapped, touching it
+// would end the process. Here that is an error.
 type mapped struct{ *mmap.ReaderAt }
 
-// ReadAt is that of [io.ReaderAt].
+// ReadAt implements [io.ReaderAt].
 func (m mapped) ReadAt(p []byte, offset int64) (n int, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {

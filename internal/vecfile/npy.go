@@ -13,16 +13,15 @@ import (
 	"example.com/eci/internal/quote"
 )
 
-// The header is a Python dict; NumPy writes its three keys in this order, other
-// writers in any.
+// The header is a Python dict. NumPy writes its three keys in this order, other
+// writers in any order.
 var (
 	npyDescr   = regexp.MustCompile(`'descr'\s*:\s*'([^']*)'`)
 	npyFortran = regexp.MustCompile(`'fortran_order'\s*:\s*(True|False)`)
 	npyShape   = regexp.MustCompile(`'shape'\s*:\s*\(\s*(\d+)\s*,\s*(\d+)\s*,?\s*\)`)
 )
 
-// OpenNPY opens an .npy file, whose rows are read when they are asked for. Close
-// releases it.
+// OpenNPY opens an .npy file. Rows are read on demand. Close closes the file.
 func OpenNPY(path string) (*File, error) {
 	r, size, err := openRandom(path)
 	if err != nil {
@@ -37,9 +36,9 @@ func OpenNPY(path string) (*File, error) {
 	return n, nil
 }
 
-// NewNPY reads the header of an array of size bytes in all; name is for error
-// messages. The data is read from r when rows are asked for. Nothing is
-// allocated that the header announces before it is checked against size.
+// NewNPY reads the header of an array of size bytes in total. The data is read from r
+// on demand. name is used in error messages. What the header announces is checked
+// against size before anything is allocated for it.
 func NewNPY(name string, r io.ReaderAt, size int64) (*File, error) {
 	bad := func(format string, args ...any) (*File, error) {
 		return nil, fmt.Errorf("eci: %s: %w: "+format, append([]any{name, fault.Format}, args...)...)

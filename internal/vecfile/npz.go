@@ -17,15 +17,15 @@ import (
 	"example.com/eci/internal/quote"
 )
 
-// maxNPZ bounds what is loaded of an .npz file, in bytes.
+// maxNPZ limits what is loaded of an .npz file, in bytes.
 const maxNPZ = 4 << 30
 
-// idArrays are the names of the array in an .npz file that has the ids or texts.
+// idArrays are the names of the array with the IDs or texts in an .npz file.
 var idArrays = []string{"ids", "texts", "text", "docids", "keys", "names"}
 
-// openNPZ opens stem.npz, NumPy's archive of arrays: the one with two dimensions has
-// the vectors, and one of ids or texts, or a file beside it, says whose they are. It is
-// loaded. It returns nil where there is no such file.
+// openNPZ loads stem.npz, NumPy's archive of arrays. The array with two dimensions has
+// the vectors. An array of IDs or texts, or a file next to the archive, says which row
+// is whose. openNPZ returns nil if there is no such archive.
 func openNPZ(dir string, fsys fs.FS, stem string) (*Table, error) {
 	name := filepath.Join(dir, stem+".npz")
 	raw, err := fs.ReadFile(fsys, stem+".npz")
@@ -128,7 +128,7 @@ func namesOf(array []byte) ([]string, error) {
 	return names, nil
 }
 
-// nameOf reads one element, a text of UTF-32 padded with zeros or a whole number.
+// nameOf reads one element, a text in UTF-32 padded with zeros or a whole number.
 func nameOf(element []byte, text bool) string {
 	switch {
 	case !text && len(element) == 4:

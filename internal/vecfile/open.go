@@ -16,8 +16,8 @@ import (
 	"example.com/eci/internal/textfile"
 )
 
-// openTable opens the first kind of file that there is for stem. dir goes in
-// front of the names in errors.
+// openTable opens the first kind of file that exists for stem. dir is prefixed to the
+// names in errors.
 func openTable(dir string, fsys fs.FS, stem string, open func(name string) (*File, error)) (*Table, error) {
 	for _, extension := range []string{".npy", ".safetensors"} {
 		if _, err := fs.Stat(fsys, stem+extension); errors.Is(err, fs.ErrNotExist) {
@@ -39,7 +39,7 @@ func openTable(dir string, fsys fs.FS, stem string, open func(name string) (*Fil
 	return nil, fmt.Errorf("eci: %s: %w: want %s.npy, %[3]s.npz or %[3]s.safetensors with %[3]s.ids, one id a line, or %[3]s.txt, one text a line, or %[3]s.jsonl with id and vector (and so for queries and corpus)", cmp.Or(dir, "vectors"), fs.ErrNotExist, stem)
 }
 
-// openArray opens an array and the ids of its rows.
+// openArray opens an array and the IDs of its rows.
 func openArray(dir string, fsys fs.FS, stem, extension string, open func(name string) (*File, error)) (*Table, error) {
 	data, err := open(stem + extension)
 	if err != nil {
@@ -48,17 +48,18 @@ func openArray(dir string, fsys fs.FS, stem, extension string, open func(name st
 	return withIDs(data, dir, fsys, stem)
 }
 
-// sideFiles are the extensions of the files that say which row is whose: ids, or
-// texts, one a line or as one JSON list.
+// sideFiles are the extensions of the files that say which row is whose. They have IDs
+// or texts, one on each line or as one JSON list.
 var sideFiles = []string{".ids", ".txt", ".json"}
 
-// Beside is files with the ids and texts of side in front of its own.
+// Beside returns a file system in which the IDs and texts of side come before files'
+// own.
 func Beside(files, side fs.FS) fs.FS { return &beside{files, side} }
 
 type beside struct{ files, side fs.FS }
 
-// Open opens a file of ids or texts from the one, if it has any for the same array, and
-// all else from the other.
+// Open opens a file of IDs or texts from side, if side has any for the same array, and
+// everything else from files.
 func (b *beside) Open(name string) (fs.File, error) {
 	for _, extension := range sideFiles {
 		stem, ok := strings.CutSuffix(name, extension)
@@ -74,8 +75,8 @@ func (b *beside) Open(name string) (fs.File, error) {
 	return b.files.Open(name)
 }
 
-// withIDs joins an array with the ids or the texts of its rows that stand beside it,
-// and closes the array where it fails.
+// withIDs combines an array with the IDs or texts of its rows from a file next to it.
+// On an error it closes the array.
 func withIDs(data Array, dir string, fsys fs.FS, stems ...string) (*Table, error) {
 	for _, stem := range stems {
 		for _, extension := range sideFiles {
@@ -87,8 +88,8 @@ func withIDs(data Array, dir string, fsys fs.FS, stems ...string) (*Table, error
 	return joined(data, filepath.Join(dir, stems[0]+".ids"), stems[0]+".ids", &textfile.Opener{FS: fsys})
 }
 
-// joined joins an array with the ids or texts in a file, and closes the array where
-// it fails. name is for errors.
+// joined combines an array with the IDs or texts in a file. On an error it closes the
+// array. name is used in error messages.
 func joined(data Array, name, path string, from *textfile.Opener) (*Table, error) {
 	ids, err := readIDs(name, path, from)
 	if err == nil {
@@ -101,7 +102,7 @@ func joined(data Array, name, path string, from *textfile.Opener) (*Table, error
 	return nil, err
 }
 
-// readIDs reads one id a line; a trailing newline ends the last one.
+// readIDs reads one ID on each line. A trailing newline ends the last one.
 func readIDs(name, path string, from *textfile.Opener) (ids []string, err error) {
 	s, err := from.Open(path)
 	if err != nil {
@@ -134,7 +135,7 @@ func readIDs(name, path string, from *textfile.Opener) (ids []string, err error)
 	}
 }
 
-// readList reads ids or texts from one JSON list.
+// readList reads IDs or texts from one JSON list.
 func readList(name string, s *textfile.Stream, from *textfile.Opener) (ids []string, err error) {
 	var loaded countingReader
 	loaded.r, loaded.fits = s, func(n int64) error { return from.Fits(s, n) }
@@ -144,7 +145,7 @@ func readList(name string, s *textfile.Stream, from *textfile.Opener) (ids []str
 	return ids, nil
 }
 
-// countingReader limits what is read.
+// countingReader limits how much is read.
 type countingReader struct {
 	r    io.Reader
 	n    int64
@@ -159,8 +160,8 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// OpenPair opens the tables called queries and corpus in a file system. open opens
-// an array by its name. dir goes in front of the names in errors.
+// OpenPair opens the tables called queries and corpus in a file system. open opens an
+// array by its name. dir is prefixed to the names in errors.
 func OpenPair(dir string, fsys fs.FS, open func(name string) (*File, error)) (queries, documents *Table, err error) {
 	if queries, err = openTable(dir, fsys, "queries", open); err != nil {
 		return nil, nil, err
@@ -181,8 +182,8 @@ func OpenPair(dir string, fsys fs.FS, open func(name string) (*File, error)) (qu
 	return queries, documents, nil
 }
 
-// OpenTable opens an .npy or, by its extension, a .safetensors file and the ids of
-// its rows.
+// OpenTable opens an .npy file or, by its extension, a .safetensors file, and the IDs
+// of its rows.
 func OpenTable(path, ids string, from *textfile.Opener) (*Table, error) {
 	data, err := Open(path)
 	if err != nil {
@@ -199,7 +200,7 @@ func Open(path string) (*File, error) {
 	return OpenNPY(path)
 }
 
-// Read opens a file of the same kinds from a file system, in memory.
+// Read reads a file of the same kinds from a file system into memory.
 func Read(fsys fs.FS, name string) (*File, error) {
 	raw, err := fs.ReadFile(fsys, name)
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"example.com/eci/internal/quote"
 )
 
-// openParts opens the arrays stem-*.npy or, without any, stem-*.safetensors as one
-// table: encoders that run on several machines write one array each. It returns
-// nil when there are none. dir goes in front of the names in errors.
+// openParts opens the arrays stem-*.npy or, if there are none, stem-*.safetensors as
+// one table. Encoders that run on several machines write one array each. It returns
+// nil if there are none. dir is prefixed to the names in errors.
 func openParts(dir string, fsys fs.FS, stem string, open func(name string) (*File, error)) (*Table, error) {
 	for _, extension := range []string{".npy", ".safetensors"} {
 		names, err := fs.Glob(fsys, stem+`[_\-]*`+extension)
@@ -50,8 +50,8 @@ func openParts(dir string, fsys fs.FS, stem string, open func(name string) (*Fil
 	return nil, nil
 }
 
-// byNumber orders the names of parts by the first number in which they differ, so
-// that part 10 follows part 9.
+// byNumber orders the names of parts by the first number in which they differ, so that
+// part 10 comes after part 9.
 func byNumber(a, b string) int {
 	for {
 		i := 0
@@ -71,7 +71,7 @@ func byNumber(a, b string) int {
 	}
 }
 
-// leadingNumber is the number that a text begins with, -1 for none, and the rest.
+// leadingNumber returns the number at the start of a text, or -1, and the rest.
 func leadingNumber(s string) (int, string) {
 	i := 0
 	for i < len(s) && i < 9 && s[i] >= '0' && s[i] <= '9' {
@@ -84,7 +84,7 @@ func leadingNumber(s string) (int, string) {
 	return n, s[i:]
 }
 
-// openJoined opens parts that have one file of ids or texts for all of them.
+// openJoined opens parts that share one file of IDs or texts.
 func openJoined(dir string, fsys fs.FS, stem string, names []string, open func(name string) (*File, error)) (*Table, error) {
 	var all parts
 	for _, name := range names {
@@ -102,12 +102,12 @@ func openJoined(dir string, fsys fs.FS, stem string, names []string, open func(n
 	return withIDs(all, dir, fsys, stem, strings.TrimSuffix(names[0], filepath.Ext(names[0])))
 }
 
-// join adds the ids of a part that follows the arrays before it.
+// join adds the IDs of a part that comes after the arrays before it.
 func (t *Table) join(part *Table, before parts) error {
 	if len(before) > 0 && part.Dimension() != before.Dimension() {
 		return fmt.Errorf("eci: %s: %w: %d components, %d in the parts before it; were all made with one encoder?", part.name, fault.Dimension, part.Dimension(), before.Dimension())
 	}
-	first := -1 // row of the first id that an earlier part has, for one error on every run
+	first := -1 // row of the first ID that an earlier part has, for the same error on every run
 	var twice string
 	start := before.Rows()
 	for id, row := range part.rows {
@@ -123,7 +123,7 @@ func (t *Table) join(part *Table, before parts) error {
 	return nil
 }
 
-// parts is several arrays of one dimension as one, part after part.
+// parts joins several arrays of equal dimension, part after part.
 type parts []Array
 
 func (p parts) Rows() int {

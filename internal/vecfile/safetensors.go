@@ -13,8 +13,8 @@ import (
 	"example.com/eci/internal/quote"
 )
 
-// OpenSafetensors opens a .safetensors file, whose rows are read when they are
-// asked for. Close releases it.
+// OpenSafetensors opens a .safetensors file. Rows are read on demand. Close closes the
+// file.
 func OpenSafetensors(path string) (*File, error) {
 	r, size, err := openRandom(path)
 	if err != nil {
@@ -29,9 +29,9 @@ func OpenSafetensors(path string) (*File, error) {
 	return s, nil
 }
 
-// NewSafetensors reads the header of a file of size bytes in all; name is for
-// error messages. The data is read from r when rows are asked for. Nothing is
-// allocated that the header announces before it is checked against size.
+// NewSafetensors reads the header of a file of size bytes in total. The data is read
+// from r on demand. name is used in error messages. What the header announces is
+// checked against size before anything is allocated for it.
 func NewSafetensors(name string, r io.ReaderAt, size int64) (*File, error) {
 	bad := func(format string, args ...any) (*File, error) {
 		return nil, fmt.Errorf("eci: %s: %w: "+format, append([]any{name, fault.Format}, args...)...)

@@ -7,7 +7,7 @@ import (
 	"example.com/eci/internal/quote"
 )
 
-// Array is rows of vectors of one dimension.
+// Array is rows of vectors of equal dimension.
 type Array interface {
 	Rows() int
 	Dimension() int
@@ -15,21 +15,21 @@ type Array interface {
 	Close() error
 }
 
-// Table is an array of vectors with an id for each row.
+// Table is an array of vectors with an ID for each row.
 type Table struct {
 	name string
 	rows map[string]int
 	data Array
 }
 
-// NewTable joins an array with its ids, one a row. It refuses, with
-// fault.RowCount, ids that differ in number from the rows, and, with fault.Malformed,
-// an empty id or one given twice.
+// NewTable combines an array with the IDs of its rows. It returns fault.RowCount if
+// the numbers of IDs and rows differ, and fault.Malformed for an ID that is empty or
+// occurs twice.
 func NewTable(name string, ids []string, data Array) (*Table, error) {
 	return newTable(name, ids, data, false)
 }
 
-// newTable is NewTable for ids, or for texts, of which one may be there twice.
+// newTable is like NewTable, for IDs or for texts. A text may occur twice.
 func newTable(name string, ids []string, data Array, texts bool) (*Table, error) {
 	if texts && len(ids) != data.Rows() {
 		return nil, fmt.Errorf("eci: %s: %w: %d texts, %d rows; texts with line breaks must stand in one JSON list, in a file .json", name, fault.RowCount, len(ids), data.Rows())
@@ -54,7 +54,8 @@ func newTable(name string, ids []string, data Array, texts bool) (*Table, error)
 	return t, nil
 }
 
-// Append appends the vector of an id to dst, or fails with fault.MissingVector.
+// Append appends the vector of an ID to dst. If there is none, it returns
+// fault.MissingVector.
 func (t *Table) Append(dst []float32, id string) ([]float32, error) {
 	row, ok := t.rows[id]
 	if !ok {
@@ -69,8 +70,8 @@ func (t *Table) Len() int { return len(t.rows) }
 // Dimension returns d, the length of every vector.
 func (t *Table) Dimension() int { return t.data.Dimension() }
 
-// Stored is the type of the numbers in the file, such as float32, int8 or ubinary;
-// "" where it is not known.
+// Stored returns the type of the numbers in the file, such as float32, int8 or
+// ubinary, or "" if it is not known.
 func (t *Table) Stored() string {
 	data := t.data
 	if all, ok := data.(parts); ok {
@@ -82,5 +83,5 @@ func (t *Table) Stored() string {
 	return ""
 }
 
-// Close releases the table's array.
+// Close closes the table's array.
 func (t *Table) Close() error { return t.data.Close() }

@@ -1,4 +1,4 @@
-// Package wholefile writes files whole or not at all.
+// Package wholefile writes files completely or not at all.
 package wholefile
 
 import (
@@ -18,15 +18,15 @@ import (
 	"example.com/eci/internal/ctxerr"
 )
 
-// Write gives write a writer and puts what it writes at path. The file there
-// stays as it was until everything is written, and for ever if write or
-// anything else fails or ctx ends: the new one has a name of its own in the
-// same folder until then, so that several writers do not meet either. A
-// symbolic link stays, and the file that it leads to is replaced. A file that
-// was there keeps its mode; a new one has perm less the umask.
+// Write calls write with a writer and puts the output at path. Until everything is
+// written, the new file has a name of its own in the same folder, and the file at path
+// is unchanged. It stays unchanged if write or anything else fails, or if ctx ends.
+// Several writers do not interfere with each other either. A symbolic link is kept,
+// and the file that it points to is replaced. A replaced file keeps its mode. A new
+// one has perm less the umask.
 //
-// What is not a regular file, such as a device or a FIFO, is written to as it
-// is. A FIFO is waited for until it has a reader.
+// Write writes directly to what is not a regular file, such as a device or a FIFO. It
+// waits until a FIFO has a reader.
 func Write(ctx context.Context, path string, perm fs.FileMode, write func(io.Writer) error) error {
 	info, err := os.Stat(path)
 	switch {
@@ -49,16 +49,16 @@ func Write(ctx context.Context, path string, perm fs.FileMode, write func(io.Wri
 	return replace(ctx, path, perm, info != nil, write)
 }
 
-// isDescriptor reports whether a path names an open file of a process. Behind
-// it may be a regular file, which others go on writing to.
+// isDescriptor reports whether a path names an open file of a process. It may be a
+// regular file that others continue to write to.
 func isDescriptor(path string) bool {
 	path = filepath.ToSlash(path)
 	return strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/")
 }
 
-// follow returns where a chain of symbolic links leads, which need not be there.
+// follow returns where a chain of symbolic links leads. The target need not exist.
 func follow(path string) (string, error) {
-	for range 40 { // as many as Linux follows
+	for range 40 { // the most that Linux follows
 		dir, base := filepath.Split(path)
 		if dir == "" {
 			dir = "."
@@ -86,7 +86,7 @@ func follow(path string) (string, error) {
 	return "", &fs.PathError{Op: "write", Path: path, Err: errors.New("too many symbolic links")}
 }
 
-// replace writes a new file and gives it the name of the old one.
+// replace writes a new file and renames it to the old one.
 func replace(ctx context.Context, path string, perm fs.FileMode, keep bool, write func(io.Writer) error) (err error) {
 	f, err := create(path, perm)
 	if err != nil {
@@ -98,7 +98,7 @@ func replace(ctx context.Context, path string, perm fs.FileMode, keep bool, writ
 			os.Remove(f.Name())
 		}
 	}()
-	if keep { // the umask may have taken something off
+	if keep { // the umask may have removed bits
 		if err := f.Chmod(perm); err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func replace(ctx context.Context, path string, perm fs.FileMode, keep bool, writ
 	return os.Rename(f.Name(), path)
 }
 
-// create makes a file with a name that no other has, beside path.
+// create creates a file with a unique name in the folder of path.
 func create(path string, perm fs.FileMode) (*os.File, error) {
 	dir, base := filepath.Split(path)
 	for {
@@ -134,13 +134,13 @@ func create(path string, perm fs.FileMode) (*os.File, error) {
 	}
 }
 
-// through writes to what is there.
+// through writes to an existing file.
 func through(ctx context.Context, path string, mode fs.FileMode, write func(io.Writer) error) error {
 	f, err := open(ctx, path, mode)
 	if err != nil {
 		return err
 	}
-	// Where the system can, a write that waits ends with the context.
+	// Where the system allows it, a write that waits ends with the context.
 	stop := context.AfterFunc(ctx, func() { f.SetWriteDeadline(time.Unix(1, 0)) })
 	b := bufio.NewWriterSize(f, 1<<16)
 	err = write(b)
@@ -156,7 +156,7 @@ func through(ctx context.Context, path string, mode fs.FileMode, write func(io.W
 	return err
 }
 
-// open opens what is there for writing, a FIFO as soon as it has a reader.
+// open opens an existing file for writing, a FIFO as soon as it has a reader.
 func open(ctx context.Context, path string, mode fs.FileMode) (*os.File, error) {
 	if mode&fs.ModeNamedPipe == 0 {
 		return os.OpenFile(path, os.O_WRONLY, 0)

@@ -1,4 +1,4 @@
-// Package evidence holds the numbers behind docs/evidence.md: forecasts and other
+// Package evidence holds the numbers for docs/evidence.md: forecasts and other
 // measures of sources of negatives, and what training on each was measured to be
 // worth. README.md says what each field is.
 package evidence

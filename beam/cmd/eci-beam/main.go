@@ -2,12 +2,12 @@
 //
 //	eci-beam -rows 'bm25-*.jsonl.gz' -rows 'dense-*.jsonl.gz' -html report.html
 //
-// It runs on Prism, on this machine, unless Beam's flag --runner says otherwise;
-// Beam's other flags are those of its runners. Rows must carry their vectors. What
-// eci rank prints and writes is printed and written, of the same form: the table with
-// the verdict, JSON and the report. Checks and forecasts, and in the report lint,
-// distributions, suspects and sweeps, look at the triples of least hash that the
-// pipeline kept of each source; a note says how many of how many.
+// It runs on Prism, on this machine, unless Beam's flag --runner says otherwise.
+// Beam's other flags are those of its runners. Rows must carry their vectors. The
+// output has the form of eci rank's: the table with the verdict, JSON and the report.
+// Checks and forecasts use the triples of least hash that the pipeline kept for each
+// source, as do lint, distributions, suspects and sweeps in the report. A note gives
+// their number and the number of all triples.
 package main
 
 import (
@@ -37,7 +37,7 @@ type globs []string
 func (g *globs) String() string         { return strings.Join(*g, ", ") }
 func (g *globs) Set(value string) error { *g = append(*g, value); return nil }
 
-// options are the flags.
+// options holds the flags.
 type options struct {
 	rows                      globs
 	summary, json, html, dead string
@@ -117,7 +117,7 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 	return o.report(ctx, out)
 }
 
-// local tells whether workers are on this machine and have its files.
+// local reports whether workers run on this machine and have its files.
 func local() bool { return *runners.Runner == "" || *runners.Runner == "prism" }
 
 // pipeline runs the pipeline.
@@ -197,7 +197,7 @@ func (o *options) report(ctx context.Context, out io.Writer) error {
 	return os.WriteFile(o.html, page.Bytes(), 0o666)
 }
 
-// lookahead reads what forecasts search in.
+// lookahead reads the data for forecasts.
 func (o *options) lookahead() (*eci.Lookahead, error) {
 	l := new(eci.Lookahead)
 	files := eci.Files{Qrels: o.qrels}
@@ -227,8 +227,8 @@ func (o *options) lookahead() (*eci.Lookahead, error) {
 	return l, nil
 }
 
-// lintNotes are the errors that a linter found, as in eci rank. What keeps a row from
-// being read or weighed is counted among the rows that were left out.
+// lintNotes returns the errors that a linter found, as in eci rank. Rows that cannot
+// be read or weighted are counted among the rows that were left out.
 func lintNotes(found *eci.LintReport) []string {
 	where := make(map[eci.LintKind][]string)
 	var kinds []eci.LintKind
@@ -248,7 +248,8 @@ func lintNotes(found *eci.LintReport) []string {
 	return notes
 }
 
-// partial says which sources were looked at in part, where scores are of all triples.
+// partial names the sources that were checked in part although scores are of all
+// triples.
 func partial(s *ecibeam.Summary) []string {
 	var parts, none []string
 	for _, x := range s.Sources {
@@ -269,7 +270,7 @@ func partial(s *ecibeam.Summary) []string {
 	return notes
 }
 
-// described is the list of settings in the report.
+// described returns the list of settings for the report.
 func described(s *ecibeam.Summary, r *eci.Ranking) []report.Setting {
 	out := []report.Setting{
 		{Name: "score", Value: r.Scorer},

@@ -10,11 +10,12 @@ import (
 	"example.com/eci"
 )
 
-// Distribution says how the components and the weight of a source are spread.
+// Distribution describes how the components and the weight of a source are
+// distributed.
 type Distribution struct {
 	Source  string
 	Triples int
-	// Quantities are the components by name, in the order of the method, and then
+	// Quantities are the components by name, in the order of the method, followed by
 	// "weight".
 	Quantities []Quantity
 }
@@ -22,7 +23,8 @@ type Distribution struct {
 // Quantity is one component, or the weight, over the triples of a source.
 type Quantity struct {
 	Name string
-	// Mean is the mean, Quartiles the 25%, 50% and 75% quantiles, to a bin's width.
+	// Mean is the mean. Quartiles are the 25%, 50% and 75% quantiles, to within the
+	// width of a bin.
 	Mean      float64
 	Quartiles [3]float64
 	// Bins counts the triples in 100 equal bins of [0, 1].
@@ -34,7 +36,7 @@ func (q *Quantity) add(v float64) {
 	q.Bins[min(max(int(v*100), 0), 99)]++
 }
 
-// finish turns the sum into the mean and takes the quartiles.
+// finish turns the sum into the mean and computes the quartiles.
 func (q *Quantity) finish(n int) {
 	if n == 0 {
 		return
@@ -51,14 +53,14 @@ func (q *Quantity) finish(n int) {
 	}
 }
 
-// suspectsShown is how many suspects Collect keeps of a source, and suspectScore
-// the least score of one.
+// suspectsShown is how many suspects Collect keeps for a source. suspectScore is their
+// lowest score.
 const (
 	suspectsShown = 4
 	suspectScore  = 0.3
 )
 
-// hybridSize is the most members of the hybrids that a page shows: the number of
+// hybridSize is the largest number of members of the hybrids on a page. The number of
 // subsets grows fast.
 func hybridSize(sources int) int {
 	if sources > 6 {
@@ -67,16 +69,16 @@ func hybridSize(sources int) int {
 	return min(3, sources)
 }
 
-// Collect gathers what a page shows beyond the ranking itself: hybrids and
-// mixture from the matrices, with forecasts; distributions, suspects and sweeps from two readings
-// of each source under the ranking's calibration; and what a linter finds. sem is
-// the one that ranked, linter may be nil for the default one, with sem's vectors
-// and tokenizer; neither is changed. All triples are read, not only those
-// within the budget.
+// Collect gathers what a page shows beyond the ranking itself. Hybrids and mixture
+// come from the matrices, with forecasts. Distributions, suspects and sweeps come from
+// two readings of each source under the ranking's calibration. A linter adds its
+// findings. sem is the Sem that ranked. linter may be nil for the default one, with
+// sem's vectors and tokenizer. Collect changes neither. It reads all triples, not only
+// those within the budget.
 func Collect(ctx context.Context, sem *eci.Sem, ranking *eci.Ranking, linter *eci.Linter, sources ...eci.Source) (Data, error) {
 	data := Data{Ranking: ranking}
 	var err error
-	// A race's matrices are of different numbers of triples.
+	// The matrices of a race have different numbers of triples.
 	if len(ranking.Ranked) > 1 && ranking.Ranked[0].Matrix != nil && ranking.Race == nil {
 		if data.Hybrids, err = ranking.Hybrids(hybridSize(len(ranking.Ranked))); err != nil {
 			return data, err
@@ -123,7 +125,7 @@ func Collect(ctx context.Context, sem *eci.Sem, ranking *eci.Ranking, linter *ec
 	return data, nil
 }
 
-// read takes the distribution and the suspects of one source.
+// read computes the distribution and the suspects of one source.
 func (data *Data) read(ctx context.Context, sem *eci.Sem, source eci.Source, components []string) error {
 	d := Distribution{Source: source.Name, Quantities: make([]Quantity, len(components)+1)}
 	var suspects []SuspectRow

@@ -34,7 +34,7 @@ type sweepRow struct {
 	Cells []string
 }
 
-// lintErrors are the errors of a source that hold of at least 1% of its rows.
+// lintErrors returns the errors that apply to at least 1% of a source's rows.
 func lintErrors(report *eci.LintReport, source string) []eci.Finding {
 	if report == nil {
 		return nil
@@ -76,7 +76,7 @@ func share(v float64) string {
 	return fmt.Sprintf("%.1f%%", 100*v)
 }
 
-// gloss says in a few words what a rule means.
+// gloss explains a rule in a few words.
 var gloss = map[eci.LintKind]string{
 	eci.LintNegativeIsPositive: "the negative is its own positive",
 	eci.LintNearIdentical:      "negative and positive differ in case or blanks only",

@@ -9,8 +9,8 @@ import (
 	"example.com/eci"
 )
 
-// judgeForecast is the library's verdict with what else is known of the sources
-// it names.
+// judgeForecast combines the library's verdict with what else is known about the
+// sources it names.
 func judgeForecast(d Data) verdict {
 	r := d.Ranking
 	given := r.Verdict
@@ -62,7 +62,7 @@ func judgeForecast(d Data) verdict {
 	return v
 }
 
-// missingChecks is said where the checks were not made.
+// missingChecks is shown if the checks were not made.
 const missingChecks = "Neither the comparison with random documents nor the artifact check was made, as in a race: whether a source beats negatives taken blindly, and whether its negatives can be told without the query, is not known."
 
 func capital(s string) string {
@@ -72,7 +72,7 @@ func capital(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// basis says what the forecasts rest on.
+// basis says what the forecasts are based on.
 func (v *view) basis(d Data) error {
 	l := d.Ranking.Lookahead
 	if l == nil {
@@ -107,7 +107,7 @@ func (v *view) basis(d Data) error {
 	return err
 }
 
-// gainControls compares the forecasts with those for negatives taken blindly.
+// gainControls compares the forecasts with those for blindly taken negatives.
 func (v *view) gainControls(d Data, m measure) (rows []whisker) {
 	for _, s := range d.Ranking.Ranked {
 		f := s.Forecast

@@ -6,8 +6,8 @@ import (
 	"example.com/eci"
 )
 
-// measure is what the sources of a ranking are compared by: the forecast of
-// Lookahead, or the score.
+// measure is what the sources of a ranking are compared by: the forecast of Lookahead,
+// or the score.
 type measure struct {
 	ahead  bool
 	name   string // of the figure, as a table's heading
@@ -23,8 +23,8 @@ func measureOf(r *eci.Ranking) measure {
 	return measure{false, "Score", "nats", "effective information S, nats", 2}
 }
 
-// of is the figure of a source and whether there is an interval. Without one, low
-// and high are the figure itself.
+// of returns the figure of a source and reports whether there is an interval. Without
+// one, low and high are the figure itself.
 func (m measure) of(s eci.Ranked) (value, low, high float64, ok bool) {
 	value, low, high, ok = s.Value, s.Low, s.High, s.Groups >= 2
 	if m.ahead {
@@ -37,13 +37,13 @@ func (m measure) of(s eci.Ranked) (value, low, high float64, ok bool) {
 	return value, low, high, ok
 }
 
-// plain writes a figure or its difference, signed with its sign; both with a true
-// minus sign.
+// plain formats a figure or a difference of two, and signed does so with its sign.
+// Both write a true minus sign.
 func (m measure) plain(v float64) string { return minus(fmt.Sprintf("%.*f", m.digits, v)) }
 
 func (m measure) signed(v float64) string { return minus(fmt.Sprintf("%+.*f", m.digits, v)) }
 
-// figure writes the figure of a source: a gain has a sign, a score has none.
+// figure formats the figure of a source. A gain has a sign, a score has none.
 func (m measure) figure(v float64) string {
 	if m.ahead {
 		return m.signed(v)
@@ -54,11 +54,11 @@ func (m measure) figure(v float64) string {
 // nats is the measure of S, whatever a ranking is by.
 var nats = measureOf(&eci.Ranking{})
 
-// plain and signed write a number with two digits and a true minus sign.
+// plain and signed format a number with two digits and a true minus sign.
 func plain(v float64) string  { return nats.plain(v) }
 func signed(v float64) string { return nats.signed(v) }
 
-// difference writes a paired difference and its interval.
+// difference formats a paired difference and its interval.
 func (m measure) difference(d *eci.Difference) estimate {
 	if d == nil {
 		return estimate{Value: "–"}

@@ -12,13 +12,13 @@ import (
 
 // Mix is a mixture of sources with the forecast for it.
 type Mix struct {
-	// Name is that of the members, or "best mixture by S".
+	// Name lists the members, or is "best mixture by S".
 	Name string `json:"name"`
 	// Sources are the members, in the order of the ranking.
 	Sources []string `json:"sources"`
-	// Shares are those of the members in the triples, with a sum of 1.
+	// Shares are the members' shares of the triples. They add up to 1.
 	Shares []float64 `json:"shares"`
-	// Forecast is for training on as many triples as one source has. Over is the
+	// Forecast is for training on the number of triples of one source. Over is the
 	// paired difference from the source that is ranked first.
 	// Gain is the forecast's, with its 95% interval.
 	Forecast *eci.Forecast   `json:"-"`
@@ -35,10 +35,10 @@ type Mix struct {
 // BestMixture is the name of the mixture with the highest S.
 const BestMixture = "best mixture by S"
 
-// ForecastMixes forecasts training on most of the hybrids, those whose members
-// gain most by themselves, in equal parts, and on a mixture, if it is not nil. The
-// one with the highest gain comes first. A ranking without forecasts, or a race,
-// whose samples are of different queries, has none.
+// ForecastMixes forecasts training on mixtures: most of the hybrids, in equal parts,
+// and mixture if it is not nil. The hybrids are those whose members gain most on their
+// own. The mixture with the highest gain comes first. There are none for a ranking
+// without forecasts, or for a race, whose samples are of different queries.
 func ForecastMixes(ctx context.Context, ranking *eci.Ranking, hybrids []eci.Hybrid, mixture *eci.Mixture, most int) ([]Mix, error) {
 	if ranking.Lookahead == nil || ranking.Race != nil {
 		return nil, nil
@@ -89,8 +89,8 @@ func ForecastMixes(ctx context.Context, ranking *eci.Ranking, hybrids []eci.Hybr
 	return mixes, nil
 }
 
-// MixSentence says whether mixing is shown to be better than the source that is
-// ranked first; empty without mixtures.
+// MixSentence says whether mixing is shown to be better than the source that is ranked
+// first. It is empty without mixtures.
 func MixSentence(ranking *eci.Ranking, mixes []Mix) string {
 	if len(mixes) == 0 {
 		return ""
@@ -114,5 +114,5 @@ func MixSentence(ranking *eci.Ranking, mixes []Mix) string {
 	return fmt.Sprintf("No mixture is shown to be better than %s alone: %s.", best, figures)
 }
 
-// Signed writes a change of the metric with its sign.
+// Signed formats a change of the metric with its sign.
 func Signed(v float64) string { return fmt.Sprintf("%+.3f", v) }

@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// whisker is an estimate with its interval, and perhaps a second value.
+// whisker is an estimate with its interval and, optionally, a second value.
 type whisker struct {
 	Label            string
 	Value, Low, High float64
@@ -18,7 +18,7 @@ type whisker struct {
 	Hollow float64
 }
 
-// whiskers plots estimates one below the other. With zero, a line marks 0.
+// whiskers plots estimates one below the other. If zero is set, a line marks 0.
 func whiskers(rows []whisker, x string, zero bool, f figure) (figure, error) {
 	p := newPlot(x, "")
 	names := make([]string, len(rows))
@@ -131,7 +131,7 @@ type curve struct {
 	Points bool
 }
 
-// curves plots lines; logarithmic is for both axes, whose values must then be
+// curves plots lines. logarithmic applies to both axes, whose values must then be
 // above 0.
 func curves(lines []curve, x, y string, logarithmic bool, low, high float64, f figure) (figure, error) {
 	p := newPlot(x, y)

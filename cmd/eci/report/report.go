@@ -1,9 +1,8 @@
-// Package report writes a ranking of sources of hard negatives as one HTML page
-// that says which source to train on and why.
+// Package report writes a ranking of sources of hard negatives as one HTML page. The
+// page says which source to train on and why.
 //
-// The page needs nothing but itself: no request leaves it, styles and plots are
-// inline, and without script everything can be read. The same data gives the
-// same bytes.
+// The page is self-contained: it makes no request, and styles and plots are inline.
+// Everything can be read without script. The same data gives the same bytes.
 package report
 
 import (
@@ -19,20 +18,20 @@ import (
 	"example.com/eci"
 )
 
-// Data is what a page shows. Ranking must hold at least one source; everything
-// else may be empty, and its section is then left out.
+// Data is what a page shows. Ranking must hold at least one source. Everything else
+// may be empty; its section is then left out.
 type Data struct {
-	// Title heads the page; empty means a general one.
+	// Title is the title of the page. If empty, the page has a general one.
 	Title string
-	// Date is shown in the footer as it stands; empty, the default, keeps the page
-	// the same from run to run.
+	// Date is shown unchanged in the footer. By default it is empty, so that the page
+	// is the same from run to run.
 	Date string
 
 	Ranking *eci.Ranking
-	// Hybrids are those of Ranking.Hybrids, best first; the page shows ten.
+	// Hybrids are those of Ranking.Hybrids, best first. The page shows ten.
 	Hybrids []eci.Hybrid
 	Mixture *eci.Mixture
-	// Mixes are mixtures with forecasts, best first, of a ranking by Lookahead.
+	// Mixes are mixtures with forecasts, best first, for a ranking by Lookahead.
 	Mixes []Mix
 	// Distributions has one entry for each source.
 	Distributions []Distribution
@@ -43,14 +42,14 @@ type Data struct {
 	// Suspects are triples whose negative may answer the query, in the order to
 	// show them.
 	Suspects []SuspectRow
-	// Targets are the rankings of the same sources for several targets, the first of
-	// which is Ranking; nil leaves the table out.
+	// Targets are the rankings of the same sources for several targets. The first of
+	// them is Ranking. Nil leaves the table out.
 	Targets []*eci.Ranking
-	// Settings are shown as they stand, in this order.
+	// Settings are shown unchanged, in this order.
 	Settings []Setting
 }
 
-// Setting is a setting of the run in words.
+// Setting describes a setting of the run in words.
 type Setting struct{ Name, Value string }
 
 //go:embed page.html
@@ -64,7 +63,7 @@ var scriptText string
 
 var page = template.Must(template.New("page").Funcs(functions).Parse(pageText))
 
-// Write writes the page to w. It fails when w does, and for a Ranking without
+// Write writes the page to w. It returns an error if w does, and for a Ranking without
 // sources or with a matrix that cannot be factorized.
 func Write(w io.Writer, data Data) error {
 	v, err := newView(data)
@@ -78,7 +77,7 @@ func Write(w io.Writer, data Data) error {
 	if err := page.Execute(&text, v); err != nil {
 		return err
 	}
-	// Whatever way a text of the data took, no invisible character of it arrives.
+	// However a text of the data got here, none of its invisible characters passes.
 	_, err = w.Write(bytes.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && invisible(r) {
 			return ' '
@@ -88,10 +87,10 @@ func Write(w io.Writer, data Data) error {
 	return err
 }
 
-// invisible reports whether a character has no shape of its own but changes what
-// is seen: it moves the cursor, turns the direction of the text, breaks the line
-// or hides. Joiners are not among them, because words and emoji need them, nor
-// Arabic signs that are seen.
+// invisible reports whether a character has no shape of its own but changes what is
+// seen. Such characters move the cursor, turn the direction of the text, break the
+// line or hide. Joiners are not among them, because words and emoji need them. Nor are
+// Arabic signs that can be seen.
 func invisible(r rune) bool {
 	switch r {
 	case '\u200c', '\u200d':
@@ -102,8 +101,8 @@ func invisible(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r)
 }
 
-// Clean makes a text of the data safe to show on one line, of a page or of a
-// terminal: characters that are not seen but change what is become blanks.
+// Clean makes a text of the data safe to show on one line of a page or a terminal. It
+// replaces invisible characters that change what is seen with blanks.
 func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if invisible(r) {

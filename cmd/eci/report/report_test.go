@@ -200,7 +200,7 @@ func count(n *html.Node, tag string) (found int) {
 	return found
 }
 
-// TestPage checks what must hold of every page: it loads nothing, its ids are
+// TestPage checks what must be true of every page: it loads nothing, its ids are
 // unique and are the ones referred to, its tables have headers and its plots
 // words, and nothing of the data is markup.
 func TestPage(t *testing.T) {
@@ -426,7 +426,7 @@ func text(n *html.Node) string {
 	return b.String()
 }
 
-// words are those beside the first plot.
+// words are the labels next to the first plot.
 func words(t *testing.T, data report.Data) (words string) {
 	t.Helper()
 	root, err := html.Parse(bytes.NewReader(render(t, data)))

@@ -19,8 +19,8 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// Plots are drawn in placeholder colors, #F000 (#F001 for a translucent fill) and
-// two digits, which stand for the page's CSS variables: so a plot follows the
+// Plots are drawn in placeholder colors: #F000 (#F001 for a translucent fill) and two
+// digits. They are replaced with the page's CSS variables, so that a plot follows the
 // theme.
 const (
 	inkColor = iota
@@ -29,13 +29,13 @@ const (
 	accentColor
 	warnColor
 	backgroundColor
-	seriesColor // and the ones behind it
+	seriesColor // and the ones after it
 )
 
 var variables = []string{"ink", "muted", "grid", "accent", "warn", "surface"}
 
-// seriesCount is the number of colors for sources; further ones repeat them
-// with dashes.
+// seriesCount is the number of colors for sources. Further sources repeat them with
+// dashes.
 const seriesCount = 8
 
 func paint(index int) color.Color { return color.RGBA{R: 0xF0, B: uint8(index), A: 0xFF} }
@@ -44,10 +44,10 @@ func translucent(index int) color.Color {
 	return color.RGBA{R: 0xF0, G: 1, B: uint8(index), A: 0xFF}
 }
 
-// series is the color of a source by its rank, from 0.
+// series returns the color of a source by its rank, from 0.
 func series(i int) int { return seriesColor + i%seriesCount }
 
-// dashes tell sources of one color apart.
+// dashes distinguish sources of one color.
 func dashes(i int) []vg.Length {
 	switch i / seriesCount % 3 {
 	case 1:
@@ -68,7 +68,7 @@ func variable(index int) string {
 // figure is a plot with its words.
 type figure struct {
 	ID, Title, Caption string
-	// Describe says what the plot shows, for who cannot see it.
+	// Describe says what the plot shows, for readers who cannot see it.
 	Describe string
 	SVG      template.HTML
 }
@@ -106,7 +106,7 @@ func grid(p *plot.Plot, vertical, horizontal bool) {
 	p.Add(g)
 }
 
-// named makes the y axis one of names, the first on top.
+// named labels the y axis with names, the first on top.
 func named(p *plot.Plot, names []string) {
 	ticks := make([]plot.Tick, len(names))
 	for i, name := range names {
@@ -173,7 +173,8 @@ func superscript(k int) string {
 	}, fmt.Sprint(k))
 }
 
-// minus writes a number with a minus sign instead of a hyphen, and none before 0.
+// minus formats a number with a minus sign instead of a hyphen, and with no sign
+// before 0.
 func minus(s string) string {
 	if strings.Trim(s, "-0.") == "" {
 		return strings.TrimPrefix(s, "-")
@@ -181,7 +182,7 @@ func minus(s string) string {
 	return strings.Replace(s, "-", "−", 1)
 }
 
-// short cuts a name for a plot; the tables have it in full.
+// short cuts a name for a plot. The tables have the full name.
 func short(name string, n int) string {
 	name = Clean(name)
 	if r := []rune(name); len(r) > n {
@@ -196,9 +197,9 @@ var (
 	fontFamily  = regexp.MustCompile(`style="font-family:[^"]*?;font-size`)
 )
 
-// measured is a canvas that notes the width of every text. A page cannot know
-// which fonts its reader has; told the width, the browser fits its own font to
-// where the text was placed.
+// measured is a canvas that records the width of every text. A page cannot know which
+// fonts its reader has. With the width, the browser fits its own font into the space
+// of the text.
 type measured struct {
 	*vgsvg.Canvas
 	widths []float64
@@ -209,10 +210,10 @@ func (m *measured) FillString(f font.Face, at vg.Point, text string) {
 	m.Canvas.FillString(f, at, text)
 }
 
-// render draws a plot and makes it a part of the page.
+// render draws a plot and returns it as a part of the page.
 func render(p *plot.Plot, height vg.Length, f figure) (figure, error) {
 	canvas := &measured{Canvas: vgsvg.New(plotWidth, height)}
-	// The last label of an axis reaches beyond its end.
+	// The last label of an axis extends beyond its end.
 	p.Draw(draw.Crop(draw.New(canvas), 0, -10, 0, -4))
 	var b bytes.Buffer
 	if _, err := canvas.WriteTo(&b); err != nil {

@@ -9,7 +9,7 @@ import (
 	"example.com/eci"
 )
 
-// rankRow is a source in the table of the ranking.
+// rankRow is the row of a source in the table of the ranking.
 type rankRow struct {
 	Rank  int
 	Name  string
@@ -26,7 +26,7 @@ type cell struct {
 	Picture template.HTML // above all
 }
 
-// overview is the first plot and the table of the ranking.
+// overview returns the first plot and the table of the ranking.
 func (v *view) overview(d Data) error {
 	r := d.Ranking
 	m := measureOf(r)
@@ -57,8 +57,8 @@ func (v *view) overview(d Data) error {
 	return err
 }
 
-// advises reports whether the row of a source is the answer: one that the verdict
-// names, or the first.
+// advises reports whether the row of a source is the answer: it is named by the
+// verdict, or first.
 func (v *view) advises(d Data, i int) bool {
 	if verdict := d.Ranking.Verdict; verdict != nil {
 		return len(verdict.Sources) > 0 && verdict.Sources[0] == d.Ranking.Ranked[i].Source
@@ -66,8 +66,8 @@ func (v *view) advises(d Data, i int) bool {
 	return i == 0
 }
 
-// standing is the color of a source in the first plot: the ones to train on, the
-// ones that would harm, and the others.
+// standing returns the color of a source in the first plot. The sources to train on,
+// those that would harm, and the others have different colors.
 func standing(d Data, i int) int {
 	s := d.Ranking.Ranked[i]
 	if verdict := d.Ranking.Verdict; verdict != nil {
@@ -90,7 +90,7 @@ func standing(d Data, i int) int {
 // checked reports whether controls and artifact check were made.
 func checked(r *eci.Ranking) bool { return r.Ranked[0].Controls != nil }
 
-// headings are those of the cells.
+// headings returns the headings of the cells.
 func (v *view) headings(r *eci.Ranking, m measure) []string {
 	out, control := []string{m.name, "95% interval"}, "Over control"
 	if m.ahead {
@@ -148,7 +148,7 @@ func (v *view) cells(s eci.Ranked, m measure, sources int, lowest, highest float
 	return out
 }
 
-// curveCell is the gain after each step, drawn and written.
+// curveCell shows the gain after each step, as a picture and as text.
 func curveCell(f *eci.Forecast, lowest, highest float64) cell {
 	words := make([]string, len(f.After))
 	for k, g := range f.After {
@@ -161,7 +161,7 @@ func curveCell(f *eci.Forecast, lowest, highest float64) cell {
 	return c
 }
 
-// brief3 is a change of the metric to three digits, without the zero before the
+// brief3 formats a change of the metric with three digits and no zero before the
 // point.
 func brief3(g float64) string {
 	s := minus(fmt.Sprintf("%+.3f", g))
@@ -196,8 +196,8 @@ func artifactCell(s eci.Ranked) cell {
 	return c
 }
 
-// spark draws the curve of a source, from no change before the first step, on a
-// scale that all sources share.
+// spark draws the curve of a source on a scale that all sources share, starting from
+// no change before the first step.
 func spark(f *eci.Forecast, lowest, highest float64) template.HTML {
 	const width, height, edge = 76.0, 32.0, 3.0
 	y := func(g float64) float64 { return edge + (height-2*edge)*(highest-g)/(highest-lowest) }
@@ -228,7 +228,7 @@ func tableProbability(p float64) string {
 	return probability(p)
 }
 
-// stronger is the control that a source leads by less.
+// stronger returns the control over which the lead of a source is smaller.
 func stronger(c *eci.Controls) (eci.Control, bool) {
 	switch {
 	case c == nil || c.Random.Triples == 0 && c.Shuffled.Triples == 0:

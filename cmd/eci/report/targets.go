@@ -10,9 +10,9 @@ import (
 	"example.com/eci"
 )
 
-// showTargets fills the table of sources and targets, the source with the highest
-// mean gain first. The shade of a field is the gain relative to the largest in the
-// table, 5 for one that is not shown to differ from 0.
+// showTargets fills the table of sources and targets. The source with the highest mean
+// gain comes first. The shade of a cell is the gain relative to the largest in the
+// table, or 5 if the gain is not shown to differ from 0.
 func (v *view) showTargets(rankings []*eci.Ranking) {
 	if len(rankings) == 0 {
 		return

@@ -8,7 +8,8 @@ import (
 	"example.com/eci"
 )
 
-// ArtifactAUC is where the library flags negatives that give themselves away.
+// ArtifactAUC is the value from which the library flags negatives as recognizable
+// without the query.
 const ArtifactAUC = 0.9
 
 // sure is the probability from which a best source counts as decided.
@@ -63,7 +64,8 @@ func judge(d Data) verdict {
 	return v
 }
 
-// warnings are about the best source alone; the page has the others below.
+// warnings returns warnings about the best source only. The page has the others
+// further down.
 func warnings(best eci.Ranked, lint *eci.LintReport) []string {
 	var out []string
 	if a := best.Artifact; a != nil && a.Triples > 0 && a.AUC > ArtifactAUC {
@@ -85,7 +87,7 @@ func warnings(best eci.Ranked, lint *eci.LintReport) []string {
 	return append(out, lintWarnings(best, lint)...)
 }
 
-// lintWarnings are the linter's errors for a source.
+// lintWarnings returns the linter's errors for a source.
 func lintWarnings(s eci.Ranked, lint *eci.LintReport) (out []string) {
 	for _, f := range lintErrors(lint, s.Source) {
 		out = append(out, fmt.Sprintf("In %s of its rows %s (%s).", share(f.Share), gloss[f.Kind], f.Kind))
@@ -115,13 +117,13 @@ func rivals(r *eci.Ranking) string {
 	return list(names, "or")
 }
 
-// why compares the best source with the second, figure by figure, and says in
-// words what differs by 5% or more: S grows with the weighted energy of the
-// residuals, tr M, and with how evenly it spreads over directions.
+// why compares the best source with the second, figure by figure. It puts differences
+// of 5% or more into words. S grows with the weighted energy of the residuals, tr M,
+// and with how evenly it is spread over directions.
 func why(best, second eci.Ranked) (string, []contrast) {
 	var rows []contrast
 	var gains, costs []string
-	greatest, words := 0.0, "" // the greatest gain, for when all are small
+	greatest, words := 0.0, "" // the greatest gain, for the case that all are small
 	compare := func(name, more, less string, a, b float64, digits int) {
 		rows = append(rows, contrast{name, minus(fmt.Sprintf("%.*f", digits, a)), minus(fmt.Sprintf("%.*f", digits, b)), a > b})
 		figures := fmt.Sprintf(" (%.*f against %.*f)", digits, a, digits, b)
@@ -172,7 +174,7 @@ func why(best, second eci.Ranked) (string, []contrast) {
 	return strings.TrimSpace(b.String()), rows
 }
 
-// squared is the mean of |r|^2, weighted by w.
+// squared returns the mean of |r|^2, weighted by w.
 func squared(s eci.Ranked) float64 {
 	if s.Totals.Weight == 0 {
 		return 0

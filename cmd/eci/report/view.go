@@ -12,7 +12,7 @@ import (
 	"gonum.org/v1/plot/plotter"
 )
 
-// view is the page's data, in words and plots.
+// view is the page's data, as words and plots.
 type view struct {
 	Title, Date, ScriptHash string
 	Style                   template.CSS
@@ -23,11 +23,11 @@ type view struct {
 	Ranked   string // the caption of the ranking
 	Overview figure
 	Ranking  []rankRow
-	Headings []string // of the table behind the name
+	Headings []string // of the table, after the name
 	Checked  bool     // controls and artifact check were made
 
-	// Unit is that of the measure. Basis and the rest say what forecasts rest on, and
-	// Information plots S beside them; all empty for a ranking by S.
+	// Unit is that of the measure. Basis and the rest say what forecasts are based on.
+	// Information plots S next to them. All are empty for a ranking by S.
 	Unit        string
 	Ahead       bool
 	Basis       []Setting
@@ -36,7 +36,7 @@ type view struct {
 	Information *figure
 	Mixes       []mixRow
 
-	// Targets are sources by targets, in Metric; empty for fewer than two targets.
+	// Targets shows sources by targets, in Metric; empty for fewer than two targets.
 	Targets            []pairRow
 	TargetNames        []string
 	Metric, TargetName string
@@ -56,7 +56,7 @@ type view struct {
 	Mixture  []mixtureRow
 	MixLine  string
 	Notes    []string
-	// Linted says that the linter ran, whatever it found.
+	// Linted reports whether the linter ran, whatever it found.
 	Linted     bool
 	Findings   []findingRow
 	Suspects   []suspectRow
@@ -149,7 +149,7 @@ func newView(d Data) (*view, error) {
 	v.showTargets(d.Targets)
 	for _, n := range r.Notes {
 		if r.Verdict != nil && slices.Contains(r.Verdict.Warnings, n) {
-			continue // it stands beside the verdict
+			continue // it is next to the verdict
 		}
 		v.Notes = append(v.Notes, Clean(n))
 	}
@@ -161,7 +161,8 @@ func newView(d Data) (*view, error) {
 	return v, nil
 }
 
-// pairs is the table of pairwise probabilities and the plot of the best's leads.
+// pairs returns the table of pairwise probabilities and the plot of the best source's
+// leads.
 func (v *view) pairs(d Data) error {
 	r := d.Ranking
 	m := measureOf(r)
@@ -210,7 +211,7 @@ func describe(rows []whisker, write func(float64) string) string {
 	return strings.Join(words, "; ")
 }
 
-// shapes are the distributions of components and weights.
+// shapes returns the distributions of components and weights.
 func (v *view) shapes(d Data) error {
 	if len(d.Distributions) == 0 {
 		return nil
@@ -230,7 +231,7 @@ func (v *view) shapes(d Data) error {
 			}
 			words[i] = fmt.Sprintf("%s median %.2f, half of the triples from %.2f to %.2f", Clean(s.Source), q.Quartiles[1], q.Quartiles[0], q.Quartiles[2])
 		}
-		// Up to the next tenth beyond the greatest value of any source.
+		// Up to the next tenth above the greatest value of any source.
 		bins := min(100, (top/10+1)*10)
 		for i := range rows {
 			rows[i].Bins = rows[i].Bins[:bins]
@@ -302,8 +303,8 @@ func (v *view) spectrum(d Data) error {
 		high = max(high, values[0])
 		xy := make(plotter.XYs, 0, len(values))
 		for k, l := range values {
-			// What a direction adds to S is about a l/2 for small l; below 0.01/a it
-			// is nothing to look at.
+			// A direction adds about a l/2 to S for small l. Below 0.01/a it does not
+			// matter.
 			c := s.Matrix.Config()
 			if k > 0 && l < 0.01*c.Epsilon2/float64(c.Dimension) {
 				break
@@ -326,7 +327,7 @@ func (v *view) spectrum(d Data) error {
 	return err
 }
 
-// controls compares with negatives taken blindly.
+// controls compares with blindly taken negatives.
 func (v *view) controls(d Data) error {
 	if !v.Checked {
 		return nil
@@ -351,7 +352,7 @@ func (v *view) controls(d Data) error {
 	return err
 }
 
-// scoreControls compares the scores with those of negatives taken blindly.
+// scoreControls compares the scores with those of blindly taken negatives.
 func (v *view) scoreControls(d Data) (rows []whisker) {
 	for _, s := range d.Ranking.Ranked {
 		row := checkRow{Name: Clean(s.Source)}
@@ -371,8 +372,8 @@ func (v *view) scoreControls(d Data) (rows []whisker) {
 	return rows
 }
 
-// artifact adds to a row whether the source's negatives can be told without the
-// query, and lists those of a flagged source that are easiest to tell.
+// artifact adds to a row whether the source's negatives can be recognized without the
+// query. It lists those of a flagged source that are easiest to recognize.
 func (v *view) artifact(s eci.Ranked, row checkRow) checkRow {
 	row.AUC = "–"
 	a := s.Artifact
@@ -395,7 +396,8 @@ func against(c eci.Control) estimate {
 	return estimate{signed(c.Difference), signed(c.Low) + " to " + signed(c.High)}
 }
 
-// place says where a row is; the file only where the source is not named after it.
+// place says where a row is. It names the file only if the source is not named after
+// it.
 func place(source, file string, row int) string {
 	if i := strings.LastIndexAny(file, `/\`); i >= 0 {
 		file = file[i+1:]
@@ -409,8 +411,8 @@ func place(source, file string, row int) string {
 // shownHybrids is how many hybrids the page shows.
 const shownHybrids = 10
 
-// gainInterval is the 95% interval of a gain; with fewer than two groups of queries
-// there is none.
+// gainInterval returns the 95% interval of a gain. With fewer than two groups of
+// queries there is none.
 func gainInterval(g eci.Gain) string {
 	if g.StandardError == 0 {
 		return "none"
@@ -458,7 +460,7 @@ func (v *view) mixing(d Data) error {
 	return err
 }
 
-// brief joins names in the width of a plot's margin.
+// brief joins names to fit the margin of a plot.
 func brief(names []string) string {
 	if joined := strings.Join(names, " + "); len([]rune(joined)) <= 18 {
 		return joined
