@@ -21,7 +21,6 @@ type Missing struct {
 	// Fatal counts rows at which trainers stop. They are in formats in which every row
 	// is a training example of its own. A labeled pair, a line of a run, or a query
 	// for which one of several sources has nothing does not count.
-	// of several sources has nothing is none.
 	Fatal int
 	// First are the first such rows, for people to look at.
 	First []Place
