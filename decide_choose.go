@@ -12,6 +12,7 @@ import (
 
 	"example.com/eci/internal/adapter"
 	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/fault"
 	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/least"
 	"example.com/eci/internal/lookahead"
@@ -121,6 +122,9 @@ const trialDraws = 4 // random choices of the check that are averaged
 // queries and positives of others. It reads the source three times. Each range over
 // the choice reads it once more.
 func (c *Choose) From(ctx context.Context, source Source, others ...Source) (*Choice, error) {
+	if c == nil {
+		return nil, fault.Nil("Choose")
+	}
 	settings := *c
 	settings.Keep = cmp.Or(settings.Keep, 0.5)
 	settings.Sample = cmp.Or(settings.Sample, 2048)

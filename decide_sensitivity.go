@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"example.com/eci/internal/fault"
 	"example.com/eci/internal/sorted"
 )
 
@@ -83,6 +84,9 @@ type variation struct {
 // Run embeds each distinct text once for all of them, within Sem.CacheBytes. It
 // needs at least two sources.
 func (s *Study) Run(ctx context.Context, sources ...Source) (*Sensitivity, error) {
+	if s == nil {
+		return nil, fault.Nil("Study")
+	}
 	if len(sources) < 2 {
 		return nil, fmt.Errorf("eci: sensitivity: %w: %d given, at least two are needed", ErrNoSources, len(sources))
 	}

@@ -3,13 +3,15 @@
 //
 // A retriever is trained on triples of a query, a labeled positive and a hard
 // negative. The package ranks rival sources of negatives (BM25, dense mining,
-// cross-encoder filters, generation) by their Effective Contrastive Information (ECI).
-// It computes ECI from frozen embeddings of the encoder that is to be trained. Nothing
-// is trained. Labels (the positives) are required.
+// cross-encoder filters, generation) from frozen embeddings of the encoder that is to
+// be trained. [Lookahead] orders them by a forecast: what training on a source would
+// do to nDCG@10. [Sem] computes their Effective Contrastive Information (ECI), the
+// number S below: how much a source could teach, not whether it helps. A ranking by
+// Lookahead shows both. Nothing is trained. Labels (the positives) are required.
 //
 // # Model
 //
-// For a triple of unit vectors q, p, n in R^d:
+// docs/method.md describes the forecast. S is computed as follows. For a triple of unit vectors q, p, n in R^d:
 //
 //	s+ = q.p, s- = q.n, m = s+ - s-                 similarities and margin
 //	c   = sigmoid(m / (T_c sigma_m))                target consistency
@@ -32,9 +34,9 @@
 //
 // # Use
 //
-// [Rank] takes a [Scorer] (usually a [Sem]) and two or more [Source] values. It
-// returns a [Ranking]: scores with jackknife intervals, the probability of being best,
-// and paired differences. Triples come from files ([Files], [JSONL]) or from any
+// [Rank] takes a [Scorer] (usually a [Lookahead]) and two or more [Source] values. It
+// returns a [Ranking]: figures with intervals, the probability of being best, paired
+// differences, and a [Verdict]. Triples come from files ([Files], [JSONL]) or from any
 // iterator over the caller's own row type ([SourceOf]). Vectors come from the triples
 // themselves, from files ([OpenVectors]) or from an [Embedder].
 //
@@ -47,9 +49,9 @@
 //
 // Memory does not grow with the number of triples, with three exceptions: a 16-byte
 // fingerprint for each distinct text, the embedding cache, which has a byte limit, and
-// the lexicon, which takes about 100 bytes for each distinct token. The matrices take
-// 8 G d^2 bytes for each source. [Sem.MemoryBytes] limits lexicon and matrices, and is
-// checked before anything is allocated.
+// the lexicon, which takes about 100 bytes for each distinct token. The matrix of a
+// source takes 4 d bytes for each of its triples, at most 4 G d^2 bytes. [Sem.MemoryBytes]
+// limits lexicon and matrices, and is checked before anything is allocated.
 //
 // # Glossary
 //

@@ -198,6 +198,8 @@ func TestKindsRefused(t *testing.T) {
 		{"a corpus that is one object", "a.tsv", "q1\td1\td2\n", eci.Files{Corpus: "object.json", Queries: "queries.tsv"}, eci.ErrFormat, ".value.text"},
 		{"a corpus that is one object of texts", "a.tsv", "q1\td1\td2\n", eci.Files{Corpus: "strings.json", Queries: "queries.tsv"}, eci.ErrFormat, "text: .value}"},
 		{"UTF-16", "a.csv", "\xff\xfea\x00,\x00b\x00", eci.Files{}, eci.ErrFormat, "iconv"},
+		{"a field twice, with different values", "a.jsonl", `{"query":"‹q›","positive":"‹p›","negative":"‹n›","negative":"‹m›"}`, eci.Files{}, eci.ErrMalformed, "there twice"},
+		{"triples given as the corpus", "a.jsonl", `{"query":"‹q›","positive":"‹p›","negative":"‹n›"}`, eci.Files{Corpus: "a.jsonl"}, eci.ErrFormat, "rows of triples"},
 		{"a list that is no list", "a.jsonl", `["‹q›","‹p›","‹n›"` + "\n", eci.Files{}, eci.ErrFormat, "not a JSON list"},
 	} {
 		t.Run(test.reason, func(t *testing.T) {

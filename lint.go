@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/fault"
 )
 
 // Linter finds faults in triples before anything is trained on them: rows that
@@ -48,6 +49,9 @@ type lintSettings struct {
 
 // resolve fills in the defaults and checks what was set.
 func (l *Linter) resolve() (*lintSettings, error) {
+	if l == nil {
+		return nil, fault.Nil("Linter")
+	}
 	s := &lintSettings{vectors: l.Vectors, relevant: l.Relevant, tokenizer: l.Tokenizer, examples: cmp.Or(l.Examples, 3), minTokens: cmp.Or(l.MinTokens, 4)}
 	if s.tokenizer == nil {
 		s.tokenizer = Words{}

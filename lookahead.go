@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"math"
+
+	"example.com/eci/internal/fault"
 )
 
 // Lookahead is the [Scorer] to rank by. It forecasts what training on a source would
@@ -129,6 +131,9 @@ func (l *Lookahead) Prepare(ctx context.Context, sources ...Source) (Scorer, err
 // resolve fills in the defaults.
 func (l *Lookahead) resolve() (Lookahead, error) {
 	const walkedTriples = 512
+	if l == nil {
+		return Lookahead{}, fault.Nil("Lookahead")
+	}
 	s := *l
 	switch s.Triples {
 	case 0:

@@ -20,7 +20,7 @@ func Rank(ctx context.Context, scorer Scorer, sources ...Source) (*Ranking, erro
 		return nil, err
 	}
 	if scorer == nil {
-		return nil, fmt.Errorf("eci: %w: the scorer is nil; use &eci.Sem{...}", ErrSettings)
+		return nil, fmt.Errorf("eci: %w: the scorer is nil; use &eci.Lookahead{Sem: eci.Sem{...}}", ErrSettings)
 	}
 	if p, ok := scorer.(Preparer); ok {
 		prepared, err := p.Prepare(ctx, sources...)

@@ -45,27 +45,26 @@ func (r *Ranking) simulate() {
 	if !ok {
 		return
 	}
-	best := make([]int, n)
+	best := make([]float64, n)
 	widest := make([]float64, draws) // the largest difference of two errors, in its own standard errors
 	for draw := range draws {
 		j.draw()
-		first := 0
 		for i := range n {
-			if j.values[i] > j.values[first] {
-				first = i
-			}
 			for k := range i {
 				if se := j.errors[i*n+k]; se > 0 {
 					widest[draw] = max(widest[draw], math.Abs(j.noise[i]-j.noise[k])/se)
 				}
 			}
 		}
-		best[first]++
+		tied := j.leaders()
+		for _, i := range tied {
+			best[i] += 1 / float64(len(tied))
+		}
 	}
 	slices.Sort(widest)
 	critical := widest[int(math.Ceil(0.95*draws))-1]
 	for i := range r.Ranked {
-		r.Ranked[i].BestProbability = float64(best[i]) / draws
+		r.Ranked[i].BestProbability = best[i] / draws
 		for k := range r.Ranked {
 			switch lead := j.means[k] - j.means[i]; {
 			case lead > critical*j.errors[i*n+k]:
@@ -101,14 +100,14 @@ func (r *Ranking) BestOf(names ...string) (best Ranked, probability float64, err
 	if !ok {
 		return some[0], 0, nil
 	}
-	first := 0
+	first := 0.0
 	for range draws {
 		j.draw()
-		if slices.Index(j.values, slices.Max(j.values)) == 0 {
-			first++
+		if tied := j.leaders(); tied[0] == 0 {
+			first += 1 / float64(len(tied))
 		}
 	}
-	return some[0], float64(first) / draws, nil
+	return some[0], first / draws, nil
 }
 
 // joint draws from the joint distribution of the figures of sources. Sources share
@@ -122,6 +121,8 @@ type joint struct {
 	freedom       int
 	normal        []float64
 	noise, values []float64 // of the last draw
+	tolerance     float64   // of values that are equal except for rounding
+	tied          []int
 }
 
 // joint fails without intervals over the same groups or queries.
@@ -145,6 +146,7 @@ func (r *Ranking) joint(ranked []Ranked) (*joint, bool) {
 			covariance.SetSym(i, k, dots.Inner(a.deviations, b.deviations))
 			j.errors[i*n+k] = ranked[i].pairedError(ranked[k].Score)
 			j.errors[k*n+i] = j.errors[i*n+k]
+			j.tolerance = max(j.tolerance, 1e-6*j.errors[i*n+k])
 		}
 	}
 	var cholesky mat.PivotedCholesky
@@ -152,6 +154,19 @@ func (r *Ranking) joint(ranked []Ranked) (*joint, bool) {
 	cholesky.UTo(&j.factor)
 	j.pivot = cholesky.ColumnPivots(nil)
 	return j, true
+}
+
+// leaders returns the indices of the highest values of the last draw, in order. Sources
+// with the same triples have the same values except for rounding, and share a draw.
+func (j *joint) leaders() []int {
+	highest := slices.Max(j.values)
+	j.tied = j.tied[:0]
+	for i, v := range j.values {
+		if v >= highest-j.tolerance {
+			j.tied = append(j.tied, i)
+		}
+	}
+	return j.tied
 }
 
 // draw fills in noise and values.

@@ -70,6 +70,26 @@ func TestSimulationAgainstDrawsByGroup(t *testing.T) {
 	}
 }
 
+// TestTiesShare: sources with the same figures share the probability of being best,
+// whatever rounding makes of their covariance, and BestOf shares it too.
+func TestTiesShare(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 1))
+	one, other := make([]float64, 24), make([]float64, 24)
+	for g := range one {
+		one[g], other[g] = 0.1*random.NormFloat64(), 0.1*random.NormFloat64()
+	}
+	r := withDeviations([]float64{1, 1, 1, 0.9}, [][]float64{one, one, one, other})
+	r.simulate()
+	for i, s := range r.Ranked[:3] {
+		if math.Abs(s.BestProbability-r.Ranked[0].BestProbability) > 1e-12 || !(s.BestProbability > 0.15) {
+			t.Errorf("%d of three equal sources is best with probability %v", i+1, s.BestProbability)
+		}
+	}
+	if _, p, err := r.BestOf(r.Ranked[0].Source, r.Ranked[1].Source); err != nil || math.Abs(p-0.5) > 1e-12 {
+		t.Errorf("the first of two equal sources is best with probability %v, error %v", p, err)
+	}
+}
+
 // TestRankIntervalsAreSimultaneous: under no true difference, the intervals of all
 // sources hold all ranks in about 95% of rankings; marginal intervals would not.
 func TestRankIntervalsAreSimultaneous(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"example.com/eci/internal/fault"
 	"example.com/eci/internal/hash64"
 	"example.com/eci/internal/stat"
 )
@@ -71,6 +72,9 @@ func (r *Race) Name() string {
 // Score scores one source on all its triples, as [Sem.Score] does. A single source has
 // no rival.
 func (r *Race) Score(ctx context.Context, source Source) (*Score, error) {
+	if r == nil {
+		return nil, fault.Nil("Race")
+	}
 	if r.Lookahead != nil {
 		return r.Lookahead.Score(ctx, source)
 	}
@@ -79,6 +83,9 @@ func (r *Race) Score(ctx context.Context, source Source) (*Score, error) {
 
 // Prepare runs the race.
 func (r *Race) Prepare(ctx context.Context, sources ...Source) (Scorer, error) {
+	if r == nil {
+		return nil, fault.Nil("Race")
+	}
 	race := *r
 	if race.ErrorRate == 0 {
 		race.ErrorRate = 0.05

@@ -56,10 +56,28 @@ func TestEverySettingIsRefusedByItsName(t *testing.T) {
 		"a Measure without Value":  &Baseline{Measure: Measure{Name: "x"}},
 		"a Measure without a name": &Baseline{Measure: Measure{Value: Measures()[0].Value}},
 		"a Sem that is nil":        (*Sem)(nil),
+		"a Lookahead that is nil":  (*Lookahead)(nil),
+		"a Baseline that is nil":   (*Baseline)(nil),
+		"a Race that is nil":       (*Race)(nil),
 	} {
 		if _, err := Rank(t.Context(), scorer, textSources(4)...); !errors.Is(err, ErrSettings) {
 			t.Errorf("%s: %v", reason, err)
 		}
+	}
+	var noChoose *Choose
+	if _, err := noChoose.From(t.Context(), textSources(4)[0]); !errors.Is(err, ErrSettings) {
+		t.Error("a Choose that is nil:", err)
+	}
+	var noStudy *Study
+	if _, err := noStudy.Run(t.Context(), textSources(4)...); !errors.Is(err, ErrSettings) {
+		t.Error("a Study that is nil:", err)
+	}
+	var noLinter *Linter
+	if _, err := noLinter.Lint(t.Context(), textSources(4)...); !errors.Is(err, ErrSettings) {
+		t.Error("a Linter that is nil:", err)
+	}
+	if _, err := Rank(t.Context(), &Sem{Vectors: (*VectorFiles)(nil)}, textSources(4)...); !errors.Is(err, ErrMissingVector) {
+		t.Error("tables that are nil:", err)
 	}
 	calibration, err := new(Sem).Calibrate(t.Context(), withVectors(&hashEncoder{components: 4}, textSources(20))...)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"example.com/eci/internal/disk"
+	"example.com/eci/internal/fault"
 	"example.com/eci/internal/gram"
 	"example.com/eci/internal/least"
 	"example.com/eci/internal/lexicon"
@@ -45,7 +46,7 @@ type run struct {
 
 func (s *Sem) newRun(measure *Measure) (*run, error) {
 	if s == nil {
-		return nil, fmt.Errorf("eci: %w: the Sem is nil; use &eci.Sem{...}", ErrSettings)
+		return nil, fault.Nil("Sem")
 	}
 	const mostPairs = 2048 // that the scales are taken over
 	r := &run{Sem: *s, measure: measure, samples: make(map[string]*sample)}

@@ -10,6 +10,7 @@ import (
 
 	"example.com/eci/internal/cores"
 	"example.com/eci/internal/ctxerr"
+	"example.com/eci/internal/fault"
 	"example.com/eci/internal/lookahead"
 	"example.com/eci/internal/stat"
 )
@@ -468,6 +469,9 @@ func (b *Baseline) Prepare(ctx context.Context, sources ...Source) (Scorer, erro
 }
 
 func (b *Baseline) check() error {
+	if b == nil {
+		return fault.Nil("Baseline")
+	}
 	if b.Measure.Value == nil {
 		return fmt.Errorf("eci: baseline %q: %w: Measure.Value is nil; use one of Measures", b.Measure.Name, ErrSettings)
 	}

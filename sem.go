@@ -9,9 +9,11 @@ import (
 	"example.com/eci/internal/disk"
 )
 
-// Sem is ECI_sem, the scorer this package is for, with its settings. The zero
-// value with an Embedder or Vectors (or neither, if the triples carry vectors)
-// is the documented default. A Sem is not changed by use and may be copied.
+// Sem is the Scorer that computes S, the information of a source, with the settings
+// that a [Lookahead] shares. Rank by a Lookahead, which holds a Sem, to learn whether a
+// source helps. The zero value with an Embedder or Vectors (or neither, if the triples
+// carry vectors) is the documented default. Use does not change a Sem, and it may be
+// copied.
 //
 // Goroutines may share a Sem that none of them changes, if its Vectors, Embedder,
 // Components, Tokenizer and Progress may be shared.

@@ -182,11 +182,17 @@ func (t *VectorTable) prompted(dst []float32, id, prefix string) ([]float32, err
 
 // AppendQuery appends the vector of a query; see [Vectors].
 func (v *VectorFiles) AppendQuery(dst []float32, id string) ([]float32, error) {
+	if v == nil || v.Queries == nil {
+		return dst, fmt.Errorf("%w: there is no table of queries", ErrMissingVector)
+	}
 	return v.Queries.prompted(dst, id, v.QueryPrefix)
 }
 
 // AppendDocument appends the vector of a positive or negative; see [Vectors].
 func (v *VectorFiles) AppendDocument(dst []float32, id string) ([]float32, error) {
+	if v == nil || v.Documents == nil {
+		return dst, fmt.Errorf("%w: there is no table of documents", ErrMissingVector)
+	}
 	return v.Documents.prompted(dst, id, v.DocumentPrefix)
 }
 

@@ -33,6 +33,11 @@ var (
 	TargetQuery   = errors.New("the query is one of the target's")
 )
 
+// Nil returns the error for a nil pointer to settings of the named type.
+func Nil(name string) error {
+	return fmt.Errorf("eci: %w: the %s is nil; use &eci.%s{...}", Settings, name, name)
+}
+
 // RowError says where in the data an error occurred.
 type RowError struct {
 	Source string // the name of the source; "" where there is none

@@ -3,6 +3,7 @@
 package jsonrow
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
@@ -130,6 +131,23 @@ func (o *Object) scan(b []byte, i, depth int) (int, error) {
 		}
 		return i + 1, nil
 	}
+}
+
+// Repeated returns the name of the first field that the object has twice with different
+// values, or "". Readers of JSON disagree about which of the two counts. It does not
+// look at objects of more than 64 fields.
+func (o *Object) Repeated() string {
+	if len(o.Fields) > 64 {
+		return ""
+	}
+	for i := range o.Fields {
+		for k := range i {
+			if bytes.Equal(o.Fields[i].Name, o.Fields[k].Name) && !bytes.Equal(o.Fields[i].Value, o.Fields[k].Value) {
+				return string(o.Fields[i].Name)
+			}
+		}
+	}
+	return ""
 }
 
 // SkipValue validates the value at b[i], nested depth levels deep, and returns where

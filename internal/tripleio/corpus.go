@@ -373,6 +373,10 @@ func byID(o *jsonrow.Object) error {
 	}
 	value := "value"
 	for _, f := range o.Fields {
+		switch string(f.Name) {
+		case "query", "anchor", "positive", "negative", "pos", "neg":
+			return fmt.Errorf("%w: these are rows of triples; a corpus has objects with _id and text, one a line", fault.Format)
+		}
 		switch f.Value[0] {
 		case '{':
 			value = "value.text"

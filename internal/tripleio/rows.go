@@ -63,6 +63,9 @@ func (d *rowDecoder) decode(raw []byte) (*row, error) {
 	if err := o.Parse(raw); err != nil {
 		return nil, err
 	}
+	if name := o.Repeated(); name != "" {
+		return nil, fmt.Errorf("%w: the field %q is there twice, with different values; keep one of them", fault.Malformed, quote.Clip(name))
+	}
 	var err error
 	switch {
 	case d.format.flat():

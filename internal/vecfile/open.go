@@ -177,7 +177,7 @@ func OpenPair(dir string, fsys fs.FS, open func(name string) (*File, error)) (qu
 		if q == 8*d && documents.Stored() == "int8" || d == 8*q && queries.Stored() == "int8" {
 			hint = "packed bits in int8 (precision binary) are not read: save them as ubinary, (bits.astype('i2') + 128).astype('u1')"
 		}
-		return nil, nil, fmt.Errorf("eci: %w: queries have %d components, documents %d; %s", fault.Dimension, q, d, hint)
+		return nil, nil, fmt.Errorf("eci: %s: %w: queries have %d components, documents %d; %s", cmp.Or(dir, "vectors"), fault.Dimension, q, d, hint)
 	}
 	return queries, documents, nil
 }
