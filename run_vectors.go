@@ -219,6 +219,66 @@ func (v *vectorSource) call(ctx context.Context, r role, texts []string) ([][]fl
 	return vectors, nil
 }
 
+// find points the row's three vectors at their values, or at where the embedder
+// will put them.
+func (r *run) find(b *batch, row *batchRow) error {
+	for k, at := range row.rec.sides() {
+		v, err := r.findOne(b, at)
+		if err != nil {
+			return fmt.Errorf("%s: %w", sideNames[k], err)
+		}
+		row.vectors[k] = v
+	}
+	return nil
+}
+
+func (r *run) findOne(b *batch, at side) (*vector, error) {
+	source := r.vectors
+	if at.vector != nil {
+		return b.accept(source, at.vector)
+	}
+	if source.tables != nil && at.id != "" {
+		key := tableKey{at.role, at.id}
+		if v, ok := b.tables[key]; ok {
+			return v, nil
+		}
+		start := len(b.arena)
+		arena, err := source.lookup(b.arena, at.role, at.id)
+		if err == nil {
+			b.arena = arena
+			v, err := b.accept(source, arena[start:len(arena):len(arena)])
+			if err == nil {
+				b.tables[key] = v
+			}
+			return v, err
+		}
+		if source.embedder == nil {
+			return nil, err
+		}
+	}
+	if source.embedder == nil {
+		return nil, source.none(at)
+	}
+	if v, ok := source.cache[at.role].Get(at.text); ok {
+		return v, nil
+	}
+	return b.pending[at.role].add(at.text), nil
+}
+
+// accept checks a vector and gives it a place in the batch.
+func (b *batch) accept(source *vectorSource, data []float32) (*vector, error) {
+	data, err := source.accept(data)
+	if err != nil {
+		return nil, err
+	}
+	if len(b.vectors) == cap(b.vectors) {
+		// Earlier rows point into the full slab, which lives on with them.
+		b.vectors = make([]vector, 0, 3*triplesPerBatch)
+	}
+	b.vectors = append(b.vectors, vector{data})
+	return &b.vectors[len(b.vectors)-1], nil
+}
+
 // rowOf returns the first row of the batch with the text of role k that an error
 // is of, or nil.
 func (b *batch) rowOf(k role, err error) *Record {
