@@ -73,7 +73,8 @@ import (
 // with three one-line methods. Texts must not be empty. The value need only be
 // valid until the iterator that yielded it is advanced.
 //
-// A Triple may also implement [Identified], [Embedded] and [Located].
+// A Triple may also implement [Identified], [Embedded] and [Located]. Only the
+// goroutine that ranges over the source uses it.
 type Triple interface {
 	Query() string
 	Positive() string
