@@ -39,6 +39,9 @@ func kindFiles() fstest.MapFS {
 		"strings.json":  `{"d1":"one","d2":"two"}`,
 		"conflict.tsv":  "d1\tone text\nd1\tanother text\n",
 		"qrels/bad.txt": "q1 0 d1 1\n",
+		"latin1.csv":    "_id,text\nd1,caf\xe9\n",
+		"latin1.json":   "[{\"_id\":\"d1\",\"text\":\"caf\xe9\"}]",
+		"latin1.txt":    "q1 0 caf\xe9 1\n",
 	} {
 		files[name] = &fstest.MapFile{Data: []byte(data)}
 	}
@@ -200,6 +203,10 @@ func TestKindsRefused(t *testing.T) {
 		{"UTF-16", "a.csv", "\xff\xfea\x00,\x00b\x00", eci.Files{}, eci.ErrFormat, "iconv"},
 		{"a field twice, with different values", "a.jsonl", `{"query":"‹q›","positive":"‹p›","negative":"‹n›","negative":"‹m›"}`, eci.Files{}, eci.ErrMalformed, "there twice"},
 		{"triples given as the corpus", "a.jsonl", `{"query":"‹q›","positive":"‹p›","negative":"‹n›"}`, eci.Files{Corpus: "a.jsonl"}, eci.ErrFormat, "rows of triples"},
+		{"a corpus as CSV in Latin-1", "a.tsv", "q1\td1\td1\n", eci.Files{Corpus: "latin1.csv", Queries: "queries.tsv"}, eci.ErrFormat, "iconv"},
+		{"a corpus as a list in Latin-1", "a.tsv", "q1\td1\td1\n", eci.Files{Corpus: "latin1.json", Queries: "queries.tsv"}, eci.ErrFormat, "iconv"},
+		{"judgments in Latin-1", "a.run", "q1 Q0 d1 1 2.5 bm25\n", eci.Files{Corpus: "corpus.tsv", Queries: "queries.tsv", Qrels: "latin1.txt"}, eci.ErrFormat, "iconv"},
+		{"a run in Latin-1", "a.run", "caf\xe9 Q0 d1 1 2.5 bm25\n", judged, eci.ErrFormat, "iconv"},
 		{"a list that is no list", "a.jsonl", `["‹q›","‹p›","‹n›"` + "\n", eci.Files{}, eci.ErrFormat, "not a JSON list"},
 	} {
 		t.Run(test.reason, func(t *testing.T) {

@@ -119,8 +119,22 @@ func (o *Opener) Raw(path string) (file fs.File, err error) {
 }
 
 // Open opens a file and decompresses it, if its first bytes say that it is compressed.
-// It rejects what is not text at all.
+// It rejects what does not begin as UTF-8 text.
 func (o *Opener) Open(path string) (*Stream, error) {
+	s, err := o.OpenRows(path)
+	if err != nil {
+		return nil, err
+	}
+	if head, _ := s.Peek(BufferSize); !validPrefix(head) {
+		s.Close()
+		return nil, fmt.Errorf("eci: %s: %w: %w", path, fault.Format, notUTF8)
+	}
+	return s, nil
+}
+
+// OpenRows is Open for a reader that checks every row with [CheckUTF8], so that one
+// damaged row can be left out. It rejects only what is not text at all.
+func (o *Opener) OpenRows(path string) (*Stream, error) {
 	raw, err := o.Raw(path)
 	if err != nil {
 		return nil, err
@@ -182,7 +196,19 @@ func CheckUTF8(line []byte) error {
 	if utf8.Valid(line) {
 		return nil
 	}
-	return fmt.Errorf("%w: not UTF-8 text; if the file is Latin-1 or Windows-1252, convert it: iconv -f WINDOWS-1252 -t UTF-8", fault.Malformed)
+	return fmt.Errorf("%w: %w", fault.Malformed, notUTF8)
+}
+
+var notUTF8 = errors.New("not UTF-8 text; if the file is Latin-1 or Windows-1252, convert it: iconv -f WINDOWS-1252 -t UTF-8")
+
+// validPrefix reports whether a text that may be cut within a character is UTF-8.
+func validPrefix(text []byte) bool {
+	for cut := 0; cut < utf8.UTFMax && cut <= len(text); cut++ {
+		if utf8.Valid(text[:len(text)-cut]) {
+			return cut == 0 || !utf8.FullRune(text[len(text)-cut:])
+		}
+	}
+	return false
 }
 
 func needsDecoder(name string) string {

@@ -54,7 +54,7 @@ var rowFields = []string{"data", "train", "rows", "examples", "instances", "samp
 // document checks a file that is one JSON object. It may have the list of rows in a
 // field, or be a run.
 func (in *input) document() (bool, error) {
-	s, err := in.Open(in.path)
+	s, err := in.stream()
 	if err != nil {
 		return false, err
 	}
@@ -105,7 +105,7 @@ func (in *input) detectJSON(s *textfile.Stream) (int, error) {
 		case in.entries:
 			return 0, nil
 		case ok:
-			again, err := in.Open(in.path)
+			again, err := in.stream()
 			if err != nil {
 				return 0, err
 			}

@@ -291,7 +291,7 @@ func allNumbers(cells []string) bool {
 // sample reads the queries and documents, as texts or what takes their place, from the
 // first rows that have any. numbers reports whether all documents are JSON numbers.
 func (in *input) sample() (queries, documents []string, numbers bool, err error) {
-	s, err := in.Open(in.path)
+	s, err := in.stream()
 	if err != nil {
 		return nil, nil, false, &fault.RowError{File: in.path, Err: err}
 	}

@@ -217,7 +217,7 @@ func (in *input) open() (err error) {
 // detect reads the first rows and finds the format from them. row is where an error
 // occurred.
 func (in *input) detect() (row int, err error) {
-	s, err := in.Open(in.path)
+	s, err := in.stream()
 	if err != nil {
 		return 0, err
 	}

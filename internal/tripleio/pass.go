@@ -122,9 +122,17 @@ func (in *input) source(name, pick string) Source {
 	}}
 }
 
+// stream opens the file. Its rows are checked one by one, except the lines of a run.
+func (in *input) stream() (*textfile.Stream, error) {
+	if in.format == Run {
+		return in.Open(in.path)
+	}
+	return in.OpenRows(in.path)
+}
+
 // pass reads the file once. It returns an error that it did not yield.
 func (in *input) pass(pick string, read *tallied, yield func(*Record, error) bool) error {
-	s, err := in.Open(in.path)
+	s, err := in.stream()
 	if err != nil {
 		return &fault.RowError{File: in.path, Err: err}
 	}
@@ -186,7 +194,7 @@ func (in *input) withoutTriples(rows int) error {
 // picks reads the file once to find the names of its sources. Bad rows are reported
 // only when triples are read.
 func (in *input) picks() (names []string, err error) {
-	s, err := in.Open(in.path)
+	s, err := in.stream()
 	if err != nil {
 		return nil, &fault.RowError{File: in.path, Err: err}
 	}
