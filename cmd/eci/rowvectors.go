@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -95,7 +96,7 @@ func (r *rowArrays) open() (err error) {
 func (r *rowArrays) Close() (err error) {
 	for _, a := range append([]eci.VectorArray{r.anchors, r.positive}, r.negatives...) {
 		if c, ok := a.(io.Closer); ok && a != nil {
-			err = c.Close()
+			err = errors.Join(err, c.Close())
 		}
 	}
 	return err
