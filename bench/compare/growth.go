@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -160,7 +159,7 @@ func parsing(dir string) (best float64, err error) {
 					return err
 				}
 			}
-			return context.Background().Err()
+			return nil
 		})
 		if err != nil {
 			return 0, err

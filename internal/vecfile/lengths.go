@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"example.com/eci/internal/dots"
 	"example.com/eci/internal/fault"
 )
 
@@ -22,7 +23,7 @@ func (t *Table) Lengths(most int) (mean, deviation, longest float64, err error) 
 		if row, err = t.data.AppendRow(row[:0], i); err != nil {
 			return 0, 0, 0, err
 		}
-		length := lengthOf(row)
+		length := math.Sqrt(dots.Inner(row, row))
 		if math.IsNaN(length) || math.IsInf(length, 0) {
 			return 0, 0, 0, &fault.RowError{File: t.name, Row: i + 1, Err: fault.NotFinite}
 		}
@@ -34,15 +35,6 @@ func (t *Table) Lengths(most int) (mean, deviation, longest float64, err error) 
 	}
 	mean = sum / float64(n)
 	return mean, math.Sqrt(max(0, squares/float64(n)-mean*mean)), longest, nil
-}
-
-// lengthOf returns the Euclidean length of a vector, in float64.
-func lengthOf(v []float32) float64 {
-	sum := 0.0
-	for _, x := range v {
-		sum += float64(float64(x) * float64(x))
-	}
-	return math.Sqrt(sum)
 }
 
 // Lengthened returns the table with one more component, which gives every row the
@@ -70,7 +62,7 @@ func (a *lengthened) AppendRow(dst []float32, i int) ([]float32, error) {
 	case a.length == 0:
 		return append(dst, 0), nil
 	}
-	own := lengthOf(dst[start:])
+	own := math.Sqrt(dots.Inner(dst[start:], dst[start:]))
 	if own == 0 { // otherwise it would be nearest to no query, and equally near to each
 		return dst[:start], &fault.RowError{File: a.name, Row: i + 1, Err: fault.ZeroVector}
 	}
