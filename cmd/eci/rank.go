@@ -286,12 +286,5 @@ func (f *rankFlags) describe(r *eci.Ranking) []report.Setting {
 		{Name: "least residuality", Value: fmt.Sprint(f.floor)},
 		{Name: "ε²", Value: fmt.Sprint(f.epsilon2)},
 	}
-	if c := r.Calibration; c != nil {
-		s = append(s,
-			report.Setting{Name: "calibrated on", Value: fmt.Sprintf("%d labeled pairs", c.Pairs)},
-			report.Setting{Name: "spread of margins σₘ", Value: fmt.Sprintf("%.4f", c.MarginScale)},
-			report.Setting{Name: "similarities μ ± σ", Value: fmt.Sprintf("%.4f ± %.4f", c.SimilarityMidpoint, c.SimilarityScale)},
-			report.Setting{Name: "documents behind the word weights", Value: fmt.Sprint(c.Lexicon.Documents())})
-	}
-	return s
+	return append(s, report.OfCalibration(r.Calibration)...)
 }

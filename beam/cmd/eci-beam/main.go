@@ -279,12 +279,6 @@ func described(s *ecibeam.Summary, r *eci.Ranking) []report.Setting {
 		{Name: "groups of queries", Value: fmt.Sprint(len(s.Sources[0].GroupTriples))},
 		{Name: "ε²", Value: fmt.Sprint(s.Sources[0].Config.Epsilon2)},
 	}
-	if c := r.Calibration; c != nil {
-		out = append(out,
-			report.Setting{Name: "calibrated on", Value: fmt.Sprintf("%d labeled pairs", c.Pairs)},
-			report.Setting{Name: "spread of margins σₘ", Value: fmt.Sprintf("%.4f", c.MarginScale)},
-			report.Setting{Name: "similarities μ ± σ", Value: fmt.Sprintf("%.4f ± %.4f", c.SimilarityMidpoint, c.SimilarityScale)},
-			report.Setting{Name: "documents behind the word weights", Value: fmt.Sprint(c.Lexicon.Documents())})
-	}
+	out = append(out, report.OfCalibration(r.Calibration)...)
 	return append(out, report.Setting{Name: "ranked by", Value: "eci-beam"})
 }

@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"fmt"
 	"html/template"
 	"io"
 	"strings"
@@ -51,6 +52,19 @@ type Data struct {
 
 // Setting describes a setting of the run in words.
 type Setting struct{ Name, Value string }
+
+// OfCalibration returns the settings that come from a calibration; none without one.
+func OfCalibration(c *eci.Calibration) []Setting {
+	if c == nil {
+		return nil
+	}
+	return []Setting{
+		{"calibrated on", fmt.Sprintf("%d labeled pairs", c.Pairs)},
+		{"spread of margins σₘ", fmt.Sprintf("%.4f", c.MarginScale)},
+		{"similarities μ ± σ", fmt.Sprintf("%.4f ± %.4f", c.SimilarityMidpoint, c.SimilarityScale)},
+		{"documents behind the word weights", fmt.Sprint(c.Lexicon.Documents())},
+	}
+}
 
 //go:embed page.html
 var pageText string
