@@ -127,7 +127,7 @@ func (o *Opener) Open(path string) (*Stream, error) {
 	}
 	if head, _ := s.Peek(BufferSize); !validPrefix(head) {
 		s.Close()
-		return nil, fmt.Errorf("eci: %s: %w: %w", path, fault.Format, notUTF8)
+		return nil, fmt.Errorf("eci: %s: %w: %w", path, fault.Format, errNotUTF8)
 	}
 	return s, nil
 }
@@ -196,10 +196,10 @@ func CheckUTF8(line []byte) error {
 	if utf8.Valid(line) {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", fault.Malformed, notUTF8)
+	return fmt.Errorf("%w: %w", fault.Malformed, errNotUTF8)
 }
 
-var notUTF8 = errors.New("not UTF-8 text; if the file is Latin-1 or Windows-1252, convert it: iconv -f WINDOWS-1252 -t UTF-8")
+var errNotUTF8 = errors.New("not UTF-8 text; if the file is Latin-1 or Windows-1252, convert it: iconv -f WINDOWS-1252 -t UTF-8")
 
 // validPrefix reports whether a text that may be cut within a character is UTF-8.
 func validPrefix(text []byte) bool {
