@@ -53,16 +53,15 @@ func (a ArtifactRow) place() string {
 }
 
 const (
-	artifactFolds  = 5
-	artifactRidge  = 0.1 // of the mean variance of a component
-	artifactRows   = 5
-	artifactAUC    = 0.9 // above it is flagged
-	artifactFewest = 20  // triples
+	artifactFolds = 5
+	artifactRidge = 0.1 // of the mean variance of a component
+	artifactAUC   = 0.9 // above it is flagged
 )
 
 // artifact takes the AUC over the sample.
 func (r *run) artifact(rows []*checked) (*Artifact, error) {
-	if len(rows) < artifactFewest {
+	const fewest, shown = 20, 5 // triples
+	if len(rows) < fewest {
 		return &Artifact{}, nil
 	}
 	folds := make([][]*checked, artifactFolds)
@@ -108,7 +107,7 @@ func (r *run) artifact(rows []*checked) (*Artifact, error) {
 	slices.SortFunc(easiest, func(x, y told) int {
 		return cmp.Or(cmp.Compare(y.margin, x.margin), cmp.Compare(x.c.index, y.c.index))
 	})
-	for _, e := range easiest[:min(artifactRows, len(easiest))] {
+	for _, e := range easiest[:min(shown, len(easiest))] {
 		rec := &e.c.row.rec
 		a.Rows = append(a.Rows, ArtifactRow{
 			File: rec.File, Row: rec.Row, QueryID: rec.QueryID, NegativeID: rec.NegativeID,

@@ -140,7 +140,7 @@ const leaveOut = true
 
 // unitVectors finds the vectors of texts, in their order: their own, those of the
 // tables, or the embedder's.
-func (r *run) unitVectors(ctx context.Context, texts []located, lenient bool) ([]cosine.Unit, error) {
+func (s *surveyed) unitVectors(ctx context.Context, texts []located, lenient bool) ([]cosine.Unit, error) {
 	b := newBatch()
 	found, reading := make([]*vector, len(texts)), make([]int, len(texts))
 	for i := range reading {
@@ -151,14 +151,14 @@ func (r *run) unitVectors(ctx context.Context, texts []located, lenient bool) ([
 	for _, i := range reading {
 		at := texts[i].side
 		at.id = cmp.Or(at.id, at.text) // as tables know it
-		v, err := r.findOne(b, at)
+		v, err := s.findOne(b, at)
 		_, known := fault.Reason(err) // of one vector
 		if err != nil && !(lenient && (known != "" || errors.Is(err, ErrDimension))) {
 			return nil, texts[i].wrap(err)
 		}
 		found[i] = v
 	}
-	if err := r.embedPending(ctx, b); err != nil {
+	if err := s.embedPending(ctx, b); err != nil {
 		var bad *TextError
 		for _, i := range reading {
 			if errors.As(err, &bad) && found[i] != nil && texts[i].text == bad.Text {
@@ -182,20 +182,20 @@ func (r *run) unitVectors(ctx context.Context, texts []located, lenient bool) ([
 			return nil, texts[i].wrap(err)
 		}
 	}
-	return vectors, r.agreeOnDimension()
+	return vectors, s.agreeOnDimension()
 }
 
 // embedPending embeds the texts of labeled pairs: first a batch, if the dimension
 // is not known yet, to see whether its matrices fit into memory.
-func (r *run) embedPending(ctx context.Context, b *batch) error {
+func (s *surveyed) embedPending(ctx context.Context, b *batch) error {
 	for k := range b.pending {
 		p := &b.pending[k]
-		for _, part := range [...][2]int{{0, min(r.BatchSize, len(p.texts))}, {min(r.BatchSize, len(p.texts)), len(p.texts)}} {
-			err := r.vectors.embed(ctx, role(k), p.texts[part[0]:part[1]], p.into[part[0]:part[1]])
+		for _, part := range [...][2]int{{0, min(s.settings.BatchSize, len(p.texts))}, {min(s.settings.BatchSize, len(p.texts)), len(p.texts)}} {
+			err := s.vectors.embed(ctx, role(k), p.texts[part[0]:part[1]], p.into[part[0]:part[1]])
 			if err != nil {
 				return fmt.Errorf("eci: the labeled pairs: %w", err)
 			}
-			if err := r.agreeOnDimension(); err != nil {
+			if err := s.agreeOnDimension(); err != nil {
 				return err
 			}
 		}
@@ -205,34 +205,34 @@ func (r *run) embedPending(ctx context.Context, b *batch) error {
 
 // agreeOnDimension takes over the dimension of the vectors met, or compares it
 // with that of the calibration.
-func (r *run) agreeOnDimension() error {
-	if r.dimension == 0 && r.vectors.dimension > 0 {
-		r.dimension = r.vectors.dimension
-		if err := r.fits(); err != nil {
+func (s *surveyed) agreeOnDimension() error {
+	if s.dimension == 0 && s.vectors.dimension > 0 {
+		s.dimension = s.vectors.dimension
+		if err := s.fits(); err != nil {
 			return err
 		}
 	}
-	if r.dimension != r.vectors.dimension && r.vectors.dimension != 0 {
-		return fmt.Errorf("%w: vectors have %d components, the calibration %d", ErrDimension, r.vectors.dimension, r.dimension)
+	if s.dimension != s.vectors.dimension && s.vectors.dimension != 0 {
+		return fmt.Errorf("%w: vectors have %d components, the calibration %d", ErrDimension, s.vectors.dimension, s.dimension)
 	}
 	return nil
 }
 
 // calibrate takes the scales over the labeled pairs of the run's band of
 // queries. The document frequencies are those of the survey.
-func (r *run) calibrate(ctx context.Context) error {
-	cal := &Calibration{Lexicon: r.lexicon, Encoder: &EncoderMark{Identity: identityOf(r.Embedder)}}
+func (s *surveyed) calibrate(ctx context.Context) (*frozen, error) {
+	cal := &Calibration{Lexicon: s.lexicon, Encoder: &EncoderMark{Identity: identityOf(s.settings.Embedder)}}
 	var texts []located
 	var keys []uint64
-	for _, p := range r.labels.pairs.Sorted() {
-		if r.band.holdsKey(p.key) {
+	for _, p := range s.labels.pairs.Sorted() {
+		if s.band.holdsKey(p.key) {
 			query, positive := p.texts()
 			texts, keys = append(texts, query, positive), append(keys, p.key)
 		}
 	}
-	vectors, err := r.unitVectors(ctx, texts, !leaveOut)
+	vectors, err := s.unitVectors(ctx, texts, !leaveOut)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	seen := sketch.Sample{Size: 32}
 	queries, positives := make([]cosine.Unit, len(keys)), make([]cosine.Unit, len(keys))
@@ -245,14 +245,15 @@ func (r *run) calibrate(ctx context.Context) error {
 	scales := cosine.ScalesOf(queries, positives, keys)
 	cal.MarginScale, cal.SimilarityMidpoint, cal.SimilarityScale = scales.Margin, scales.Midpoint, scales.Spread
 	cal.Encoder.Vectors = seen.Marks()
-	cal.Pairs, cal.Dimension = len(keys), r.dimension
+	cal.Pairs, cal.Dimension = len(keys), s.dimension
 	if err := cal.Validate(); err != nil {
-		return err
+		return nil, err
 	}
-	if r.Progress != nil {
-		r.Progress(Progress{Stage: "calibrate", Triples: len(keys), Total: len(keys)})
+	if s.settings.Progress != nil {
+		s.settings.Progress(Progress{Stage: "calibrate", Triples: len(keys), Total: len(keys)})
 	}
-	return r.freeze(cal)
+	hash, err := cal.Hash(s.settings.Components)
+	return &frozen{calibration: cal, hash: hash}, err
 }
 
 // digest tells labeled pairs apart.

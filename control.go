@@ -318,7 +318,7 @@ func (c *compared) control(all *combination) Control {
 // group.
 func (r *run) valueOf(rows []batchRow) (combination, error) {
 	d := r.dimension
-	triples, ends := make([]int, r.Groups), make([]int, r.Groups)
+	triples, ends := make([]int, r.settings.Groups), make([]int, r.settings.Groups)
 	for i := range rows {
 		triples[rows[i].group]++
 	}
@@ -346,12 +346,12 @@ func (r *run) valueOf(rows []batchRow) (combination, error) {
 	for k := range sum {
 		sum[k] /= float64(len(rows))
 	}
-	f, err := MatrixConfig{Dimension: d, Epsilon2: r.Epsilon2}.invert(sum)
+	f, err := MatrixConfig{Dimension: d, Epsilon2: r.settings.Epsilon2}.invert(sum)
 	if err != nil {
 		return combination{}, err
 	}
-	slopes := make([]float64, r.Groups)
-	cores.Split(r.cores, r.Groups, func(lo, hi int) {
+	slopes := make([]float64, r.settings.Groups)
+	cores.Split(r.cores, r.settings.Groups, func(lo, hi int) {
 		scratch := make([]float64, d*d)
 		for g := lo; g < hi; g++ {
 			clear(scratch)
@@ -369,7 +369,7 @@ func (r *run) dualValue(residuals []float64, triples, ends []int) (combination, 
 	d := r.dimension
 	n := len(residuals) / d
 	product, ld := gram.Dual(residuals, n, d, cores.All)
-	f := &information{d: d, scale: float64(d) / r.Epsilon2, inverse: make([]float64, n*n)}
+	f := &information{d: d, scale: float64(d) / r.settings.Epsilon2, inverse: make([]float64, n*n)}
 	gram.Without(f.inverse, product, n, ld, 0, 0, f.scale/float64(n))
 	var err error
 	if f.logDet, err = invertUpper(f.inverse, n); err != nil {

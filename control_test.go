@@ -60,14 +60,8 @@ func TestControlsAgreeWithScoringThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, _ := ranking.Find("a")
-	r, err := (&Sem{Calibration: ranking.Calibration}).newRun(nil)
+	r, err := (&Sem{Calibration: ranking.Calibration}).prepare(t.Context(), nil, []Source{source, SourceOf("b", others)})
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.useCalibration(); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.survey(t.Context(), []Source{source, SourceOf("b", others)}); err != nil {
 		t.Fatal(err)
 	}
 	a := newAccumulator(r, source)
@@ -196,14 +190,8 @@ func TestArtifactFromProducts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := (&Sem{Calibration: calibration}).newRun(nil)
+		r, err := (&Sem{Calibration: calibration}).prepare(t.Context(), nil, []Source{source})
 		if err != nil {
-			t.Fatal(err)
-		}
-		if err := r.useCalibration(); err != nil {
-			t.Fatal(err)
-		}
-		if err := r.survey(t.Context(), []Source{source}); err != nil {
 			t.Fatal(err)
 		}
 		a := newAccumulator(r, source)

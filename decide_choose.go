@@ -151,7 +151,7 @@ func (c *Choose) from(ctx context.Context, r *run, source Source) (*Choice, erro
 		Metric: report.Metric, Target: report.Target, Doubts: report.Doubts, Notes: report.Notes,
 		source: source, pass: func() *reading {
 			own := *r // looking up vectors has working memory
-			own.vectors = newVectorSource(&r.Sem)
+			own.vectors = newVectorSource(r.settings)
 			return own.reading()
 		},
 	}
@@ -215,12 +215,12 @@ func (r *run) sampleForChoice(ctx context.Context, source Source, c *Choose) (*c
 	)
 	pairs := least.NewDistinct[pairRows](trialTriples)
 	err := source.each(ctx, r.reading(), nil, func(rec *Record) error {
-		rows.Offer(rec.hash(r.Seed), func() Record { return rec.kept() })
+		rows.Offer(rec.hash(r.settings.Seed), func() Record { return rec.kept() })
 		if c.NoCheck {
 			return nil
 		}
 		key := rec.pairKey()
-		if p := pairs.Offer(hash64.Mix(key^r.Seed), func() pairRows { return pairRows{key: key} }); p != nil && len(p.rows) < trialPair {
+		if p := pairs.Offer(hash64.Mix(key^r.settings.Seed), func() pairRows { return pairRows{key: key} }); p != nil && len(p.rows) < trialPair {
 			p.rows = append(p.rows, rec.kept())
 		}
 		return nil
@@ -371,8 +371,8 @@ func (r *run) trainer(ctx context.Context, source *lookahead.Source) func(held, 
 			}
 		}
 		done++
-		if r.Progress != nil {
-			r.Progress(Progress{Stage: "training", Triples: done, Total: folds * (3 + trialDraws)})
+		if r.settings.Progress != nil {
+			r.settings.Progress(Progress{Stage: "training", Triples: done, Total: folds * (3 + trialDraws)})
 		}
 		return gains, nil
 	}

@@ -210,7 +210,7 @@ func (r *run) stream(ctx context.Context, selection Selection, source Source, yi
 
 // rowScale is sqrt(a/K), by which rows sqrt(w) r of a choice of K are multiplied.
 func (r *run) rowScale(count int) float64 {
-	return math.Sqrt(float64(r.dimension) / r.Epsilon2 / float64(count))
+	return math.Sqrt(float64(r.dimension) / r.settings.Epsilon2 / float64(count))
 }
 
 // information writes scale sqrt(w) r to dst.

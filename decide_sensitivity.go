@@ -100,20 +100,21 @@ func (s *Study) Run(ctx context.Context, sources ...Source) (*Sensitivity, error
 	}
 	base := s.Sem
 	base.NoChecks, base.Checkpoint = true, ""
-	first, err := base.newRun(nil)
+	first, err := base.engine(nil)
 	if err != nil {
 		return nil, err
 	}
 	shared := first.vectors
 	rank := func(sem Sem) (*Ranking, error) {
-		r, err := sem.newRun(nil)
+		e, err := sem.engine(nil)
 		if err != nil {
 			return nil, err
 		}
 		if shared != nil {
-			r.vectors = shared
+			e.vectors = shared
 		}
-		if err := r.ready(ctx, sources); err != nil {
+		r, err := e.run(ctx, sources)
+		if err != nil {
 			return nil, err
 		}
 		return rankPrepared(ctx, r, sources)
@@ -124,7 +125,7 @@ func (s *Study) Run(ctx context.Context, sources ...Source) (*Sensitivity, error
 		return nil, err
 	}
 	out.Order = out.Default.order()
-	base.Components = first.Components
+	base.Components = first.settings.Components
 	for _, v := range s.variations(base, out.Default) {
 		sem := base
 		sem.Components = slices.Clone(base.Components)

@@ -235,7 +235,7 @@ func TestDiskCacheRefuses(t *testing.T) {
 		if test.want != ErrSettings {
 			checkMessage(t, err)
 		}
-		_, err = newVectorSource(&Sem{Embedder: c}).call(t.Context(), documentRole, []string{"a", "b"})
+		_, err = newVectorSource(&settings{Embedder: c}).call(t.Context(), documentRole, []string{"a", "b"})
 		checkMessage(t, &RowError{Source: "a", Err: err})
 	}
 	ctx, cancel := context.WithCancel(t.Context())

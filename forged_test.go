@@ -21,10 +21,7 @@ func keptRun(t testing.TB) (*run, []Source) {
 	if _, err := Rank(t.Context(), sem, sources...); err != nil {
 		t.Fatal(err)
 	}
-	r, err := sem.newRun(nil)
-	if err == nil {
-		err = r.ready(t.Context(), sources)
-	}
+	r, err := sem.prepare(t.Context(), nil, sources)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -106,26 +106,12 @@ func (l *Lookahead) Prepare(ctx context.Context, sources ...Source) (Scorer, err
 	if err != nil {
 		return nil, err
 	}
-	r, err := l.Sem.newRun(nil)
+	e, err := l.Sem.engine(nil)
 	if err != nil {
 		return nil, err
 	}
-	r.labels.followQueries()
-	r.walked = settings.Triples
-	if settings.Target != nil {
-		err = r.aimAt(ctx, settings.Target)
-	}
-	if err == nil {
-		err = r.ready(ctx, sources)
-	}
-	if err == nil {
-		r.forecaster, err = r.newForecaster(ctx, settings, r.labels.queries.Sorted())
-	}
-	if err != nil {
-		r.close()
-		return nil, err
-	}
-	return r, nil
+	e.ahead = &settings
+	return e.run(ctx, sources)
 }
 
 // resolve fills in the defaults.

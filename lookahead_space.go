@@ -26,7 +26,8 @@ type forecaster struct {
 }
 
 // newForecaster finds pool and queries with their vectors and prepares the space.
-func (r *run) newForecaster(ctx context.Context, settings Lookahead, queries []*labeledQuery) (*forecaster, error) {
+func (r *run) newForecaster(ctx context.Context, queries []*labeledQuery) (*forecaster, error) {
+	settings := *r.ahead
 	f := &forecaster{settings: settings, aim: r.aim, relevant: make(map[uint64][]int)}
 	if f.aim != nil {
 		f.settings.Pool, f.settings.Relevant = f.aim.Pool, f.aim.Relevant

@@ -64,23 +64,23 @@ func (a *aim) name() string {
 }
 
 // aimAt reads the labeled pairs of a target. The run is then calibrated on them.
-func (r *run) aimAt(ctx context.Context, t *Target) error {
+func (s *surveyed) aimAt(ctx context.Context, t *Target) error {
 	if t.Queries == nil || t.Pool == nil || len(t.Relevant) == 0 {
 		return fmt.Errorf("eci: lookahead: %w: a Target needs Queries, Pool and Relevant", ErrSettings)
 	}
 	a := &aim{
 		Target: t, queries: make(map[fingerprint]bool), ids: make(map[string]bool),
-		shared: make(map[string]int), embedder: r.Embedder != nil,
+		shared: make(map[string]int), embedder: s.settings.Embedder != nil,
 	}
-	if err := a.read(ctx, r); err != nil {
+	if err := a.read(ctx, s); err != nil {
 		return fmt.Errorf("eci: the target of lookahead: %w", bareError{err})
 	}
-	r.aim = a
+	s.aim = a
 	return nil
 }
 
 // read adds the labeled pairs to the run's labels and counts words.
-func (a *aim) read(ctx context.Context, r *run) error {
+func (a *aim) read(ctx context.Context, s *surveyed) error {
 	var queries []Document
 	wanted, unjudged := make(map[string]bool), 0
 	for q, err := range numbered(ctx, a.Queries, "query") {
@@ -110,10 +110,10 @@ func (a *aim) read(ctx context.Context, r *run) error {
 	if len(documents) == 0 {
 		return fmt.Errorf("%w: none of the %d queries has a relevant document in the pool; do the ids of Relevant, Queries and Pool belong together?", ErrLookahead, len(queries)+unjudged)
 	}
-	a.count(r, queries, documents)
+	a.count(s, queries, documents)
 	a.say(unjudged, "queries have no judgment and are left out")
 	a.say(len(wanted)-len(documents), "relevant documents are not in the pool and are left out")
-	return a.offer(r, queries, documents)
+	return a.offer(s, queries, documents)
 }
 
 func (a *aim) say(n int, what string) {
@@ -142,11 +142,11 @@ func numbered(ctx context.Context, all iter.Seq2[Document, error], what string) 
 }
 
 // count derives the word weights from the relevant documents, if they have texts.
-func (a *aim) count(r *run, queries []Document, documents map[string]Document) {
-	if r.Lexicon != nil || r.Sem.Calibration != nil {
+func (a *aim) count(s *surveyed, queries []Document, documents map[string]Document) {
+	if s.lexicon != nil {
 		return
 	}
-	lexicon, seen := NewLexicon(r.Tokenizer), make(map[fingerprint]bool)
+	lexicon, seen := NewLexicon(s.settings.Tokenizer), make(map[fingerprint]bool)
 	for _, q := range queries {
 		for _, id := range a.Relevant[q.ID] {
 			d := documents[id]
@@ -157,12 +157,12 @@ func (a *aim) count(r *run, queries []Document, documents map[string]Document) {
 		}
 	}
 	if len(seen) > 0 {
-		r.Lexicon = lexicon
+		s.lexicon = lexicon
 	}
 }
 
 // offer adds a labeled pair for every query and each of its relevant documents.
-func (a *aim) offer(r *run, queries []Document, documents map[string]Document) error {
+func (a *aim) offer(s *surveyed, queries []Document, documents map[string]Document) error {
 	looked, blind := make(map[string]bool, len(queries)), 0
 	for i := range queries {
 		q := &queries[i]
@@ -194,7 +194,7 @@ func (a *aim) offer(r *run, queries []Document, documents map[string]Document) e
 				PositiveText: d.Text, PositiveID: d.ID, PositiveVector: d.Vector, Row: i + 1,
 			}
 			sides := rec.texts()
-			r.labels.offer(a.name(), rec, located{side: sides[0]}.fingerprint(), located{side: sides[1]}.fingerprint())
+			s.labels.offer(a.name(), rec, located{side: sides[0]}.fingerprint(), located{side: sides[1]}.fingerprint())
 		}
 		if !found {
 			blind++

@@ -33,7 +33,6 @@ const (
 	defaultEpsilon2 = 0.5
 	maxGroups       = 1 << 12
 	maxDimension    = vecfile.MaxDimension
-	blockRows       = 192
 	exactDimension  = 64 // below it float64 costs little
 )
 

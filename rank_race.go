@@ -108,27 +108,16 @@ func (r *Race) Prepare(ctx context.Context, sources ...Source) (Scorer, error) {
 		ahead, race.Sem = &settings, settings.Sem
 	}
 	race.Sem.NoChecks = true // they would send texts of the whole budget to the encoder
-	base, err := race.Sem.newRun(nil)
+	e, err := race.Sem.engine(nil)
 	if err != nil {
 		return nil, err
 	}
-	if ahead != nil {
-		base.labels.followQueries()
-		base.walked = ahead.Triples
-	}
-	if err := checkSources(sources); err != nil {
+	e.ahead = ahead
+	survey, err := e.survey(ctx, sources)
+	if err != nil {
 		return nil, err
 	}
-	if base.Sem.Calibration != nil {
-		if err := base.useCalibration(); err != nil {
-			return nil, err
-		}
-	}
-	if err := base.survey(ctx, sources); err != nil {
-		base.close()
-		return nil, err
-	}
-	done := &raced{run: base, ahead: ahead, scores: make(map[string]*Score)}
+	done := &raced{run: &run{surveyed: survey, frozen: e.frozen}, scores: make(map[string]*Score)}
 	if err := done.race(ctx, &race, sources); err != nil {
 		done.close()
 		return nil, err
@@ -166,8 +155,7 @@ func (band) upTo(share float64) uint64 {
 
 // raced is a finished race. It returns the scores of the race.
 type raced struct {
-	*run
-	ahead  *Lookahead // resolved; nil for a race by S
+	*run   // not calibrated until enough queries have been read
 	report RaceReport
 	scores map[string]*Score
 }
@@ -201,15 +189,16 @@ func (r *raced) race(ctx context.Context, settings *Race, sources []Source) erro
 		r.report.Boundary = stat.Pocock(settings.Looks, settings.ErrorRate/float64(len(sources)-1))
 	}
 	read := make(map[textKey]struct{})
-	r.band = band{on: true, seed: r.Seed}
+	r.band = band{on: true, seed: r.settings.Seed}
 	for _, share := range settings.Looks {
 		r.band.low, r.band.high = r.band.high, r.band.upTo(share)
-		if r.calibration == nil {
+		if r.frozen == nil {
 			if !r.several() && share < 1 { // the next band joins this one
 				r.band.high = 0
 				continue
 			}
-			if err := r.calibrate(ctx); err != nil {
+			var err error
+			if r.frozen, err = r.calibrate(ctx); err != nil {
 				return err
 			}
 		}
@@ -299,7 +288,7 @@ func (r *raced) lookAhead(ctx context.Context) (err error) {
 			queries = append(queries, q)
 		}
 	}
-	r.forecaster, err = r.newForecaster(ctx, *r.ahead, queries)
+	r.forecaster, err = r.newForecaster(ctx, queries)
 	return err
 }
 

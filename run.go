@@ -11,7 +11,6 @@ import (
 	"example.com/eci/internal/disk"
 	"example.com/eci/internal/fault"
 	"example.com/eci/internal/gram"
-	"example.com/eci/internal/least"
 	"example.com/eci/internal/lexicon"
 	"example.com/eci/internal/quote"
 	"example.com/eci/internal/sketch"
@@ -21,56 +20,74 @@ import (
 // errStopped ends a run whose caller asked for no more triples.
 var errStopped = errors.New("stopped")
 
-// run is a Sem with its defaults filled in and what it has learnt of the
-// sources. It scores with S, or with a measure of a baseline.
-type run struct {
-	Sem
-	measure       *Measure
-	lexicon       *Lexicon
-	calibration   *Calibration
-	hash          string
-	dimension     int
-	samples       map[string]*sample
-	band          band // of queries, when a race reads a part
-	vectors       *vectorSource
-	features      *textcache.Cache[*lexicon.Features]
-	labels        *labels
-	walked        int             // triples of a source kept for forecasts; 0 without
-	forecaster    *forecaster     // nil without
-	aim           *aim            // what a Lookahead has a Target for; nil without
-	poolDocuments []document      // of the random control, once they are needed
-	expected      sketch.Expected // of a frozen calibration, not yet met
-	encoder       string          // with a checkpoint: which Embedder it is
-	cores         int             // that there is memory for; 0 means all
+// settings is a Sem whose defaults are filled in and that was checked. It lacks Sem's
+// methods, so that the one cannot be taken for the other.
+type settings Sem
+
+// engine reads sources and finds vectors. It has seen no source yet.
+type engine struct {
+	settings *settings
+	measure  *Measure   // of a baseline, in place of S
+	ahead    *Lookahead // resolved; nil without forecasts
+	vectors  *vectorSource
+	features *textcache.Cache[*lexicon.Features]
+	frozen   *frozen // nil if the sources are to be calibrated on
 }
 
-func (s *Sem) newRun(measure *Measure) (*run, error) {
+// surveyed is an engine that has read the texts of sources.
+type surveyed struct {
+	*engine
+	samples   map[string]*sample
+	labels    *labels
+	lexicon   *Lexicon
+	aim       *aim   // what a Lookahead has a Target for; nil without
+	encoder   string // with a checkpoint: which Embedder it is
+	band      band   // of queries, when a race reads a part
+	dimension int    // 0 until a vector is seen
+	cores     int    // that there is memory for; 0 means all
+}
+
+// frozen is a calibration that scores are taken under.
+type frozen struct {
+	calibration *Calibration
+	hash        string
+	expected    sketch.Expected // of the vectors of another run
+}
+
+// run is a survey and its calibration: it scores sources with S, or with a measure of
+// a baseline.
+type run struct {
+	*surveyed
+	*frozen
+	forecaster    *forecaster // nil without
+	poolDocuments []document  // of the random control, once they are needed
+}
+
+// engine returns what reads sources under these settings.
+func (s *Sem) engine(measure *Measure) (*engine, error) {
 	if s == nil {
 		return nil, fault.Nil("Sem")
 	}
-	const mostPairs = 2048 // that the scales are taken over
-	r := &run{Sem: *s, measure: measure, samples: make(map[string]*sample)}
-	if err := r.Sem.resolve(); err != nil {
+	resolved, err := settings(*s).resolve()
+	if err != nil {
 		return nil, err
 	}
 	if measure != nil && (measure.Name == "" || measure.Value == nil) {
 		return nil, fmt.Errorf("eci: %w: Baseline.Measure needs a Name and a Value; see Measures", ErrSettings)
 	}
-	if r.Lexicon != nil {
-		var err error
-		if r.Lexicon, err = r.Lexicon.forRun(r.Tokenizer); err != nil {
+	resolved.NoChecks = resolved.NoChecks || measure != nil
+	e := &engine{settings: resolved, measure: measure, vectors: newVectorSource(resolved)}
+	e.features = textcache.New[*lexicon.Features](32 << 20)
+	if resolved.Calibration != nil {
+		if e.frozen, err = resolved.freeze(); err != nil {
 			return nil, err
 		}
 	}
-	r.vectors = newVectorSource(&r.Sem)
-	r.features = textcache.New[*lexicon.Features](32 << 20)
-	r.labels = &labels{seed: r.Seed, pairs: least.NewDistinct[labeledPair](mostPairs)}
-	r.NoChecks = r.NoChecks || measure != nil
-	return r, nil
+	return e, nil
 }
 
 // resolve fills in the defaults and refuses settings that make no sense.
-func (s *Sem) resolve() error {
+func (s settings) resolve() (*settings, error) {
 	if s.Components == nil {
 		s.Components = []Component{TargetConsistency{}, SemanticLocality{}, LexicalResidual{}}
 	}
@@ -84,8 +101,8 @@ func (s *Sem) resolve() error {
 	s.MemoryBytes = cmp.Or(s.MemoryBytes, 16<<30)
 	s.Temperature = cmp.Or(s.Temperature, 0.05)
 	positive := func(x float64) bool { return x > 0 && !math.IsInf(x, 0) }
-	refuse := func(format string, args ...any) error {
-		return fmt.Errorf("eci: %w: "+format, append([]any{ErrSettings}, args...)...)
+	refuse := func(format string, args ...any) (*settings, error) {
+		return nil, fmt.Errorf("eci: %w: "+format, append([]any{ErrSettings}, args...)...)
 	}
 	switch {
 	case s.Budget < Unlimited:
@@ -112,12 +129,18 @@ func (s *Sem) resolve() error {
 			return refuse("Tokenizer %q: %w", s.Tokenizer.Name(), err)
 		}
 	}
-	return s.checkComponents()
+	if s.Lexicon != nil {
+		var err error
+		if s.Lexicon, err = s.Lexicon.forRun(s.Tokenizer); err != nil {
+			return nil, err
+		}
+	}
+	return &s, s.checkComponents()
 }
 
 // checkComponents refuses names that are empty or used twice, and settings that
 // make no sense.
-func (s *Sem) checkComponents() error {
+func (s *settings) checkComponents() error {
 	seen := make(map[string]bool)
 	for i, c := range s.Components {
 		if c == nil {
@@ -139,167 +162,167 @@ func (s *Sem) checkComponents() error {
 
 // scoreAlone scores a source outside a ranking.
 func (s *Sem) scoreAlone(ctx context.Context, measure *Measure, source Source) (*Score, error) {
-	r, err := s.newRun(measure)
+	e, err := s.engine(measure)
+	if err != nil {
+		return nil, err
+	}
+	if e.frozen == nil {
+		return nil, s.Calibration.Validate()
+	}
+	r, err := e.run(ctx, []Source{source})
 	if err != nil {
 		return nil, err
 	}
 	defer r.close()
-	if err := checkSources([]Source{source}); err != nil {
-		return nil, err
-	}
-	if err := r.useCalibration(); err != nil {
-		return nil, err
-	}
-	if err := r.survey(ctx, []Source{source}); err != nil {
-		return nil, err
-	}
 	return r.Score(ctx, source)
 }
 
-// prepare returns a run that has surveyed and calibrated.
+// prepare returns a run over sources.
 func (s *Sem) prepare(ctx context.Context, measure *Measure, sources []Source) (*run, error) {
-	r, err := s.newRun(measure)
+	e, err := s.engine(measure)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.ready(ctx, sources); err != nil {
-		r.close()
+	return e.run(ctx, sources)
+}
+
+// run surveys the sources, and calibrates on them unless the calibration is given.
+func (e *engine) run(ctx context.Context, sources []Source) (*run, error) {
+	survey, err := e.survey(ctx, sources)
+	if err != nil {
 		return nil, err
 	}
-	return r, nil
+	r, err := survey.calibrated(ctx)
+	if err != nil {
+		survey.close()
+	}
+	return r, err
+}
+
+// calibrated returns the run under the calibration that was given, or that is taken
+// now.
+func (s *surveyed) calibrated(ctx context.Context) (*run, error) {
+	calibration := s.frozen
+	if calibration == nil {
+		var err error
+		if calibration, err = s.calibrate(ctx); err != nil {
+			return nil, err
+		}
+	}
+	r := &run{surveyed: s, frozen: calibration}
+	if s.ahead == nil {
+		return r, nil
+	}
+	var err error
+	r.forecaster, err = r.newForecaster(ctx, s.labels.queries.Sorted())
+	return r, err
 }
 
 // close releases what a checkpoint holds open.
-func (r *run) close() error { return r.vectors.close() }
-
-// ready surveys the sources and calibrates.
-func (r *run) ready(ctx context.Context, sources []Source) error {
-	if err := checkSources(sources); err != nil {
-		return err
-	}
-	if r.Sem.Calibration != nil {
-		if err := r.useCalibration(); err != nil {
-			return err
-		}
-	}
-	if err := r.survey(ctx, sources); err != nil {
-		return err
-	}
-	if r.Sem.Calibration == nil {
-		if err := r.calibrate(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (e *engine) close() error { return e.vectors.close() }
 
 // weigher is a run over all triples of one source under the frozen calibration,
-// for which there is memory for so many arrays of d x d numbers.
+// for which there is memory for so many arrays of d x d numbers. It has no survey.
 func (s *Sem) weigher(source Source, squares int) (*run, error) {
+	if s == nil {
+		return nil, fault.Nil("Sem")
+	}
 	all := *s
 	all.Budget = Unlimited
-	r, err := all.newRun(nil)
-	if err == nil {
-		err = r.useCalibration()
+	e, err := all.engine(nil)
+	if err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = checkSources([]Source{source})
+	if e.frozen == nil {
+		return nil, s.Calibration.Validate()
 	}
-	if err == nil {
-		err = r.affords(squares)
+	if err := checkSources([]Source{source}); err != nil {
+		return nil, err
 	}
-	return r, err
+	r := &run{surveyed: e.unread(), frozen: e.frozen}
+	return r, r.affords(squares)
 }
 
 // fits refuses dimensions whose matrices do not fit into memory, once dimension and
 // numbers of triples are known: before anything else is embedded or allocated. It
 // sets how many cores there is memory for.
-func (r *run) fits() error {
-	if _, err := (MatrixConfig{Dimension: r.dimension}).withDefaults(); err != nil {
+func (s *surveyed) fits() error {
+	if _, err := (MatrixConfig{Dimension: s.dimension}).withDefaults(); err != nil {
 		return err
 	}
-	if r.measure != nil { // no matrices
+	if s.measure != nil { // no matrices
 		return nil
 	}
 	// Arrays of d x d that jackknife, controls and artifact check take at one time, and
 	// for each core at work.
 	const workSquares, coreSquares = 6, 2
 	var kept, largest int64
-	for _, s := range r.samples {
-		size := r.matrixBytes(s.size(), r.exactSums(s))
+	for _, part := range s.samples {
+		size := s.matrixBytes(part.size(), s.exactSums(part))
 		kept, largest = kept+size, max(largest, size)
 	}
-	if r.ReleaseMatrix {
+	if s.settings.ReleaseMatrix {
 		kept = largest
 	}
-	square := 8 * int64(r.dimension) * int64(r.dimension)
+	square := 8 * int64(s.dimension) * int64(s.dimension)
 	least := kept + largest + (workSquares+coreSquares)*square
-	if least > r.MemoryBytes {
+	if least > s.settings.MemoryBytes {
 		return fmt.Errorf("eci: %w: the matrices of %d sources of dimension %d take %s, the work on them %s, together %s; Sem.MemoryBytes allows %s; take a smaller Budget or fewer sources at once, set Sem.ReleaseMatrix if no mixture is needed, set Sem.Dimensions for an encoder whose vectors can be cut, or raise it",
-			ErrMemory, len(r.samples), r.dimension, quote.Bytes(kept), quote.Bytes(least-kept), quote.Bytes(least), quote.Bytes(r.MemoryBytes))
+			ErrMemory, len(s.samples), s.dimension, quote.Bytes(kept), quote.Bytes(least-kept), quote.Bytes(least), quote.Bytes(s.settings.MemoryBytes))
 	}
-	r.cores = int(min(1<<20, 1+(r.MemoryBytes-least)/(coreSquares*square)))
+	s.cores = int(min(1<<20, 1+(s.settings.MemoryBytes-least)/(coreSquares*square)))
 	return nil
 }
 
 // matrixBytes is the most that the matrix of n triples takes: its groups hold rows or
 // triangles, whichever is smaller.
-func (r *run) matrixBytes(n int, exact bool) int64 {
-	d := r.dimension
+func (s *surveyed) matrixBytes(n int, exact bool) int64 {
+	d := s.dimension
 	rows := gram.RowBytes(n, d, !exact)
-	return min(rows, int64(min(r.Groups, n))*gram.Most(d, !exact))
+	return min(rows, int64(min(s.settings.Groups, n))*gram.Most(d, !exact))
 }
 
 // exactSums reports whether a source is summed in float64 throughout. One of few
 // triples or dimensions always is: there it costs little.
-func (r *run) exactSums(s *sample) bool {
+func (s *surveyed) exactSums(part *sample) bool {
 	const exactTriples = 4096
-	return r.Exact || !r.fast && (s == nil || s.size() <= exactTriples || r.dimension < exactDimension)
+	return s.settings.Exact || !s.settings.fast && (part == nil || part.size() <= exactTriples || s.dimension < exactDimension)
 }
 
 // affords refuses more arrays of d x d numbers than MemoryBytes holds.
-func (r *run) affords(squares int) error {
-	if need := 8 * int64(squares) * int64(r.dimension) * int64(r.dimension); need > r.MemoryBytes {
+func (s *surveyed) affords(squares int) error {
+	if need := 8 * int64(squares) * int64(s.dimension) * int64(s.dimension); need > s.settings.MemoryBytes {
 		return fmt.Errorf("eci: %w: %d matrices of %d x %d take %s, Sem.MemoryBytes allows %s; take fewer Groups or sources at once, or an encoder of fewer dimensions, or raise it",
-			ErrMemory, squares, r.dimension, r.dimension, quote.Bytes(need), quote.Bytes(r.MemoryBytes))
+			ErrMemory, squares, s.dimension, s.dimension, quote.Bytes(need), quote.Bytes(s.settings.MemoryBytes))
 	}
 	return nil
 }
 
-// useCalibration takes over the frozen calibration, after checking it.
-func (r *run) useCalibration() error {
-	cal := r.Sem.Calibration
-	if err := cal.Validate(); err != nil {
-		return err
+// freeze checks the calibration of the settings, and takes its lexicon.
+func (s *settings) freeze() (*frozen, error) {
+	c := s.Calibration
+	if err := c.Validate(); err != nil {
+		return nil, err
 	}
-	lexicon, err := cal.Lexicon.forRun(r.Tokenizer)
+	var err error
+	if s.Lexicon, err = c.Lexicon.forRun(s.Tokenizer); err != nil {
+		return nil, err
+	}
+	expected, err := c.Encoder.expect(s.Embedder)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if r.expected, err = cal.Encoder.expect(r.Embedder); err != nil {
-		return err
-	}
-	r.lexicon = lexicon
-	r.dimension = cal.Dimension
-	return r.freeze(cal)
+	hash, err := c.Hash(s.Components)
+	return &frozen{calibration: c, hash: hash, expected: expected}, err
 }
 
-func (r *run) freeze(cal *Calibration) error {
-	hash, err := cal.Hash(r.Components)
-	if err != nil {
-		return err
-	}
-	r.calibration, r.hash = cal, hash
-	return nil
-}
-
-func (r *run) progress(stage string, source Source, done int) {
-	if r.Progress == nil {
+func (s *surveyed) progress(stage string, source Source, done int) {
+	if s.settings.Progress == nil {
 		return
 	}
 	total := 0
-	if s := r.samples[source.Name]; s != nil {
-		total = s.size()
+	if part := s.samples[source.Name]; part != nil {
+		total = part.size()
 	}
-	r.Progress(Progress{Stage: stage, Source: source.Name, Triples: done, Total: total})
+	s.settings.Progress(Progress{Stage: stage, Source: source.Name, Triples: done, Total: total})
 }

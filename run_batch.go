@@ -175,7 +175,7 @@ func (r *run) read(ctx context.Context, source Source, pass *reading, buffers []
 			b.rows = append(b.rows, batchRow{})
 		}
 		row := &b.rows[len(b.rows)-1]
-		row.rec, row.group, row.err = *rec, rec.group(r.Groups), nil
+		row.rec, row.group, row.err = *rec, rec.group(r.settings.Groups), nil
 		if len(b.rows) == triplesPerBatch {
 			return flush()
 		}
@@ -287,7 +287,7 @@ func (r *run) weighRows(b *batch) error {
 			q, p, n := row.features[0], row.features[1], row.features[2]
 			e.Coverage, e.Overlap = lexicon.Coverage(q, n), lexicon.Overlap(p, n)
 			row.factors, row.weight = row.factors[:0], 1
-			for _, c := range r.Components {
+			for _, c := range r.settings.Components {
 				f := c.Weight(e)
 				if !(f >= 0 && f <= 1) {
 					row.err = fmt.Errorf("%w: component %q gave %v", ErrWeight, c.Name(), f)
@@ -297,7 +297,7 @@ func (r *run) weighRows(b *batch) error {
 			}
 			row.fingerprint = hash64.FingerprintOf(row.rec.NegativeText)
 			if r.sampled() > 0 {
-				row.hash = hash64.Triple(r.Seed, hash64.FingerprintOf(row.rec.QueryText), hash64.FingerprintOf(row.rec.PositiveText), row.fingerprint)
+				row.hash = hash64.Triple(r.settings.Seed, hash64.FingerprintOf(row.rec.QueryText), hash64.FingerprintOf(row.rec.PositiveText), row.fingerprint)
 			}
 		}
 	})
@@ -362,6 +362,7 @@ func (row *batchRow) residual(dst []float64, scale float64) float64 {
 
 // fastResidual writes sqrt(w) r to dst, rounded to float32, and returns |r|^2.
 func (row *batchRow) fastResidual(dst []float32) (square float64) {
+	const leastScale = 1e-9 // keeps float32 squares of components normal numbers
 	q, p, n := row.vectors[0], row.vectors[1], row.vectors[2]
 	scale := math.Sqrt(row.weight)
 	if scale < leastScale { // too small to tell |r| from it
@@ -374,9 +375,6 @@ func (row *batchRow) fastResidual(dst []float32) (square float64) {
 	square = dots.Residual(dst, q.data, p.data, n.data, scale*row.evidence.Margin*row.inverse[0], scale*row.inverse[1], scale*row.inverse[2])
 	return square / row.weight
 }
-
-// leastScale keeps float32 squares of a residual's components normal numbers.
-const leastScale = 1e-9
 
 func (row *batchRow) weighted() Weighted {
 	return Weighted{Evidence: row.evidence, Factors: row.factors, Weight: row.weight, Group: row.group}

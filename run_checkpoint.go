@@ -38,48 +38,48 @@ const (
 
 // openCheckpoint collects the identities that file names depend on, and caches the
 // embedder's vectors. The sources have been surveyed.
-func (r *run) openCheckpoint(ctx context.Context, sources []Source) error {
-	if r.Checkpoint == "" {
+func (s *surveyed) openCheckpoint(ctx context.Context, sources []Source) error {
+	if s.settings.Checkpoint == "" {
 		return nil
 	}
-	if err := r.tidy(); err != nil {
+	if err := s.tidy(); err != nil {
 		return fmt.Errorf("eci: checkpoint: %w", err)
 	}
 	for _, source := range sources {
-		digest, err := r.tableDigest(r.samples[source.Name])
+		digest, err := s.tableDigest(s.samples[source.Name])
 		if err != nil {
 			return source.wrap(nil, err)
 		}
-		r.samples[source.Name].tables = digest
+		s.samples[source.Name].tables = digest
 	}
-	if r.Embedder == nil {
+	if s.settings.Embedder == nil {
 		return nil
 	}
-	config := DiskCacheConfig{Embedder: r.Embedder, Dir: filepath.Join(r.Checkpoint, "vectors")}
-	if r.encoder = identityOf(r.Embedder); r.encoder == "" {
+	config := DiskCacheConfig{Embedder: s.settings.Embedder, Dir: filepath.Join(s.settings.Checkpoint, "vectors")}
+	if s.encoder = identityOf(s.settings.Embedder); s.encoder == "" {
 		var err error
-		if r.encoder, err = r.recognize(ctx, sources); err != nil {
+		if s.encoder, err = s.recognize(ctx, sources); err != nil {
 			return err
 		}
-		config.Identity = "of checkpoint " + r.encoder
+		config.Identity = "of checkpoint " + s.encoder
 	}
-	if _, ok := r.Embedder.(*DiskCache); ok {
+	if _, ok := s.settings.Embedder.(*DiskCache); ok {
 		return nil
 	}
-	kept, err := config.open(r.files)
+	kept, err := config.open(s.settings.files)
 	if err != nil {
 		return fmt.Errorf("eci: checkpoint: %w", err)
 	}
-	r.vectors.keep(kept)
+	s.vectors.keep(kept)
 	return nil
 }
 
 // tidy creates the directory and removes partial files left by killed runs.
-func (r *run) tidy() error {
-	if err := r.files.MkdirAll(r.Checkpoint, 0o700); err != nil {
+func (e *engine) tidy() error {
+	if err := e.settings.files.MkdirAll(e.settings.Checkpoint, 0o700); err != nil {
 		return err
 	}
-	entries, err := r.files.ReadDir(r.Checkpoint)
+	entries, err := e.settings.files.ReadDir(e.settings.Checkpoint)
 	if err != nil {
 		return err
 	}
@@ -88,13 +88,13 @@ func (r *run) tidy() error {
 	const partialAge = 10 * time.Minute
 	for _, entry := range entries {
 		if strings.HasPrefix(entry.Name(), "calibration-") && strings.HasSuffix(entry.Name(), ".eci") {
-			return fmt.Errorf("%w: %s was written by an earlier version, which took its scales over the negatives of the ranked sources; take another directory, or remove it", ErrIncompatible, r.Checkpoint)
+			return fmt.Errorf("%w: %s was written by an earlier version, which took its scales over the negatives of the ranked sources; take another directory, or remove it", ErrIncompatible, e.settings.Checkpoint)
 		}
 		if !strings.HasPrefix(entry.Name(), partialPrefix) || !entry.Type().IsRegular() {
 			continue
 		}
 		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > partialAge {
-			r.files.Remove(filepath.Join(r.Checkpoint, entry.Name())) // an error is fine: another run may have removed it
+			e.settings.files.Remove(filepath.Join(e.settings.Checkpoint, entry.Name())) // an error is fine: another run may have removed it
 		}
 	}
 	return nil
@@ -102,17 +102,17 @@ func (r *run) tidy() error {
 
 // tableDigest returns a hash of the vectors in tables for the triples sampled from a
 // source.
-func (r *run) tableDigest(s *sample) (digest uint64, err error) {
-	if r.Vectors == nil {
+func (s *surveyed) tableDigest(part *sample) (digest uint64, err error) {
+	if s.settings.Vectors == nil {
 		return 0, nil
 	}
 	var v []float32
-	for _, c := range s.probe.Sorted() {
+	for _, c := range part.probe.Sorted() {
 		for _, at := range c.Value.sides() {
 			if at.vector != nil || at.id == "" {
 				continue
 			}
-			v, err = r.vectors.lookup(v[:0], at.role, at.id)
+			v, err = s.vectors.lookup(v[:0], at.role, at.id)
 			if err != nil && !errors.Is(err, ErrMissingVector) {
 				return 0, err
 			}
@@ -125,14 +125,14 @@ func (r *run) tableDigest(s *sample) (digest uint64, err error) {
 // recognize embeds a few texts of the budget and compares them with those of the
 // encoders that the checkpoint knows, which tells them apart also where an encoder
 // does not give the same bits twice. It returns a name for the encoder.
-func (r *run) recognize(ctx context.Context, sources []Source) (string, error) {
+func (s *surveyed) recognize(ctx context.Context, sources []Source) (string, error) {
 	b := newBatch()
 	for _, source := range sources {
-		s := r.samples[source.Name]
-		for _, c := range s.probe.Sorted() {
+		part := s.samples[source.Name]
+		for _, c := range part.probe.Sorted() {
 			for _, at := range c.Value.sides() {
-				if p := &b.pending[at.role]; (s.all() || c.Hash < s.limit) && len(p.texts) < recognizedTexts/2 && at.vector == nil {
-					if _, err := r.findOne(b, at); err != nil {
+				if p := &b.pending[at.role]; (part.all() || c.Hash < part.limit) && len(p.texts) < recognizedTexts/2 && at.vector == nil {
+					if _, err := s.findOne(b, at); err != nil {
 						return "", source.wrap(&c.Value, err)
 					}
 				}
@@ -142,7 +142,7 @@ func (r *run) recognize(ctx context.Context, sources []Source) (string, error) {
 	seen := sketch.Sample{Size: recognizedTexts}
 	for k := range b.pending {
 		p := &b.pending[k]
-		if err := r.vectors.embed(ctx, role(k), p.texts, p.into); err != nil {
+		if err := s.vectors.embed(ctx, role(k), p.texts, p.into); err != nil {
 			return "", err
 		}
 		for i, text := range p.texts {
@@ -154,9 +154,9 @@ func (r *run) recognize(ctx context.Context, sources []Source) (string, error) {
 	for i, m := range marks {
 		texts[i] = m.Text
 	}
-	file := "encoder-" + r.digestOf(texts...) + ".eci"
+	file := "encoder-" + s.digestOf(texts...) + ".eci"
 	var known [][]sketch.Mark
-	raw, err := r.load(file)
+	raw, err := s.load(file)
 	if err != nil {
 		return "", err
 	}
@@ -165,13 +165,13 @@ func (r *run) recognize(ctx context.Context, sources []Source) (string, error) {
 	}
 	for _, k := range known {
 		if slices.EqualFunc(k, marks, sketch.Mark.Alike) {
-			return r.digestOf(k), nil
+			return s.digestOf(k), nil
 		}
 	}
 	if raw, err = json.Marshal(append(known, marks)); err == nil {
-		err = r.save(file, raw)
+		err = s.save(file, raw)
 	}
-	return r.digestOf(marks), err
+	return s.digestOf(marks), err
 }
 
 // checkpointed is a finished score with the sample of its forecast.
@@ -214,8 +214,8 @@ func (r *run) decode(source Source, raw []byte) *Score {
 // plausible reports whether this run could have computed a stored score, so that all
 // of it is safe to read.
 func (r *run) plausible(source Source, s *Score) bool {
-	names := make([]string, len(r.Components))
-	for i, c := range r.Components {
+	names := make([]string, len(r.settings.Components))
+	for i, c := range r.settings.Components {
 		names[i] = c.Name()
 	}
 	t := &s.Totals
@@ -223,19 +223,19 @@ func (r *run) plausible(source Source, s *Score) bool {
 		t.Triples != r.samples[source.Name].size() || s.check() != nil || !maps.Equal(s.Skipped, r.samples[source.Name].survey.skipped) {
 		return false
 	}
-	if s.Groups < 1 || s.Groups > r.Groups || (s.Deviations != nil) != (s.Groups >= 2) || s.Deviations != nil && len(s.Deviations) != r.Groups {
+	if s.Groups < 1 || s.Groups > r.settings.Groups || (s.Deviations != nil) != (s.Groups >= 2) || s.Deviations != nil && len(s.Deviations) != r.settings.Groups {
 		return false
 	}
-	if checks := !r.NoChecks; checks != (s.Controls != nil) || checks != (s.Artifact != nil) {
+	if checks := !r.settings.NoChecks; checks != (s.Controls != nil) || checks != (s.Artifact != nil) {
 		return false
 	}
 	if a := s.Artifact; a != nil && (a.Triples > 0) != (len(a.Rows) > 0) {
 		return false
 	}
-	if r.measure != nil || r.ReleaseMatrix {
+	if r.measure != nil || r.settings.ReleaseMatrix {
 		return s.Matrix == nil
 	}
-	want := MatrixConfig{Dimension: r.dimension, Groups: r.Groups, Epsilon2: r.Epsilon2, Settings: r.hash}
+	want := MatrixConfig{Dimension: r.dimension, Groups: r.settings.Groups, Epsilon2: r.settings.Epsilon2, Settings: r.hash}
 	return s.Matrix != nil && s.Matrix.config == want && s.Matrix.Triples() == t.Triples
 }
 
@@ -253,8 +253,8 @@ func (r *run) scoreFile(source Source) string {
 	if r.measure != nil {
 		measure = r.measure.Name
 	}
-	parts := append([]any{r.hash, measure, r.NoChecks, r.Exact, r.labels.digest(), r.forecaster.key()}, r.inputOf(source)...)
-	if r.ReleaseMatrix {
+	parts := append([]any{r.hash, measure, r.settings.NoChecks, r.settings.Exact, r.labels.digest(), r.forecaster.key()}, r.inputOf(source)...)
+	if r.settings.ReleaseMatrix {
 		parts = append(parts, "without the matrix")
 	}
 	return "score-" + r.key(parts...) + ".eci"
@@ -268,10 +268,10 @@ func (r *run) inputOf(source Source) []any {
 
 // key hashes everything that a result depends on, including settings.
 func (r *run) key(parts ...any) string {
-	return r.digestOf(append([]any{r.Seed, r.Groups, r.Epsilon2, r.Temperature, r.Skip}, parts...)...)
+	return r.digestOf(append([]any{r.settings.Seed, r.settings.Groups, r.settings.Epsilon2, r.settings.Temperature, r.settings.Skip}, parts...)...)
 }
 
-func (*run) digestOf(parts ...any) string {
+func (*engine) digestOf(parts ...any) string {
 	h := sha256.New()
 	const version = 3
 	for _, p := range append([]any{version}, parts...) {
@@ -282,8 +282,8 @@ func (*run) digestOf(parts ...any) string {
 
 // load returns the content of a checkpoint's file. It returns nil if there is none or
 // it is damaged.
-func (r *run) load(name string) ([]byte, error) {
-	raw, err := r.files.ReadFile(filepath.Join(r.Checkpoint, name))
+func (e *engine) load(name string) ([]byte, error) {
+	raw, err := e.settings.files.ReadFile(filepath.Join(e.settings.Checkpoint, name))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
@@ -299,22 +299,22 @@ func (r *run) load(name string) ([]byte, error) {
 }
 
 // save writes a file completely or not at all.
-func (r *run) save(name string, content []byte) (err error) {
+func (e *engine) save(name string, content []byte) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("eci: checkpoint: %w", err)
 		}
 	}()
-	f, err := r.files.CreateTemp(r.Checkpoint, partialPrefix+"*")
+	f, err := e.settings.files.CreateTemp(e.settings.Checkpoint, partialPrefix+"*")
 	if err != nil {
 		return err
 	}
-	defer r.files.Remove(f.Name())
+	defer e.settings.files.Remove(f.Name())
 	sum := sha256.Sum256(content)
 	_, err = f.Write(append(sum[:], content...))
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err != nil {
 		return err
 	}
-	return r.files.Rename(f.Name(), filepath.Join(r.Checkpoint, name))
+	return e.settings.files.Rename(f.Name(), filepath.Join(e.settings.Checkpoint, name))
 }

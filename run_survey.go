@@ -31,118 +31,147 @@ type sample struct {
 // which does not grow with the number of triples.
 const histogramBits = 18
 
-// probeTriples is the number of triples of a source whose vectors a checkpoint
-// tells apart.
-const probeTriples = 64
-
 func (s *sample) size() int { return min(s.available, s.budget) }
 
 func (s *sample) all() bool { return s.budget >= s.available }
 
 // reading begins a pass over a source.
-func (r *run) reading() *reading {
-	pass := r.Skip.reading()
-	pass.vectors = r.Checkpoint != ""
-	if r.Skip&(SkipMissingVector|SkipBadVector) != 0 {
-		pass.usable = r.vectors.check
+func (s *surveyed) reading() *reading {
+	pass := s.settings.Skip.reading()
+	pass.vectors = s.settings.Checkpoint != ""
+	if s.settings.Skip&(SkipMissingVector|SkipBadVector) != 0 {
+		pass.usable = s.vectors.check
 	}
-	if r.aim != nil && r.aim.LeaveOut {
+	if s.aim != nil && s.aim.LeaveOut {
 		pass.skip |= Skip(fault.SkipTargetQuery)
-		pass.usable = r.aim.refuse(pass.usable)
+		pass.usable = s.aim.refuse(pass.usable)
 	}
 	return pass
 }
 
 // survey reads the texts of every source once: it counts triples, sets budgets
 // and counts document frequencies, unless there is a lexicon.
-func (r *run) survey(ctx context.Context, sources []Source) error {
-	known := r.lexicon // of the calibration
-	if known == nil {
-		known = r.Lexicon
+func (e *engine) survey(ctx context.Context, sources []Source) (_ *surveyed, err error) {
+	if err := checkSources(sources); err != nil {
+		return nil, err
+	}
+	s := e.unread()
+	defer func() {
+		if err != nil {
+			e.close()
+		}
+	}()
+	if e.ahead != nil {
+		s.labels.followQueries()
+		if e.ahead.Target != nil {
+			if err := s.aimAt(ctx, e.ahead.Target); err != nil {
+				return nil, err
+			}
+		}
 	}
 	count := func(string, fingerprint) error { return nil }
-	if r.lexicon = known; known == nil {
-		r.lexicon = NewLexicon(r.Tokenizer)
-		count = r.counting()
+	if s.lexicon == nil {
+		s.lexicon = NewLexicon(s.settings.Tokenizer)
+		count = s.counting()
 	}
+	const probeTriples = 64 // of a source, by whose vectors a checkpoint tells tables apart
 	smallest := math.MaxInt
 	for _, source := range sources {
-		s := &sample{histogram: make([]uint32, 1<<histogramBits), survey: r.reading(), probe: least.New[Record](probeTriples)}
-		r.samples[source.Name] = s
-		if err := r.surveyOne(ctx, source, s, count); err != nil {
-			return err
+		part := &sample{histogram: make([]uint32, 1<<histogramBits), survey: s.reading(), probe: least.New[Record](probeTriples)}
+		s.samples[source.Name] = part
+		if err := s.surveyOne(ctx, source, part, count); err != nil {
+			return nil, err
 		}
-		if s.available == 0 {
-			return &RowError{Source: source.Name, Err: fmt.Errorf("%w%s", ErrEmptySource, skippedNote(s.survey.skipped))}
+		if part.available == 0 {
+			return nil, &RowError{Source: source.Name, Err: fmt.Errorf("%w%s", ErrEmptySource, skippedNote(part.survey.skipped))}
 		}
-		smallest = min(smallest, s.available)
+		smallest = min(smallest, part.available)
 	}
-	for _, source := range sources {
-		s := r.samples[source.Name]
-		switch r.Budget {
-		case Unlimited:
-			s.budget = s.available
-		case 0:
-			s.budget = smallest
-		default:
-			s.budget = r.Budget
+	if err := s.setBudgets(ctx, sources, smallest); err != nil {
+		return nil, err
+	}
+	if s.dimension > 0 { // of the calibration
+		if err := s.fits(); err != nil {
+			return nil, err
 		}
-		if !s.all() {
-			if err := r.refine(ctx, source, s); err != nil {
+	}
+	return s, s.openCheckpoint(ctx, sources)
+}
+
+// unread returns a survey of no source.
+func (e *engine) unread() *surveyed {
+	const mostPairs = 2048 // that the scales are taken over
+	s := &surveyed{engine: e, samples: make(map[string]*sample), lexicon: e.settings.Lexicon}
+	s.labels = &labels{seed: e.settings.Seed, pairs: least.NewDistinct[labeledPair](mostPairs)}
+	if e.frozen != nil {
+		s.dimension = e.frozen.calibration.Dimension
+	}
+	return s
+}
+
+// setBudgets decides how many triples of every source are scored, and which.
+func (s *surveyed) setBudgets(ctx context.Context, sources []Source, smallest int) error {
+	for _, source := range sources {
+		part := s.samples[source.Name]
+		switch s.settings.Budget {
+		case Unlimited:
+			part.budget = part.available
+		case 0:
+			part.budget = smallest
+		default:
+			part.budget = s.settings.Budget
+		}
+		if !part.all() {
+			if err := s.refine(ctx, source, part); err != nil {
 				return err
 			}
 		}
-		s.histogram = nil
+		part.histogram = nil
 	}
-	if r.dimension > 0 { // of the calibration
-		if err := r.fits(); err != nil {
-			return err
-		}
-	}
-	return r.openCheckpoint(ctx, sources)
+	return nil
 }
 
-// counting returns a function that adds every distinct text to the run's lexicon.
-func (r *run) counting() func(text string, f fingerprint) error {
+// counting returns a function that adds every distinct text to the lexicon.
+func (s *surveyed) counting() func(text string, f fingerprint) error {
 	seen := make(map[fingerprint]struct{})
 	return func(text string, f fingerprint) error {
 		if _, ok := seen[f]; ok {
 			return nil
 		}
 		seen[f] = struct{}{}
-		r.lexicon.Add(text)
-		if r.lexicon.counts.Bytes() > r.MemoryBytes {
+		s.lexicon.Add(text)
+		if s.lexicon.counts.Bytes() > s.settings.MemoryBytes {
 			return fmt.Errorf("%w: the lexicon has %d distinct tokens, which take %s, Sem.MemoryBytes allows %s; give a Sem.Lexicon counted over fewer documents, another Tokenizer, or raise it",
-				ErrMemory, r.lexicon.counts.Tokens(), quote.Bytes(r.lexicon.counts.Bytes()), quote.Bytes(r.MemoryBytes))
+				ErrMemory, s.lexicon.counts.Tokens(), quote.Bytes(s.lexicon.counts.Bytes()), quote.Bytes(s.settings.MemoryBytes))
 		}
 		return nil
 	}
 }
 
 // surveyOne reads the texts of one source.
-func (r *run) surveyOne(ctx context.Context, source Source, s *sample, count func(text string, f fingerprint) error) error {
-	return source.each(ctx, s.survey, nil, func(rec *Record) error {
+func (s *surveyed) surveyOne(ctx context.Context, source Source, part *sample, count func(text string, f fingerprint) error) error {
+	return source.each(ctx, part.survey, nil, func(rec *Record) error {
 		q, p := hash64.FingerprintOf(rec.QueryText), hash64.FingerprintOf(rec.PositiveText)
 		if err := count(rec.PositiveText, p); err != nil {
 			return err
 		}
-		h := hash64.Triple(r.Seed, q, p, hash64.FingerprintOf(rec.NegativeText))
-		if r.aim == nil {
-			r.labels.offer(source.Name, rec, q, p)
-		} else if r.aim.meets(rec) {
-			r.aim.shared[source.Name]++
+		h := hash64.Triple(s.settings.Seed, q, p, hash64.FingerprintOf(rec.NegativeText))
+		if s.aim == nil {
+			s.labels.offer(source.Name, rec, q, p)
+		} else if s.aim.meets(rec) {
+			s.aim.shared[source.Name]++
 		}
-		if r.Checkpoint != "" {
-			s.probe.Offer(h, func() Record { return *rec })
+		if s.settings.Checkpoint != "" {
+			part.probe.Offer(h, func() Record { return *rec })
 		}
-		s.histogram[h>>(64-histogramBits)]++
+		part.histogram[h>>(64-histogramBits)]++
 		for _, id := range [...]string{rec.QueryID, rec.PositiveID, rec.NegativeID} {
 			h = hash64.Mix(hash64.FNV1a(h, id))
 		}
-		s.digest = hash64.Mix(s.digest ^ h)
-		s.available++
-		if s.available%8192 == 0 {
-			r.progress("survey", source, s.available)
+		part.digest = hash64.Mix(part.digest ^ h)
+		part.available++
+		if part.available%8192 == 0 {
+			s.progress("survey", source, part.available)
 		}
 		return nil
 	})
@@ -151,47 +180,47 @@ func (r *run) surveyOne(ctx context.Context, source Source, s *sample, count fun
 // refine reads a source a second time for the hashes in the one bin of the
 // histogram that the budget cuts, about available/2^18 of them, and finds the
 // exact limit.
-func (r *run) refine(ctx context.Context, source Source, s *sample) error {
+func (s *surveyed) refine(ctx context.Context, source Source, part *sample) error {
 	bin, below := 0, 0
-	for below+int(s.histogram[bin]) < s.budget {
-		below += int(s.histogram[bin])
+	for below+int(part.histogram[bin]) < part.budget {
+		below += int(part.histogram[bin])
 		bin++
 	}
 	var hashes []uint64
-	pass := r.reading()
+	pass := s.reading()
 	err := source.each(ctx, pass, nil, func(rec *Record) error {
-		if h := rec.hash(r.Seed); h>>(64-histogramBits) == uint64(bin) {
+		if h := rec.hash(s.settings.Seed); h>>(64-histogramBits) == uint64(bin) {
 			hashes = append(hashes, h)
 		}
 		return nil
 	})
 	if err == nil {
-		err = s.survey.same(source, pass)
+		err = part.survey.same(source, pass)
 	}
 	if err != nil {
 		return err
 	}
 	slices.Sort(hashes)
-	take := s.budget - below
-	s.limit = hashes[take-1]
-	s.ties = take - slices.Index(hashes, s.limit)
+	take := part.budget - below
+	part.limit = hashes[take-1]
+	part.ties = take - slices.Index(hashes, part.limit)
 	return nil
 }
 
 // admission returns a function that tells, triple by triple from the start of
 // the source, which are in the budget.
-func (r *run) admission(s *sample) func(rec *Record) bool {
-	if s == nil || s.all() {
+func (s *surveyed) admission(part *sample) func(rec *Record) bool {
+	if part == nil || part.all() {
 		return func(*Record) bool { return true }
 	}
-	ties := s.ties
+	ties := part.ties
 	return func(rec *Record) bool {
-		h := rec.hash(r.Seed)
-		if h == s.limit && ties > 0 {
+		h := rec.hash(s.settings.Seed)
+		if h == part.limit && ties > 0 {
 			ties--
 			return true
 		}
-		return h < s.limit
+		return h < part.limit
 	}
 }
 
@@ -205,23 +234,23 @@ func skippedNote(skipped map[string]int) string {
 
 // budgetNotes says so when the smallest source cuts the budget of another one to
 // half or less.
-func (r *run) budgetNotes() []string {
-	if r.Budget != 0 {
+func (s *surveyed) budgetNotes() []string {
+	if s.settings.Budget != 0 {
 		return nil
 	}
 	var smallest, largest string
-	for _, name := range sorted.Keys(r.samples) {
-		n := r.samples[name].available
-		if smallest == "" || n < r.samples[smallest].available {
+	for _, name := range sorted.Keys(s.samples) {
+		n := s.samples[name].available
+		if smallest == "" || n < s.samples[smallest].available {
 			smallest = name
 		}
-		if largest == "" || n > r.samples[largest].available {
+		if largest == "" || n > s.samples[largest].available {
 			largest = name
 		}
 	}
 	least, most := 0, 0
 	if smallest != "" {
-		least, most = r.samples[smallest].available, r.samples[largest].available
+		least, most = s.samples[smallest].available, s.samples[largest].available
 	}
 	if most < 2*least || most == least {
 		return nil

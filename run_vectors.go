@@ -36,7 +36,7 @@ type vectorSource struct {
 	scratch   []float32
 }
 
-func newVectorSource(s *Sem) *vectorSource {
+func newVectorSource(s *settings) *vectorSource {
 	v := &vectorSource{tables: s.Vectors, embedder: s.Embedder, batchSize: s.BatchSize, first: s.Dimensions}
 	// Queries are few and repeat most.
 	v.cache[queryRole] = textcache.New[*vector](s.CacheBytes / 4)
@@ -221,9 +221,9 @@ func (v *vectorSource) call(ctx context.Context, r role, texts []string) ([][]fl
 
 // find points the row's three vectors at their values, or at where the embedder
 // will put them.
-func (r *run) find(b *batch, row *batchRow) error {
+func (e *engine) find(b *batch, row *batchRow) error {
 	for k, at := range row.rec.sides() {
-		v, err := r.findOne(b, at)
+		v, err := e.findOne(b, at)
 		if err != nil {
 			return fmt.Errorf("%s: %w", sideNames[k], err)
 		}
@@ -232,8 +232,8 @@ func (r *run) find(b *batch, row *batchRow) error {
 	return nil
 }
 
-func (r *run) findOne(b *batch, at side) (*vector, error) {
-	source := r.vectors
+func (e *engine) findOne(b *batch, at side) (*vector, error) {
+	source := e.vectors
 	if at.vector != nil {
 		return b.accept(source, at.vector)
 	}
@@ -306,11 +306,11 @@ func (s *Sem) Embeddable(ctx context.Context, sources ...Source) ([]Source, erro
 	if s.Embedder == nil {
 		return sources, nil
 	}
-	settings := *s
-	if err := settings.resolve(); err != nil {
+	resolved, err := settings(*s).resolve()
+	if err != nil {
 		return nil, err
 	}
-	t := &trial{vectors: newVectorSource(&settings), seen: make(map[textKey]bool), bad: make(map[textKey]bool)}
+	t := &trial{vectors: newVectorSource(resolved), seen: make(map[textKey]bool), bad: make(map[textKey]bool)}
 	for _, source := range sources {
 		err := source.walk(ctx, nil, func(rec *Record, err error) error {
 			if err != nil || rec.check() != nil {

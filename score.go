@@ -165,12 +165,12 @@ const severalGroups = math.MaxUint16
 func newAccumulator(r *run, source Source) *accumulator {
 	a := &accumulator{
 		run:       r,
-		totals:    make([]Totals, r.Groups),
+		totals:    make([]Totals, r.settings.Groups),
 		negatives: make(map[fingerprint]uint16),
-		rows:      make([][]int32, r.Groups),
+		rows:      make([][]int32, r.settings.Groups),
 	}
 	for g := range a.totals {
-		a.totals[g].Factors = make([]float64, len(r.Components))
+		a.totals[g].Factors = make([]float64, len(r.settings.Components))
 	}
 	if n := r.sampled(); n > 0 {
 		a.checks = newCheckSample(n)
@@ -186,7 +186,7 @@ func newAccumulator(r *run, source Source) *accumulator {
 func (a *accumulator) add(b *batch) error {
 	r := a.run
 	if a.matrix == nil && r.measure == nil {
-		m, err := NewMatrix(MatrixConfig{Dimension: r.dimension, Groups: r.Groups, Epsilon2: r.Epsilon2, Settings: r.hash})
+		m, err := NewMatrix(MatrixConfig{Dimension: r.dimension, Groups: r.settings.Groups, Epsilon2: r.settings.Epsilon2, Settings: r.hash})
 		if err != nil {
 			return err
 		}
@@ -209,7 +209,7 @@ func (a *accumulator) add(b *batch) error {
 			a.checks.offer(row, row.hash)
 		}
 	}
-	cores.All(r.Groups, func(lo, hi int) {
+	cores.All(r.settings.Groups, func(lo, hi int) {
 		scratch := make([]float64, r.dimension)
 		for g := lo; g < hi; g++ {
 			for _, i := range a.rows[g] {
@@ -231,7 +231,7 @@ func (a *accumulator) addRow(g int, row *batchRow, scratch []float64) {
 	default:
 		square = row.fastResidual(a.matrix.fastRow(g))
 	}
-	t.count(row, square, a.run.Temperature)
+	t.count(row, square, a.run.settings.Temperature)
 }
 
 // count adds one triple with |r|^2.
@@ -266,12 +266,12 @@ func (r *run) Name() string {
 	case r.forecaster != nil:
 		return new(Lookahead).Name()
 	}
-	return r.Sem.Name()
+	return new(Sem).Name()
 }
 
 // Annotate says what the scores were taken under.
 func (r *run) Annotate(ranking *Ranking) {
-	ranking.Calibration, ranking.Seed, ranking.Embedded = r.calibration, r.Seed, r.vectors.sent()
+	ranking.Calibration, ranking.Seed, ranking.Embedded = r.calibration, r.settings.Seed, r.vectors.sent()
 	ranking.Notes = append(ranking.Notes, r.budgetNotes()...)
 	if r.forecaster != nil {
 		r.forecaster.annotate(ranking)
@@ -280,7 +280,7 @@ func (r *run) Annotate(ranking *Ranking) {
 
 // Score scores one surveyed source.
 func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
-	if r.Checkpoint != "" {
+	if r.settings.Checkpoint != "" {
 		if s, err := r.restore(source); s != nil || err != nil {
 			return s, err
 		}
@@ -297,10 +297,10 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 	if err == nil && a.checks != nil {
 		err = source.wrap(nil, r.inspect(ctx, s, a.checks.sorted()))
 	}
-	if r.ReleaseMatrix && s != nil {
+	if r.settings.ReleaseMatrix && s != nil {
 		s.Matrix = nil
 	}
-	if err == nil && r.Checkpoint != "" {
+	if err == nil && r.settings.Checkpoint != "" {
 		err = r.store(source, s)
 	}
 	if err != nil {
@@ -312,21 +312,29 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 // sampled is the number of triples of a source that are kept for checks and
 // forecast.
 func (r *run) sampled() int {
-	if r.NoChecks {
-		return r.walked
+	if r.settings.NoChecks {
+		return r.walked()
 	}
-	return max(r.walked, checkedTriples)
+	return max(r.walked(), checkedTriples)
+}
+
+// walked is the number of triples of a source kept for forecasts.
+func (r *run) walked() int {
+	if r.ahead == nil {
+		return 0
+	}
+	return r.ahead.Triples
 }
 
 // inspect takes checks and forecast from the triples that were kept.
 func (r *run) inspect(ctx context.Context, s *Score, rows []*checked) (err error) {
-	if !r.NoChecks {
+	if !r.settings.NoChecks {
 		if err := r.check(ctx, s, rows[:min(len(rows), checkedTriples)]); err != nil {
 			return err
 		}
 	}
 	if r.forecaster != nil {
-		s.Forecast, s.sample, err = r.forecaster.forecast(ctx, s.Source, rows[:min(len(rows), r.walked)], !r.NoChecks)
+		s.Forecast, s.sample, err = r.forecaster.forecast(ctx, s.Source, rows[:min(len(rows), r.walked())], !r.settings.NoChecks)
 	}
 	return err
 }
@@ -357,7 +365,7 @@ func (r *run) collect(ctx context.Context, source Source, a *accumulator, pass *
 func (a *accumulator) score(ctx context.Context, source Source, skipped map[string]int) (*Score, error) {
 	r := a.run
 	s := &Score{Source: source.Name, Skipped: skipped, Baselines: make(map[string]float64)}
-	for _, c := range r.Components {
+	for _, c := range r.settings.Components {
 		s.Components = append(s.Components, c.Name())
 	}
 	for g := range a.totals {
@@ -370,7 +378,7 @@ func (a *accumulator) score(ctx context.Context, source Source, skipped map[stri
 	for _, m := range Measures() {
 		s.Baselines[m.Name] = m.Value(s.Totals)
 	}
-	without := make([]float64, r.Groups)
+	without := make([]float64, r.settings.Groups)
 	if r.measure != nil {
 		s.Value = r.measure.Value(s.Totals)
 		a.leaveOut(s.Totals, func(g int, t Totals) { without[g] = r.measure.Value(t) })

@@ -204,7 +204,7 @@ func (s *Sem) NewWeigher() (*Weigher, error) {
 // Config is that of the matrices that the residuals belong in.
 func (w *Weigher) Config() MatrixConfig {
 	r := w.run
-	return MatrixConfig{Dimension: r.dimension, Groups: r.Groups, Epsilon2: r.Epsilon2, Settings: r.hash}
+	return MatrixConfig{Dimension: r.dimension, Groups: r.settings.Groups, Epsilon2: r.settings.Epsilon2, Settings: r.hash}
 }
 
 // Weigh calls fn with every triple of a source, in order. A Weighted is valid until
@@ -218,7 +218,7 @@ func (w *Weigher) Weigh(ctx context.Context, source string, records []*Record, f
 		}
 		for i := range b.rows {
 			weighted := b.rows[i].weighted()
-			weighted.row, weighted.temperature = &b.rows[i], w.run.Temperature
+			weighted.row, weighted.temperature = &b.rows[i], w.run.settings.Temperature
 			if err := fn(&weighted); err != nil {
 				return err
 			}

@@ -349,7 +349,7 @@ func TestServerBadInput(t *testing.T) {
 				t.Errorf("waits: %s", diff)
 			}
 			// As a run tells it.
-			_, err = newVectorSource(&Sem{Embedder: s}).call(t.Context(), documentRole, someTexts(2))
+			_, err = newVectorSource(&settings{Embedder: s}).call(t.Context(), documentRole, someTexts(2))
 			checkMessage(t, (&RowError{Source: "a", Err: err}))
 		})
 	}

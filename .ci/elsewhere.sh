@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Builds every module for other systems, and runs the tests of stored forms where
+# Checks what people run for other systems, and runs the tests of stored forms where
 # words have 32 bits (386) and where the most significant byte comes first (s390x,
 # which needs qemu-user).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 for system in windows darwin; do
 	# Beam takes minutes to build for each system.
-	for module in $(go list -m -f '{{.Dir}}' | grep -v '/beam$'); do
+	for module in . formats cmd/eci; do
 		(cd "$module" && GOOS=$system go vet ./...)
 	done
 done

@@ -11,8 +11,10 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -184,7 +186,7 @@ func tangle(t *testing.T, fset *token.FileSet, p *parsed) (names int, cycle []st
 		files = append(files, p.files[path])
 	}
 	info := &types.Info{Uses: make(map[*ast.Ident]types.Object)}
-	config := types.Config{Importer: importer.ForCompiler(fset, "source", nil), Error: func(error) {}}
+	config := types.Config{Importer: importer.ForCompiler(fset, "gc", exported(t)), Error: func(error) {}}
 	pkg, err := config.Check(module, fset, files, info)
 	if err != nil {
 		t.Fatal(err)
@@ -209,6 +211,24 @@ func tangle(t *testing.T, fset *token.FileSet, p *parsed) (names int, cycle []st
 		}
 	}
 	return names, cycle
+}
+
+// exported returns what the root's dependencies export, as the compiler left it in the
+// build cache: checking their sources takes half a minute.
+func exported(t *testing.T) func(path string) (io.ReadCloser, error) {
+	t.Helper()
+	list := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", ".")
+	list.Dir = root
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := make(map[string]string)
+	for line := range strings.Lines(string(out)) {
+		path, file, _ := strings.Cut(strings.TrimSpace(line), " ")
+		files[path] = file
+	}
+	return func(path string) (io.ReadCloser, error) { return os.Open(files[path]) }
 }
 
 // builds reports whether a file has no build constraint, or one that this test
