@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"example.com/eci/internal/chol"
 	"example.com/eci/internal/cores"
 	"example.com/eci/internal/discriminant"
 	"example.com/eci/internal/dots"
@@ -152,7 +153,7 @@ func (r *run) heldOut(rows []*checked, folds [][]*checked) (values [][2][]float6
 			if n := len(rows) - len(folds[f]); n == 0 || len(folds[f]) == 0 {
 				continue
 			}
-			w, spread := fisher(d, f, folds, all, moments.groups[f].upper(d, scratch), sums)
+			w, spread := fisher(d, f, folds, all, moments.groups[f].upper(d, scratch), sums, scratch)
 			if w == nil {
 				continue
 			}
@@ -218,7 +219,7 @@ func (c *checked) unit(dst []float64, side int) {
 // folds but one: C is the covariance within the classes, l a share of its mean
 // diagonal. It also returns the standard deviation of w.x within a class. nil
 // means that there is nothing to invert.
-func fisher(d, without int, folds [][]*checked, all, fold []float64, sums [][2][]float64) (w []float64, spread float64) {
+func fisher(d, without int, folds [][]*checked, all, fold []float64, sums [][2][]float64, scratch *scratch) (w []float64, spread float64) {
 	c := slices.Clone(all)
 	for k, x := range fold {
 		c[k] -= x
@@ -260,17 +261,9 @@ func fisher(d, without int, folds [][]*checked, all, fold []float64, sums [][2][
 	for i := range d {
 		c[i*d+i] += ridge
 	}
-	if _, err := invertUpper(c, d); err != nil {
+	difference := slices.Clone(w)
+	if !chol.Solve(c, d, w, &scratch.chol) {
 		return nil, 0
-	}
-	difference := w
-	w = make([]float64, d)
-	for i := range d {
-		row := c[i*d : (i+1)*d]
-		w[i] += dots.Inner(row[i:], difference[i:])
-		for j := i + 1; j < d; j++ {
-			w[j] += float64(row[j] * difference[i])
-		}
 	}
 	// wT (C + l I) w = w.(mean+ - mean-).
 	return w, math.Sqrt(max(0, dots.Inner(w, difference)))

@@ -167,7 +167,7 @@ func (r *run) documents(ctx context.Context) ([]document, error) {
 }
 
 // controls compares the sample with its controls.
-func (r *run) controls(ctx context.Context, rows []*checked) (*Controls, error) {
+func (r *run) controls(ctx context.Context, rows []*checked, exact bool) (*Controls, error) {
 	documents, err := r.documents(ctx)
 	if err != nil {
 		return nil, err
@@ -184,9 +184,9 @@ func (r *run) controls(ctx context.Context, rows []*checked) (*Controls, error) 
 	cores.All(len(errs), func(lo, hi int) {
 		for k := lo; k < hi; k++ {
 			if k == 2 {
-				all, errs[k] = r.valueOf(own)
+				all, errs[k] = r.valueOf(own, exact)
 			} else {
-				found[k], errs[k] = r.compare(rows, against[k])
+				found[k], errs[k] = r.compare(rows, against[k], exact)
 			}
 		}
 	})
@@ -272,7 +272,7 @@ type compared struct {
 }
 
 // compare scores the rows that have a substitute, and the substitutes.
-func (r *run) compare(rows []*checked, substitutes []*document) (c compared, err error) {
+func (r *run) compare(rows []*checked, substitutes []*document, exact bool) (c compared, err error) {
 	var own, other []batchRow
 	for i, c := range rows {
 		d := substitutes[i]
@@ -293,13 +293,13 @@ func (r *run) compare(rows []*checked, substitutes []*document) (c compared, err
 		return c, err
 	}
 	if len(own) < len(rows) {
-		mine, err := r.valueOf(own)
+		mine, err := r.valueOf(own, exact)
 		if err != nil {
 			return c, err
 		}
 		c.own = &mine
 	}
-	c.other, err = r.valueOf(other)
+	c.other, err = r.valueOf(other, exact)
 	return c, err
 }
 
@@ -315,48 +315,72 @@ func (c *compared) control(all *combination) Control {
 
 // valueOf scores weighed rows, with the linearized jackknife. It does what
 // [information.combine] does for a matrix, without keeping a matrix for every
-// group.
-func (r *run) valueOf(rows []batchRow) (combination, error) {
+// group. Its sums are as exact as those of the source.
+func (r *run) valueOf(rows []batchRow, exact bool) (combination, error) {
 	d := r.dimension
 	triples, ends := make([]int, r.settings.Groups), make([]int, r.settings.Groups)
 	for i := range rows {
 		triples[rows[i].group]++
 	}
 	end := 0
+	places := make([]int, len(rows)) // by group
 	for g, n := range triples {
 		ends[g] = end
 		end += n
 	}
-	residuals := make([]float64, len(rows)*d) // by group
 	for i := range rows {
 		at := &ends[rows[i].group]
-		rows[i].residual(residuals[*at*d:(*at+1)*d], math.Sqrt(rows[i].weight))
+		places[i] = *at
 		*at++
 	}
-	if len(rows) < d && d >= exactDimension {
+	dual := len(rows) < d && d >= exactDimension
+	if !exact && !dual {
+		residuals := make([]float32, len(rows)*d)
+		for i, place := range places {
+			rows[i].fastResidual(residuals[place*d:][:d])
+		}
+		return r.primalValue(triples, ends, func(sum []float64, from, to int, s *scratch) {
+			for ; from < to; from += syrk.MaxRows {
+				n := min(syrk.MaxRows, to-from)
+				syrk.Accumulate(sum, d, residuals[from*d:], n, &s.syrk)
+			}
+		})
+	}
+	residuals := make([]float64, len(rows)*d)
+	for i, place := range places {
+		rows[i].residual(residuals[place*d:][:d], math.Sqrt(rows[i].weight))
+	}
+	if dual {
 		return r.dualValue(residuals, triples, ends)
 	}
-	add := func(sum, rows []float64) {
-		scratch := scratches.Get().(*scratch)
-		defer scratches.Put(scratch)
-		syrk.Accumulate64(sum, d, rows, len(rows)/d, &scratch.syrk64)
-	}
+	return r.primalValue(triples, ends, func(sum []float64, from, to int, s *scratch) {
+		syrk.Accumulate64(sum, d, residuals[from*d:], to-from, &s.syrk64)
+	})
+}
+
+// primalValue is valueOf where add adds the products of some rows to a sum.
+func (r *run) primalValue(triples, ends []int, add func(sum []float64, from, to int, s *scratch)) (combination, error) {
+	d, n := r.dimension, ends[len(ends)-1]
 	sum := make([]float64, d*d)
-	add(sum, residuals)
+	s := scratches.Get().(*scratch)
+	add(sum, 0, n, s)
+	scratches.Put(s)
 	for k := range sum {
-		sum[k] /= float64(len(rows))
+		sum[k] /= float64(n)
 	}
 	f, err := MatrixConfig{Dimension: d, Epsilon2: r.settings.Epsilon2}.invert(sum)
 	if err != nil {
 		return combination{}, err
 	}
-	slopes := make([]float64, r.settings.Groups)
-	cores.Split(r.cores, r.settings.Groups, func(lo, hi int) {
-		scratch := make([]float64, d*d)
+	slopes := make([]float64, len(ends))
+	cores.Split(r.cores, len(ends), func(lo, hi int) {
+		s := scratches.Get().(*scratch)
+		defer scratches.Put(s)
+		own := make([]float64, d*d)
 		for g := lo; g < hi; g++ {
-			clear(scratch)
-			add(scratch, residuals[(ends[g]-triples[g])*d:ends[g]*d])
-			slopes[g] = f.slope(scratch)
+			clear(own)
+			add(own, ends[g]-triples[g], ends[g], s)
+			slopes[g] = f.slope(own)
 		}
 	})
 	return f.jackknife(f.linearize(slopes, triples), triples), nil

@@ -50,6 +50,9 @@ func TestFastAgreesWithExact(t *testing.T) {
 			{"trace", exact.Trace, fast.Trace, 1e-7},
 			{"gradient", exact.Baselines["gradient"], fast.Baselines["gradient"], 1e-7},
 			{"effective dimension", exact.EffectiveDimension, fast.EffectiveDimension, 1e-7},
+			{"shuffled control", exact.Controls.Shuffled.Value, fast.Controls.Shuffled.Value, 1e-7},
+			{"random control", exact.Controls.Random.Value, fast.Controls.Random.Value, 1e-7},
+			{"standard error of the difference", exact.Controls.Random.StandardError, fast.Controls.Random.StandardError, 1e-5},
 		} {
 			if math.Abs(v.exact-v.fast) > v.most*math.Abs(v.exact) {
 				t.Errorf("d=%d: %s exact %v, fast %v (%s)", d, v.name, v.exact, v.fast, syrk.Name())

@@ -181,6 +181,7 @@ func (m *Matrix) eachGroup(fn func(g *matrixGroup, s *scratch)) {
 // scratch is the working memory of the kernels.
 type scratch struct {
 	gram   gram.Scratch
+	syrk   syrk.Scratch
 	syrk64 syrk.Scratch64
 	chol   chol.Scratch
 }

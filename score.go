@@ -341,7 +341,7 @@ func (r *run) inspect(ctx context.Context, s *Score, rows []*checked) (err error
 
 // check fills controls and artifact check.
 func (r *run) check(ctx context.Context, s *Score, rows []*checked) (err error) {
-	if s.Controls, err = r.controls(ctx, rows); err != nil {
+	if s.Controls, err = r.controls(ctx, rows, r.exactSums(r.samples[s.Source])); err != nil {
 		return err
 	}
 	if err = ctxerr.Of(ctx); err != nil {
