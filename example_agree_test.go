@@ -20,7 +20,8 @@ func ExampleAgree() {
 		log.Fatal(err)
 	}
 	ranking, err := eci.Rank(context.Background(), &eci.Lookahead{
-		Sem: eci.Sem{Vectors: vectors}, Pool: files.Documents("corpus.jsonl"), Relevant: relevant,
+		Sem:  eci.Sem{Vectors: vectors, NoChecks: true}, // agreement needs no controls
+		Pool: files.Documents("corpus.jsonl"), Relevant: relevant,
 	}, sources...)
 	if err != nil {
 		log.Fatal(err)

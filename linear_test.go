@@ -17,7 +17,7 @@ func TestWorkIsLinear(t *testing.T) {
 	if testing.Short() || UnderRace {
 		t.Skip("reads inputs of 30 MB, in one goroutine")
 	}
-	const n = 1 << 20
+	const n = 1 << 19
 	t.Run("judgments of one query", func(t *testing.T) {
 		var b strings.Builder
 		for i := range n {

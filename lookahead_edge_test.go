@@ -251,8 +251,9 @@ func TestLookaheadForms(t *testing.T) {
 		}
 		return fmt.Sprint(string(raw), mix.Gain, mix.After, mix.StandardError)
 	}
-	want := bits(&Lookahead{Pool: w.pool()})
-	kept := &Lookahead{Pool: w.pool(), Sem: Sem{Checkpoint: t.TempDir()}}
+	const few = 160 // triples of each source
+	want := bits(&Lookahead{Pool: w.pool(), Triples: few})
+	kept := &Lookahead{Pool: w.pool(), Triples: few, Sem: Sem{Checkpoint: t.TempDir()}}
 	for _, what := range []string{"with a checkpoint", "resumed"} {
 		if diff := cmp.Diff(want, bits(kept)); diff != "" {
 			t.Errorf("%s:\n%s", what, diff)
@@ -260,12 +261,12 @@ func TestLookaheadForms(t *testing.T) {
 	}
 	other := *kept
 	other.Cutoff = 5
-	fresh := &Lookahead{Pool: w.pool(), Cutoff: 5}
+	fresh := &Lookahead{Pool: w.pool(), Triples: few, Cutoff: 5}
 	if diff := cmp.Diff(bits(fresh), bits(&other)); diff != "" {
 		t.Errorf("a checkpoint of another cutoff was used:\n%s", diff)
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	if diff := cmp.Diff(want, bits(&Lookahead{Pool: w.pool()})); diff != "" {
+	if diff := cmp.Diff(want, bits(&Lookahead{Pool: w.pool(), Triples: few})); diff != "" {
 		t.Errorf("on one core:\n%s", diff)
 	}
 }
