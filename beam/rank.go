@@ -56,14 +56,15 @@ type SourceSummary struct {
 	// than [Settings].MatrixBytes.
 	Config eci.MatrixConfig
 	Matrix []byte
-	// Sample holds the triples of least hash in the budget.
+	// Sample holds the triples of least hash in the budget, or of all rows with
+	// [Settings].ChoiceSample.
 	Sample []eci.Record
 }
 
 // MarshalBinary returns the stored form, which UnmarshalBinary reads.
 func (s *Summary) MarshalBinary() ([]byte, error) {
 	pieces, err := s.pieces()
-	return storePieces(pieces), err
+	return storePieces(summaryMagic, pieces), err
 }
 
 func (s *Summary) pieces() ([]piece, error) {
@@ -102,7 +103,7 @@ func (s *Summary) pieces() ([]piece, error) {
 // UnmarshalBinary replaces s with what MarshalBinary stored. It returns ErrFormat, and
 // leaves s unchanged, if it cannot.
 func (s *Summary) UnmarshalBinary(data []byte) error {
-	pieces, err := readPieces(data)
+	pieces, err := readPieces(summaryMagic, data)
 	if err != nil {
 		return err
 	}
@@ -270,7 +271,7 @@ func (s *Summary) Rank(ctx context.Context, lookahead *eci.Lookahead) (*eci.Rank
 		l := eci.Lookahead{Sem: *sem, Triples: s.Settings.Triples, Cutoff: s.Settings.Cutoff, Axes: s.Settings.Axes}
 		if lookahead != nil {
 			if lookahead.Target != nil && lookahead.Target.LeaveOut {
-				return nil, fmt.Errorf("eci/beam: %w: Target.LeaveOut: the pipeline has read the rows; leave those with a query of the target out before it", eci.ErrSettings)
+				return nil, errLeaveOut
 			}
 			l.Pool, l.Relevant, l.Target = lookahead.Pool, lookahead.Relevant, lookahead.Target
 			l.Sem.Vectors, l.Sem.Embedder = lookahead.Sem.Vectors, lookahead.Sem.Embedder
@@ -287,6 +288,8 @@ func (s *Summary) Rank(ctx context.Context, lookahead *eci.Lookahead) (*eci.Rank
 	}
 	return eci.Rank(ctx, scorer, sources...)
 }
+
+var errLeaveOut = fmt.Errorf("eci/beam: %w: Target.LeaveOut: the pipeline has read the rows; leave those with a query of the target out before it", eci.ErrSettings)
 
 // Sem is the scorer of the pipeline, with its calibration.
 func (s *Summary) Sem() (*eci.Sem, error) {
