@@ -36,6 +36,7 @@ const (
 	pieceSkipped                      // counts by reason, a source's
 	pieceInfluence                    // stored form of an Influence, of the source it was made for
 	pieceChooses                      // the source whose influence a source's rows have
+	pieceLint                         // counts by rule of lint, a source's
 	pieceKinds
 )
 

@@ -328,6 +328,7 @@ func TestSummaryIsStored(t *testing.T) {
 		Settings: Settings{Seed: 3, Lookahead: true}, Calibration: []byte("{}"), Budget: 9, Labels: []eci.Record{label},
 		Sources: []SourceSummary{{Name: "a", Value: 1.5, Without: []float64{1, 2}, GroupTriples: []int{3, 0}, Sample: []eci.Record{row}, Matrix: bytes.Repeat([]byte("matrix"), elementBytes/4)}, {Name: "b/c"}},
 		Skipped: map[string]map[string]int{"a": {"malformed": 2}},
+		Rules:   map[string]map[eci.LintKind]int{"a": {lintedRows: 7, eci.LintHTML: 1}},
 	}
 	raw, err := s.MarshalBinary()
 	if err != nil {
@@ -347,7 +348,7 @@ func TestSummaryIsStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, p := range pieces {
-		if p.Kind == pieceSample || p.Kind == pieceLabel || p.Kind == pieceSkipped || p.Kind == pieceSource {
+		if p.Kind == pieceSample || p.Kind == pieceLabel || p.Kind == pieceSkipped || p.Kind == pieceLint || p.Kind == pieceSource {
 			continue
 		}
 		if err := back.UnmarshalBinary(storePieces(summaryMagic, slices.Delete(slices.Clone(pieces), i, i+1))); !errors.Is(err, eci.ErrFormat) {

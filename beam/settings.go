@@ -23,6 +23,8 @@ type Settings struct {
 	Epsilon2    float64
 	Temperature float64
 	NoChecks    bool
+	// NoLint leaves out the counts of [Summary].Rules.
+	NoLint bool
 	// Tokenizer is the name of a tokenizer: "words", which "" means, or "4-grams" and
 	// the like.
 	Tokenizer string

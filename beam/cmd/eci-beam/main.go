@@ -6,8 +6,8 @@
 // Beam's other flags are those of its runners. Rows must carry their vectors. The
 // output has the form of eci rank's: the table with the verdict, JSON and the report.
 // Checks and forecasts use the triples of least hash that the pipeline kept for each
-// source, as do lint, distributions, suspects and sweeps in the report. A note gives
-// their number and the number of all triples.
+// source, as do distributions, suspects and sweeps in the report and the rules of lint
+// that compare rows. A note gives their number and the number of all triples.
 //
 // With -choose it reads the rows once more and writes those to train on as JSON lines,
 // with their influence and place: of each query and positive the better half, or the
@@ -115,6 +115,7 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 	case o.target != "" && o.pool+o.qrels != "":
 		return fmt.Errorf("-pool and -qrels are for the sources' own queries, not for a -target, which has its own")
 	}
+	o.settings.NoLint = o.noLint
 	if o.choose != "" && o.settings.ChoiceSample == 0 {
 		o.settings.ChoiceSample = 2048
 	}
@@ -218,10 +219,10 @@ func (o *options) report(ctx context.Context, s *ecibeam.Summary, ahead *eci.Loo
 		return err
 	}
 	samples := s.Samples()
-	linter := eci.Linter{Examples: 1, Relevant: ahead.Relevant}
-	if len(samples) > 0 && !o.noLint {
-		found, err := linter.Lint(ctx, samples...)
-		if err != nil {
+	linter := eci.Linter{Relevant: ahead.Relevant}
+	var found *eci.LintReport
+	if !o.noLint {
+		if found, err = s.Lint(ctx, &linter); err != nil {
 			return err
 		}
 		ranking.Notes = append(ranking.Notes, lintNotes(found)...)
@@ -240,7 +241,6 @@ func (o *options) report(ctx context.Context, s *ecibeam.Summary, ahead *eci.Loo
 	if o.html == "" {
 		return nil
 	}
-	linter.Examples = 0
 	data := report.Data{Ranking: ranking}
 	if len(samples) > 0 {
 		sem, err := s.Sem()
@@ -250,6 +250,9 @@ func (o *options) report(ctx context.Context, s *ecibeam.Summary, ahead *eci.Loo
 		if data, err = report.Collect(ctx, sem, ranking, &linter, samples...); err != nil {
 			return err
 		}
+	}
+	if found != nil {
+		data.Lint = found
 	}
 	data.Settings = described(s, ranking)
 	var page bytes.Buffer
@@ -324,10 +327,10 @@ func partial(s *ecibeam.Summary) []string {
 	}
 	var notes []string
 	if parts != nil {
-		notes = append(notes, fmt.Sprintf("checks, forecasts, lint and the report's distributions, suspects and sweeps look at the triples of least hash, %s; scores are of all", strings.Join(parts, ", ")))
+		notes = append(notes, fmt.Sprintf("checks, forecasts, the rules of lint that compare rows and the report's distributions, suspects and sweeps look at the triples of least hash, %s; scores and the other rules are of all", strings.Join(parts, ", ")))
 	}
 	if none != nil {
-		notes = append(notes, fmt.Sprintf("no triples of %s were kept for lint, distributions, suspects and sweeps", strings.Join(none, ", ")))
+		notes = append(notes, fmt.Sprintf("no triples of %s were kept for the rules of lint that compare rows, distributions, suspects and sweeps", strings.Join(none, ", ")))
 	}
 	return notes
 }
