@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -122,27 +121,35 @@ const trialDraws = 4 // random choices of the check that are averaged
 // queries and positives of others. It reads the source three times. Each range over
 // the choice reads it once more.
 func (c *Choose) From(ctx context.Context, source Source, others ...Source) (*Choice, error) {
+	settings, r, err := c.prepare(ctx, source, others)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	return settings.from(ctx, r, source)
+}
+
+// prepare fills in the defaults and finds pool and labeled queries.
+func (c *Choose) prepare(ctx context.Context, source Source, others []Source) (*Choose, *run, error) {
 	if c == nil {
-		return nil, fault.Nil("Choose")
+		return nil, nil, fault.Nil("Choose")
 	}
 	settings := *c
 	settings.Keep = cmp.Or(settings.Keep, 0.5)
 	settings.Sample = cmp.Or(settings.Sample, 2048)
 	switch {
 	case !(settings.Keep > 0 && settings.Keep <= 1):
-		return nil, fmt.Errorf("eci: choose: %w: Keep is %v, want a share in (0, 1]", ErrSettings, c.Keep)
+		return nil, nil, fmt.Errorf("eci: choose: %w: Keep is %v, want a share in (0, 1]", ErrSettings, c.Keep)
 	case settings.Sample < 1 || settings.Sample > 8192:
-		return nil, fmt.Errorf("eci: choose: %w: Sample is %d, want 1 to 8,192", ErrSettings, c.Sample)
+		return nil, nil, fmt.Errorf("eci: choose: %w: Sample is %d, want 1 to 8,192", ErrSettings, c.Sample)
 	}
 	ahead := settings.Lookahead
 	ahead.Sem.Budget, ahead.Sem.NoChecks, ahead.Sem.Checkpoint = Unlimited, true, ""
 	scorer, err := ahead.Prepare(ctx, append([]Source{source}, others...)...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	r := scorer.(*run)
-	defer r.close()
-	return settings.from(ctx, r, source)
+	return &settings, scorer.(*run), nil
 }
 
 func (c *Choose) from(ctx context.Context, r *run, source Source) (*Choice, error) {
@@ -159,9 +166,9 @@ func (c *Choose) from(ctx context.Context, r *run, source Source) (*Choice, erro
 	if err != nil {
 		return nil, err
 	}
-	influence, err := r.forecaster.space.Influence(ctx, *sample.least)
+	influence, err := r.influence(ctx, source, sample.least)
 	if err != nil {
-		return nil, source.wrap(nil, fmt.Errorf("%w: %w", ErrLookahead, err))
+		return nil, err
 	}
 	pairs, err := choice.score(ctx, r, influence)
 	if err != nil {
@@ -264,35 +271,31 @@ func (r *run) located(ctx context.Context, source Source, records []Record) (*lo
 	if err := r.resolve(ctx, source, b); err != nil {
 		return nil, err
 	}
-	return r.walkable(source, b), nil
+	return r.forecaster.sourceOf(source.Name, b.checked(), nil), nil
 }
 
-// walkable lists the triples of a batch to look ahead from. Equal texts share a
-// vector. The list is valid as long as the batch.
-func (r *run) walkable(source Source, b *batch) *lookahead.Source {
+// checked lists the rows of a batch whose vectors are known. The list is valid as long
+// as the batch.
+func (b *batch) checked() []*checked {
 	rows := make([]*checked, len(b.rows))
 	for i := range b.rows {
 		row := &b.rows[i]
 		row.fingerprint = hash64.FingerprintOf(row.rec.NegativeText)
 		rows[i] = &checked{row: *row, query: row.rec.queryKey()}
 	}
-	return r.forecaster.sourceOf(source.Name, rows, nil)
+	return rows
 }
 
 // score computes the influence of every triple and returns the pairs they belong to.
-func (c *Choice) score(ctx context.Context, r *run, influence *lookahead.Influence) (pairs []uint64, err error) {
+func (c *Choice) score(ctx context.Context, r *run, influence *Influence) (pairs []uint64, err error) {
 	c.first = r.reading()
-	var scores []float64
 	err = r.batches(ctx, c.source, c.first, func(b *batch) error {
-		scores = slices.Grow(scores[:0], len(b.rows))[:len(b.rows)]
-		if err := influence.Score(ctx, scores, *r.walkable(c.source, b)); err != nil {
-			return fmt.Errorf("%w: %w", ErrLookahead, err)
+		done := len(c.influence)
+		c.influence = append(c.influence, make([]float32, len(b.rows))...)
+		if err := influence.score(ctx, c.influence[done:], c.source, b.checked()); err != nil {
+			return err
 		}
-		for i, x := range scores {
-			if math.IsNaN(x) || math.IsInf(x, 0) {
-				return c.source.wrap(&b.rows[i].rec, fmt.Errorf("%w: its influence is %v", ErrLookahead, x))
-			}
-			c.influence = append(c.influence, float32(x))
+		for i := range b.rows {
 			pairs = append(pairs, b.rows[i].rec.pairKey())
 		}
 		r.progress("choose", c.source, b.done)

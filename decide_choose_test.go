@@ -188,6 +188,158 @@ func TestPermutedLabelsTakeTheGainAway(t *testing.T) {
 	}
 }
 
+// withVectors returns the rows of a source with their vectors, which others may score.
+func withVectors(t *testing.T, vectors eci.Vectors, source eci.Source) (rows []*eci.Record) {
+	t.Helper()
+	for x, err := range source.Triples {
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := *x.(*eci.Record)
+		for _, side := range []struct {
+			id   string
+			find func([]float32, string) ([]float32, error)
+			into *[]float32
+		}{{r.QueryID, vectors.AppendQuery, &r.QueryVector}, {r.PositiveID, vectors.AppendDocument, &r.PositiveVector}, {r.NegativeID, vectors.AppendDocument, &r.NegativeVector}} {
+			if *side.into, err = side.find(nil, side.id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows = append(rows, &r)
+	}
+	return rows
+}
+
+// An influence that was stored and read scores rows to the bits of From, in whatever
+// batches they come, for the sources' own queries and for a target.
+func TestInfluenceScoresAsFrom(t *testing.T) {
+	choose, sources := demoChoose(t)
+	choose.Sample, choose.NoCheck = 100, true
+	files := eci.Files{FS: demo.Files}
+	target := *choose
+	target.Lookahead.Target = &eci.Target{Name: "desk", Queries: files.Documents("queries.jsonl"), Pool: choose.Lookahead.Pool, Relevant: choose.Lookahead.Relevant}
+	target.Lookahead.Pool, target.Lookahead.Relevant = nil, nil
+	rows := withVectors(t, choose.Lookahead.Sem.Vectors, sources[2])
+	for name, c := range map[string]*eci.Choose{"own queries": choose, "target": &target} {
+		choice, err := c.From(t.Context(), sources[2], sources[0])
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		in, err := c.Influence(t.Context(), sources[2], sources[0])
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		raw, err := in.MarshalBinary()
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		back := new(eci.Influence)
+		if err := back.UnmarshalBinary(raw); err != nil {
+			t.Fatal(name, err)
+		}
+		if again, err := back.MarshalBinary(); err != nil || !slices.Equal(again, raw) {
+			t.Errorf("%s: it is stored again as something else (%v)", name, err)
+		}
+		if r := back.Report; back.Source != sources[2].Name || r.Metric != choice.Metric || r.Target != choice.Target || r.Triples != 100 || !slices.Equal(r.Notes, choice.Notes) {
+			t.Errorf("%s: made for %q: %+v", name, back.Source, r)
+		}
+		got := make([]float32, len(rows))
+		for first := 0; first < len(rows); first += 31 {
+			last := min(first+31, len(rows))
+			if err := back.Score(t.Context(), got[first:last], rows[first:last]); err != nil {
+				t.Fatal(name, err)
+			}
+		}
+		i := 0
+		for want, err := range choice.All(t.Context()) {
+			if err != nil || float64(got[i]) != want.Influence {
+				t.Fatalf("%s: row %d has influence %v, From says %v (%v)", name, i, got[i], want.Influence, err)
+			}
+			i++
+		}
+		for _, damage := range []func([]byte) []byte{
+			func([]byte) []byte { return nil },
+			func(b []byte) []byte { return b[:len(b)/2] },
+			func(b []byte) []byte { b[4] = 2; return b },           // version
+			func(b []byte) []byte { b[0] = 'M'; return b },         // of something else
+			func(b []byte) []byte { b[len(b)/2] ^= 1; return b },   // checksum
+			func(b []byte) []byte { b[len(b)-1] ^= 1; return b },   // the same
+			func(b []byte) []byte { return append(b, 0, 0, 0, 0) }, // longer
+		} {
+			if err := back.UnmarshalBinary(damage(slices.Clone(raw))); !errors.Is(err, eci.ErrFormat) || back.Source != sources[2].Name {
+				t.Errorf("%s: damaged: %v", name, err)
+			}
+		}
+	}
+}
+
+// A row that cannot be scored is an error with its place, never a number.
+func TestInfluenceRefusesRows(t *testing.T) {
+	choose, sources := demoChoose(t)
+	choose.Sample = 50
+	rows := withVectors(t, choose.Lookahead.Sem.Vectors, sources[2])
+	in, err := choose.Influence(t.Context(), sources[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A target with the query of one row beyond the sample: it is disjoint as far as
+	// the sample tells, and the row would be judged by labels of its own query.
+	files := eci.Files{FS: demo.Files}
+	other := *choose
+	other.Lookahead.Target = &eci.Target{Pool: choose.Lookahead.Pool, Relevant: choose.Lookahead.Relevant, Queries: func(yield func(eci.Document, error) bool) {
+		for d, err := range files.Documents("queries.jsonl") {
+			d.Text = "Elsewhere: " + d.Text
+			if !yield(d, err) {
+				return
+			}
+		}
+	}}
+	other.Lookahead.Pool, other.Lookahead.Relevant = nil, nil
+	aimed, err := other.Influence(t.Context(), sources[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for reason, c := range map[string]struct {
+		of     *eci.Influence
+		change func(r *eci.Record)
+		want   error
+	}{
+		"no text":           {in, func(r *eci.Record) { r.NegativeText = " " }, eci.ErrEmptyText},
+		"no vector":         {in, func(r *eci.Record) { r.QueryVector = nil }, eci.ErrMissingVector},
+		"another dimension": {in, func(r *eci.Record) { r.PositiveVector = r.PositiveVector[:3] }, eci.ErrDimension},
+		"not finite": {in, func(r *eci.Record) {
+			r.PositiveVector = slices.Repeat([]float32{float32(math.NaN())}, len(r.PositiveVector))
+		}, eci.ErrNotFinite},
+		"zero":           {in, func(r *eci.Record) { r.NegativeVector = make([]float32, len(r.NegativeVector)) }, eci.ErrZeroVector},
+		"target's query": {aimed, func(r *eci.Record) { r.QueryText = "elsewhere: " + r.QueryText }, eci.ErrLookahead},
+	} {
+		bad := *rows[7]
+		c.change(&bad)
+		dst := []float32{-1, -1}
+		err := c.of.Score(t.Context(), dst, []*eci.Record{rows[0], &bad})
+		var at *eci.RowError
+		if !errors.Is(err, c.want) || !errors.As(err, &at) || at.Source != sources[2].Name || at.Row != bad.Row || dst[0] != -1 {
+			t.Errorf("%s: %v, scores %v", reason, err, dst)
+		}
+	}
+	if err := in.Score(t.Context(), make([]float32, 1), []*eci.Record{nil}); !errors.Is(err, eci.ErrMalformed) {
+		t.Errorf("a record that is nil: %v", err)
+	}
+	if err := in.Score(t.Context(), make([]float32, 1), rows); !errors.Is(err, eci.ErrSettings) {
+		t.Errorf("room for one: %v", err)
+	}
+	if err := in.Score(t.Context(), nil, nil); err != nil {
+		t.Errorf("no rows: %v", err)
+	}
+	var none eci.Influence
+	if _, err := none.MarshalBinary(); !errors.Is(err, eci.ErrSettings) {
+		t.Errorf("an empty influence is stored: %v", err)
+	}
+	if err := none.Score(t.Context(), nil, nil); !errors.Is(err, eci.ErrSettings) {
+		t.Errorf("an empty influence scores: %v", err)
+	}
+}
+
 func TestChooseRefuses(t *testing.T) {
 	choose, sources := demoChoose(t)
 	for reason, c := range map[string]eci.Choose{

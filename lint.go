@@ -125,6 +125,55 @@ func (l *Linter) Clean(ctx context.Context, drop []LintKind, sources ...Source) 
 	return report, clean, nil
 }
 
+// RowRules returns a function that tells which rules apply to a record, in the order
+// of the reports: those that need no other row, and count the same however rows are
+// divided. They are empty-text, negative-is-positive, near-identical,
+// query-is-positive, query-in-negative, passage-in-passage, control-character,
+// replacement-character, mojibake, html, and of vectors that the record carries
+// missing-vector, vector-not-finite, vector-zero and not-unit. Of the settings,
+// Tokenizer and MinTokens apply. The function is for one goroutine at a time; its
+// result is the caller's. The error is ErrSettings.
+func (l *Linter) RowRules() (func(rec *Record) []LintKind, error) {
+	settings, err := l.resolve()
+	if err != nil {
+		return nil, err
+	}
+	settings.relevant, settings.vectors, settings.examples = nil, nil, 0
+	index := settings.index()
+	first := &lintSurvey{lintSurveyed: &lintSurveyed{found: newLintFindings("", settings)}, settings: settings, index: index}
+	second := &lintInspection{lintSurveyed: first.lintSurveyed, settings: settings, index: index}
+	found := first.found
+	return func(rec *Record) (kinds []LintKind) {
+		clear(found.byKind)
+		found.triple++
+		if rec.check() != nil {
+			return []LintKind{LintEmpty}
+		}
+		first.damage(rec)
+		second.labels(rec)
+		second.copies(rec)
+		index.vectors.dimension = 0 // that of other rows is another rule
+		say := func(kind LintKind, _ int, _ string) {
+			if kind != LintVectorDimension {
+				found.addOnce(kind, rec, "", "")
+			}
+		}
+		if vectors, _, err := index.vectors.lookUp(rec, say); err == nil { // it reads no table
+			for k, v := range vectors {
+				if v != nil {
+					first.unit(rec, k, "", v)
+				}
+			}
+		}
+		for _, rule := range lintSeverities {
+			if found.byKind[rule.kind] != nil {
+				kinds = append(kinds, rule.kind)
+			}
+		}
+		return kinds
+	}, nil
+}
+
 // Droppable returns the rules of a severity, or of all if it is empty, that
 // [Linter.Clean] can drop rows by, in the order of the reports.
 func Droppable(severity Severity) (kinds []LintKind) {

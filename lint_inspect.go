@@ -66,7 +66,7 @@ func (s *lintInspection) labels(rec *Record) {
 		return
 	}
 	documents := documentKeys(rec.NegativeID, rec.NegativeText)
-	for _, query := range queryKeys(rec) {
+	for _, query := range rec.queryKeys() {
 		for _, document := range documents {
 			if _, ok := s.index.pairs[query.with(document)]; ok {
 				s.found.add(LintFalseNegative, rec, rec.NegativeText, "")
@@ -207,7 +207,7 @@ func (s *lintInspection) mixedNorms(passages []lintPassage) {
 	for i, p := range descending {
 		inverses[i] = p.inverse
 	}
-	at, ok := stat.WidestGap(inverses, lintGroup(len(descending)), 1.2)
+	at, ok := stat.WidestGap(inverses, s.group(len(descending)), 1.2)
 	if !ok {
 		return
 	}
@@ -215,8 +215,8 @@ func (s *lintInspection) mixedNorms(passages []lintPassage) {
 	s.found.addSampled(LintMixedNorms, len(descending), "passages", detail, descending[:at], descending[at:])
 }
 
-// lintGroup returns the smallest allowed size of a group of n passages.
-func lintGroup(n int) int { return max(5, (n+19)/20) }
+// group returns the smallest allowed size of a group of n passages.
+func (lintInspection) group(n int) int { return max(5, (n+19)/20) }
 
 // mixedClusters looks for two groups of directions that have little in common.
 func (s *lintInspection) mixedClusters(passages []lintPassage) {
@@ -227,7 +227,7 @@ func (s *lintInspection) mixedClusters(passages []lintPassage) {
 			unit[i][k] = float64(x) * p.inverse
 		}
 	}
-	split, ok := stat.TwoMeans(unit, lintGroup(len(passages)))
+	split, ok := stat.TwoMeans(unit, s.group(len(passages)))
 	tight := min(split.Within[0], split.Within[1])
 	if !ok || tight < 0.1 || math.Abs(split.Across) > 0.1*tight {
 		return

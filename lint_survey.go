@@ -134,7 +134,7 @@ func (settings *lintSettings) survey(ctx context.Context, index *lintIndex, sour
 func (s *lintSurvey) bad(rec *Record, err error) {
 	s.found.triple = 0 // it is none
 	if errors.Is(err, ErrEmptyText) {
-		s.found.add(LintEmpty, rec, firstText(rec), err.Error())
+		s.found.add(LintEmpty, rec, rec.firstText(), err.Error())
 		return
 	}
 	at := *rec
@@ -146,8 +146,8 @@ func (s *lintSurvey) bad(rec *Record, err error) {
 }
 
 // firstText is the first text of a row that is not blank.
-func firstText(rec *Record) string {
-	for _, text := range [...]string{rec.QueryText, rec.PositiveText, rec.NegativeText} {
+func (r *Record) firstText() string {
+	for _, text := range [...]string{r.QueryText, r.PositiveText, r.NegativeText} {
 		if !textcheck.Blank(text) {
 			return text
 		}
@@ -157,10 +157,10 @@ func firstText(rec *Record) string {
 
 // queryKeys returns the keys for the query of a row: the text always, and the ID if
 // there is one.
-func queryKeys(rec *Record) []lintKey {
-	keys := []lintKey{keyOf(rec.QueryText)}
-	if rec.QueryID != "" {
-		keys = append(keys, keyOf(queryPrefix+rec.QueryID))
+func (r *Record) queryKeys() []lintKey {
+	keys := []lintKey{keyOf(r.QueryText)}
+	if r.QueryID != "" {
+		keys = append(keys, keyOf(queryPrefix+r.QueryID))
 	}
 	return keys
 }
@@ -184,7 +184,7 @@ func (s *lintSurvey) row(rec *Record) error {
 	}
 	for _, document := range documentKeys(rec.PositiveID, rec.PositiveText) {
 		s.index.positives[document] = struct{}{}
-		for _, query := range queryKeys(rec) {
+		for _, query := range rec.queryKeys() {
 			s.index.pairs[query.with(document)] = struct{}{}
 		}
 	}

@@ -54,7 +54,48 @@ func lint(t testing.TB, l *eci.Linter, sources ...eci.Source) *eci.LintReport {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if l.Vectors == nil {
+		rowRules(t, l, report, sources)
+	}
 	return report
+}
+
+// rowRules holds a report to the rules that need one row: counted row by row, in any
+// order, they give the counts of the report.
+func rowRules(t testing.TB, l *eci.Linter, report *eci.LintReport, sources []eci.Source) {
+	t.Helper()
+	rules, err := l.RowRules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range sources {
+		var rows []*eci.Record
+		for x, err := range source.Triples {
+			r, ok := x.(*eci.Record)
+			if err != nil || !ok || r == nil {
+				return // of another kind, or a row that cannot be read
+			}
+			rows = append(rows, r)
+		}
+		got := make(found)
+		for i := range rows {
+			for _, kind := range rules(rows[len(rows)-1-i]) {
+				got[kind]++
+			}
+		}
+		want := make(found)
+		for kind, n := range counts(report, source.Name) {
+			switch kind {
+			case eci.LintEmpty, eci.LintNegativeIsPositive, eci.LintNearIdentical, eci.LintQueryIsPositive, eci.LintQueryInNegative,
+				eci.LintPassageInPassage, eci.LintControl, eci.LintReplacement, eci.LintMojibake, eci.LintHTML,
+				eci.LintMissingVector, eci.LintVectorNotFinite, eci.LintVectorZero, eci.LintNotUnit:
+				want[kind] = n
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s, rules that need one row (-report +row by row)\n%s", source.Name, diff)
+		}
+	}
 }
 
 type found = map[eci.LintKind]int

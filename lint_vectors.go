@@ -129,19 +129,23 @@ func (s *lintSurvey) vectors(rec *Record) error {
 		return err
 	}
 	for k, v := range vectors {
-		if v == nil {
-			continue
+		if v != nil {
+			s.unit(rec, k, sides[k].text, v)
+			s.constant(rec, sides[k].text, v)
 		}
-		inverse, _ := cosine.InverseNorm(v)
-		if norm := 1 / inverse; math.Abs(norm-1) > 1e-3 {
-			s.found.addOnce(LintNotUnit, rec, sides[k].text, fmt.Sprintf("the %s's norm is %.4g", sideNames[k], norm))
-		}
-		s.constant(rec, sides[k].text, v)
 	}
 	if ok {
 		s.sample.offer(rec, vectors)
 	}
 	return nil
+}
+
+// unit looks for a norm other than 1.
+func (s *lintSurvey) unit(rec *Record, k int, text string, v []float32) {
+	inverse, _ := cosine.InverseNorm(v)
+	if norm := 1 / inverse; math.Abs(norm-1) > 1e-3 {
+		s.found.addOnce(LintNotUnit, rec, text, fmt.Sprintf("the %s's norm is %.4g", sideNames[k], norm))
+	}
 }
 
 // constant looks for a vector that an earlier row had for another text.

@@ -128,7 +128,7 @@ func BenchmarkPrism(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			settings := Settings{NoChecks: true}
+			settings := Settings{NoChecks: true, NoLint: true}
 			path := filepath.Join(b.TempDir(), "summary")
 			for b.Loop() {
 				start := processor()

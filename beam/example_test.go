@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/textio"
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/prism"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/x/beamx"
 
 	"example.com/eci"
 	ecibeam "example.com/eci/beam"
@@ -49,6 +51,51 @@ func Example() {
 	// Output:
 	// near 8 map[]
 	// far 8 map[malformed:1]
+}
+
+// Choosing the rows to train on: a pipeline keeps samples, this machine makes the
+// influences of them, and a second pipeline scores all rows. Paths are of an object
+// store that workers and this machine share. The example is compiled but not run.
+func ExampleChooseRows() {
+	const summary, influences = "gs://bucket/summary", "gs://bucket/influences"
+	read := func(s beam.Scope) (rows, bad beam.PCollection) {
+		rows, unreadable := ecibeam.ReadFiles(s, "gs://bucket/rows/*.jsonl.gz", eci.SkipMalformed)
+		rows, bad = ecibeam.CheckRows(s, rows, 768, eci.SkipEmptyText)
+		return rows, beam.Flatten(s, unreadable, bad)
+	}
+	run := func(ctx context.Context, build func(s beam.Scope)) {
+		p, s := beam.NewPipelineWithRoot()
+		build(s)
+		if err := beamx.Run(ctx, p); err != nil {
+			log.Fatal(err)
+		}
+	}
+	ctx := context.Background()
+	run(ctx, func(s beam.Scope) {
+		rows, bad := read(s)
+		ecibeam.WriteSummary(s, summary, ecibeam.RankSources(s, ecibeam.Settings{ChoiceSample: 2048}, rows, bad))
+	})
+
+	results, err := ecibeam.ReadSummary(ctx, summary)
+	if err != nil {
+		log.Fatal(err)
+	}
+	made, err := results.Influences(ctx, nil, true) // from all sources together
+	if err != nil {
+		log.Fatal(err)
+	}
+	for source, in := range made {
+		fmt.Println(source, in.Report.Doubts)
+	}
+	if err := ecibeam.WriteInfluences(ctx, influences, made); err != nil {
+		log.Fatal(err)
+	}
+
+	run(ctx, func(s beam.Scope) {
+		rows, _ := read(s)
+		chosen := ecibeam.ChooseRows(s, 0.5, rows, ecibeam.ReadInfluences(s, influences))
+		textio.Write(s, "gs://bucket/chosen.jsonl", ecibeam.ChosenLines(s, chosen))
+	})
 }
 
 // writeRows writes two sources, of which one is in two parts, and a row that does

@@ -34,6 +34,9 @@ const (
 	pieceSample                       // a row, one of many values
 	pieceLabel                        // a row, one of many values
 	pieceSkipped                      // counts by reason, a source's
+	pieceInfluence                    // stored form of an Influence, of the source it was made for
+	pieceChooses                      // the source whose influence a source's rows have
+	pieceLint                         // counts by rule of lint, a source's
 	pieceKinds
 )
 
@@ -84,15 +87,15 @@ func decodePiece(data []byte) (piece, error) {
 	return p, nil
 }
 
-// The stored form of a Summary: magic, the number of pieces, each piece with its
+// The stored form of a Summary, or of influences: magic, the number of pieces, each piece with its
 // length, in the order of comparePieces, and a CRC-64 of all of this.
 const summaryMagic = "ECIB2"
 
 var crcTable = crc64.MakeTable(crc64.ECMA)
 
-func storePieces(pieces []piece) []byte {
+func storePieces(magic string, pieces []piece) []byte {
 	slices.SortFunc(pieces, comparePieces)
-	out := binary.AppendUvarint([]byte(summaryMagic), uint64(len(pieces)))
+	out := binary.AppendUvarint([]byte(magic), uint64(len(pieces)))
 	for _, p := range pieces {
 		raw := encodePiece(p)
 		out = binary.AppendUvarint(out, uint64(len(raw)))
@@ -101,18 +104,18 @@ func storePieces(pieces []piece) []byte {
 	return binary.LittleEndian.AppendUint64(out, crc64.Checksum(out, crcTable))
 }
 
-func readPieces(data []byte) ([]piece, error) {
+func readPieces(magic string, data []byte) ([]piece, error) {
 	fail := func(why string) ([]piece, error) {
-		return nil, fmt.Errorf("eci/beam: summary: %w: %s", eci.ErrFormat, why)
+		return nil, fmt.Errorf("eci/beam: %w: %s", eci.ErrFormat, why)
 	}
-	if len(data) < len(summaryMagic)+8 || string(data[:len(summaryMagic)]) != summaryMagic {
-		return fail(fmt.Sprintf("it does not begin with %q", summaryMagic))
+	if len(data) < len(magic)+8 || string(data[:len(magic)]) != magic {
+		return fail(fmt.Sprintf("it does not begin with %q", magic))
 	}
 	body, sum := data[:len(data)-8], data[len(data)-8:]
 	if crc64.Checksum(body, crcTable) != binary.LittleEndian.Uint64(sum) {
 		return fail("the checksum does not match; it is damaged or cut short")
 	}
-	r := reader{data: body[len(summaryMagic):]}
+	r := reader{data: body[len(magic):]}
 	pieces := make([]piece, r.length(1))
 	for i := range pieces {
 		var err error

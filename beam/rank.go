@@ -36,8 +36,13 @@ type Summary struct {
 	Sources []SourceSummary
 	// Labels are rows with the labeled pairs and queries of least hash.
 	Labels []eci.Record
-	// Skipped counts the rows that were set aside, by source and reason.
+	// Skipped counts the rows that were set aside, by source and reason, and the rows of
+	// files that have no positive or no negative and so give no triple.
 	Skipped map[string]map[string]int
+	// Rules counts the rows that a rule of lint applies to, by source and rule, among all
+	// rows that were not set aside. "" counts these rows. It has only the rules of
+	// [eci.Linter.RowRules], and is nil with [Settings].NoLint.
+	Rules map[string]map[eci.LintKind]int
 }
 
 // SourceSummary is what a pipeline finds out about one source.
@@ -56,14 +61,15 @@ type SourceSummary struct {
 	// than [Settings].MatrixBytes.
 	Config eci.MatrixConfig
 	Matrix []byte
-	// Sample holds the triples of least hash in the budget.
+	// Sample holds the triples of least hash in the budget, or of all rows with
+	// [Settings].ChoiceSample.
 	Sample []eci.Record
 }
 
 // MarshalBinary returns the stored form, which UnmarshalBinary reads.
 func (s *Summary) MarshalBinary() ([]byte, error) {
 	pieces, err := s.pieces()
-	return storePieces(pieces), err
+	return storePieces(summaryMagic, pieces), err
 }
 
 func (s *Summary) pieces() ([]piece, error) {
@@ -90,19 +96,26 @@ func (s *Summary) pieces() ([]piece, error) {
 		out = append(out, piece{pieceLabel, "", 0, 1, encodeRecord(r)})
 	}
 	for source, reasons := range s.Skipped {
-		c := make(counts)
-		for reason, n := range reasons {
-			c[reason] = int64(n)
-		}
-		out = append(out, piece{pieceSkipped, source, 0, 1, encodeCounts(c)})
+		out = append(out, piece{pieceSkipped, source, 0, 1, encodeCounts(countsOf(reasons))})
+	}
+	for source, rules := range s.Rules {
+		out = append(out, piece{pieceLint, source, 0, 1, encodeCounts(countsOf(rules))})
 	}
 	return out, err
+}
+
+func countsOf[K ~string](m map[K]int) counts {
+	c := make(counts)
+	for name, n := range m {
+		c[string(name)] = int64(n)
+	}
+	return c
 }
 
 // UnmarshalBinary replaces s with what MarshalBinary stored. It returns ErrFormat, and
 // leaves s unchanged, if it cannot.
 func (s *Summary) UnmarshalBinary(data []byte) error {
-	pieces, err := readPieces(data)
+	pieces, err := readPieces(summaryMagic, data)
 	if err != nil {
 		return err
 	}
@@ -185,7 +198,14 @@ func assembled(pieces []piece) (*Summary, error) {
 			x.Sample = byPlace(h.rows[valueOf{pieceSample, at.source}])
 			out.Sources = append(out.Sources, x)
 		case pieceSkipped:
-			if out.Skipped[at.source], err = h.skipped(at); err != nil {
+			if out.Skipped[at.source], err = counted[string](h, at); err != nil {
+				return nil, err
+			}
+		case pieceLint:
+			if out.Rules == nil {
+				out.Rules = make(map[string]map[eci.LintKind]int)
+			}
+			if out.Rules[at.source], err = counted[eci.LintKind](h, at); err != nil {
 				return nil, err
 			}
 		}
@@ -195,19 +215,19 @@ func assembled(pieces []piece) (*Summary, error) {
 	return out, nil
 }
 
-// skipped returns the counts of rows of a source that were set aside.
-func (h *heap) skipped(at valueOf) (map[string]int, error) {
-	reasons := make(map[string]int)
+// counted returns the sum of a source's counts of a kind.
+func counted[K ~string](h *heap, at valueOf) (map[K]int, error) {
+	out := make(map[K]int)
 	for _, p := range h.whole[at] {
 		c, err := decodeCounts(p.Data)
 		if err != nil {
 			return nil, err
 		}
-		for reason, n := range c {
-			reasons[reason] += int(n)
+		for name, n := range c {
+			out[K(name)] += int(n)
 		}
 	}
-	return reasons, nil
+	return out, nil
 }
 
 // byPlace sorts rows by where they were read, and keeps one of each.
@@ -230,6 +250,10 @@ func RankSources(s beam.Scope, settings Settings, rows, bad beam.PCollection) be
 		reasons := beam.CombinePerKey(s, &countsFn{}, beam.ParDo(s, &reasonsFn{}, bad))
 		all = append(all, beam.ParDo(s, &skippedFn{}, reasons))
 	}
+	if !settings.NoLint {
+		rules := beam.CombinePerKey(s, &countsFn{}, beam.ParDo(s, &lintFn{Settings: Settings{Tokenizer: settings.Tokenizer}}, rows))
+		all = append(all, beam.ParDo(s, &lintedFn{}, rules))
+	}
 	return beam.Flatten(s, all...)
 }
 
@@ -244,7 +268,7 @@ func (labelsFn) ProcessElement(_ string, r eci.Record, emit func(piece)) {
 type reasonsFn struct{}
 
 func (reasonsFn) ProcessElement(d DeadRow, emit func(string, counts)) {
-	emit(d.Source, counts{d.Reason: 1})
+	emit(d.Source, counts{d.Reason: int64(max(1, d.Rows))})
 }
 
 // skippedFn makes pieces of the counts of a source.
@@ -270,7 +294,7 @@ func (s *Summary) Rank(ctx context.Context, lookahead *eci.Lookahead) (*eci.Rank
 		l := eci.Lookahead{Sem: *sem, Triples: s.Settings.Triples, Cutoff: s.Settings.Cutoff, Axes: s.Settings.Axes}
 		if lookahead != nil {
 			if lookahead.Target != nil && lookahead.Target.LeaveOut {
-				return nil, fmt.Errorf("eci/beam: %w: Target.LeaveOut: the pipeline has read the rows; leave those with a query of the target out before it", eci.ErrSettings)
+				return nil, errLeaveOut
 			}
 			l.Pool, l.Relevant, l.Target = lookahead.Pool, lookahead.Relevant, lookahead.Target
 			l.Sem.Vectors, l.Sem.Embedder = lookahead.Sem.Vectors, lookahead.Sem.Embedder
@@ -287,6 +311,8 @@ func (s *Summary) Rank(ctx context.Context, lookahead *eci.Lookahead) (*eci.Rank
 	}
 	return eci.Rank(ctx, scorer, sources...)
 }
+
+var errLeaveOut = fmt.Errorf("eci/beam: %w: Target.LeaveOut: the pipeline has read the rows; leave those with a query of the target out before it", eci.ErrSettings)
 
 // Sem is the scorer of the pipeline, with its calibration.
 func (s *Summary) Sem() (*eci.Sem, error) {

@@ -247,7 +247,8 @@ func TestPrismRanksAsOneMachine(t *testing.T) {
 }
 
 // A ranking for a target takes scales that are given to the pipeline, and reads the
-// target on this machine.
+// target on this machine. Choices are those of one machine, for a target or not, from
+// one source or all together, for 1, 3 and 17 shards in random order.
 func TestRankForTarget(t *testing.T) {
 	c := demo(t)
 	target := func() *eci.Target {
@@ -259,7 +260,7 @@ func TestRankForTarget(t *testing.T) {
 		out.Vectors = c.vectors
 		return out
 	}
-	settings := Settings{Budget: 200, NoChecks: true}
+	settings := Settings{Budget: 80, NoChecks: true, ChoiceSample: 100}
 	raw, err := json.Marshal(c.inProcess(t, settings).Calibration)
 	if err != nil {
 		t.Fatal(err)
@@ -292,6 +293,13 @@ func TestRankForTarget(t *testing.T) {
 	if !errors.Is(err, eci.ErrSettings) {
 		t.Errorf("LeaveOut: %v", err)
 	}
+
+	// The same summary serves to choose, from rows in the budget and beyond it.
+	ahead := eci.Lookahead{Sem: eci.Sem{Vectors: c.vectors}}
+	asOneMachine(t, c, summary, eci.Choose{Sample: 100, Lookahead: ahead}, c.sources[2:3], slices.Concat(c.sources[:2], c.sources[3:]))
+	asOneMachine(t, c, summary, eci.Choose{Sample: 90, Lookahead: ahead}, c.sources[1:4], slices.Concat(c.sources[:1], c.sources[4:]))
+	ahead.Target = target()
+	asOneMachine(t, c, summary, eci.Choose{Sample: 100, Lookahead: ahead}, c.sources, nil)
 }
 
 // summarize runs a pipeline over shards and reads its summary.
@@ -320,6 +328,7 @@ func TestSummaryIsStored(t *testing.T) {
 		Settings: Settings{Seed: 3, Lookahead: true}, Calibration: []byte("{}"), Budget: 9, Labels: []eci.Record{label},
 		Sources: []SourceSummary{{Name: "a", Value: 1.5, Without: []float64{1, 2}, GroupTriples: []int{3, 0}, Sample: []eci.Record{row}, Matrix: bytes.Repeat([]byte("matrix"), elementBytes/4)}, {Name: "b/c"}},
 		Skipped: map[string]map[string]int{"a": {"malformed": 2}},
+		Rules:   map[string]map[eci.LintKind]int{"a": {lintedRows: 7, eci.LintHTML: 1}},
 	}
 	raw, err := s.MarshalBinary()
 	if err != nil {
@@ -339,10 +348,10 @@ func TestSummaryIsStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, p := range pieces {
-		if p.Kind == pieceSample || p.Kind == pieceLabel || p.Kind == pieceSkipped || p.Kind == pieceSource {
+		if p.Kind == pieceSample || p.Kind == pieceLabel || p.Kind == pieceSkipped || p.Kind == pieceLint || p.Kind == pieceSource {
 			continue
 		}
-		if err := back.UnmarshalBinary(storePieces(slices.Delete(slices.Clone(pieces), i, i+1))); !errors.Is(err, eci.ErrFormat) {
+		if err := back.UnmarshalBinary(storePieces(summaryMagic, slices.Delete(slices.Clone(pieces), i, i+1))); !errors.Is(err, eci.ErrFormat) {
 			t.Errorf("without a piece of kind %d: %v", p.Kind, err)
 		}
 	}

@@ -37,6 +37,9 @@ type DeadRow struct {
 	// Source, File and Row (1-based; 0 if unknown) say where it is.
 	Source, File string
 	Row          int
+	// Rows is the number of rows that it stands for; 0 means 1. Rows of a file that give
+	// no triple are counted together.
+	Rows int
 	// Reason is the word under which a ranking counts it. Error gives details.
 	Reason, Error string
 }
@@ -49,7 +52,9 @@ type DeadRow struct {
 // rows.
 //
 // It returns a PCollection of [eci.Record] and one of [DeadRow] for rows that do not
-// parse. Unless skip allows such rows, they fail the pipeline.
+// parse. Unless skip allows such rows, they fail the pipeline. Rows without a positive
+// or without a negative give no triple and never fail it: one DeadRow counts those of a
+// file, as [eci.Source.Barren] does.
 func ReadFiles(s beam.Scope, glob string, skip eci.Skip) (rows, bad beam.PCollection) {
 	s = s.Scope("eci.ReadFiles")
 	files := beam.Reshuffle(s, fileio.MatchFiles(s, glob, fileio.MatchEmptyDisallow()))
@@ -87,8 +92,24 @@ func (fn *readFn) ProcessElement(ctx context.Context, file fileio.FileMetadata, 
 			read.Inc(ctx, 1)
 			emit(out)
 		}
+		barren(ctx, source, DeadRow{Source: title, File: file.Path}, bad)
 	}
 	return nil
+}
+
+// barren counts the rows of a file that gave no triple.
+func barren(ctx context.Context, source eci.Source, at DeadRow, bad func(DeadRow)) {
+	withoutPositive, withoutNegative := source.Barren()
+	for _, lack := range [...]struct {
+		rows   int
+		reason string
+	}{{withoutPositive, "no positive"}, {withoutNegative, "no negative"}} {
+		if lack.rows > 0 {
+			at.Rows, at.Reason, at.Error = lack.rows, lack.reason, fmt.Sprintf("%s in %d rows, which give no triple", lack.reason, lack.rows)
+			dead.Inc(ctx, int64(lack.rows))
+			bad(at)
+		}
+	}
 }
 
 func clone(v []float32) []float32 { return append([]float32(nil), v...) }

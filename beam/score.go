@@ -103,16 +103,12 @@ func (fn *weighFn) ProcessElement(ctx context.Context, r eci.Record, frozen func
 	}
 	n := fingerprintOf(r.NegativeText)
 	hash := tripleHash(fn.Settings.Seed, fingerprintOf(r.QueryText), fingerprintOf(r.PositiveText), n)
-	if !fn.budget.admits(hash, &r) {
+	in := fn.budget.admits(hash, &r)
+	if in || fn.Settings.ChoiceSample > 0 { // a choice is made from all rows
+		fn.sample(hash, &r)
+	}
+	if !in {
 		return nil
-	}
-	b := fn.samples[r.SourceName]
-	if b == nil {
-		b = newBounded(fn.Settings.size(sampleOf + r.SourceName))
-		fn.samples[r.SourceName] = b
-	}
-	if b.admits(hash) {
-		b.add(hash, rowKey(&r), &r)
 	}
 	fn.negative(r.SourceName, n, negatives)
 	if fn.pending = append(fn.pending, &r); len(fn.pending) < rowsPerBatch {
@@ -125,6 +121,18 @@ func (fn *weighFn) ProcessElement(ctx context.Context, r eci.Record, frozen func
 		fn.sums.send(parts, sums)
 	}
 	return nil
+}
+
+// sample offers a row to the sample of its source.
+func (fn *weighFn) sample(hash uint64, r *eci.Record) {
+	b := fn.samples[r.SourceName]
+	if b == nil {
+		b = newBounded(fn.Settings.size(sampleOf + r.SourceName))
+		fn.samples[r.SourceName] = b
+	}
+	if b.admits(hash) {
+		b.add(hash, rowKey(r), r)
+	}
 }
 
 // prepare reads calibration and budget, once.

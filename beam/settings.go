@@ -23,6 +23,8 @@ type Settings struct {
 	Epsilon2    float64
 	Temperature float64
 	NoChecks    bool
+	// NoLint leaves out the counts of [Summary].Rules.
+	NoLint bool
 	// Tokenizer is the name of a tokenizer: "words", which "" means, or "4-grams" and
 	// the like.
 	Tokenizer string
@@ -39,6 +41,11 @@ type Settings struct {
 	// because they are collected on one worker.
 	Lookahead             bool
 	Triples, Cutoff, Axes int
+
+	// ChoiceSample is the number of triples of least hash of each source that are kept
+	// for [Summary.Influences], in the budget or not, with the labeled queries. It is at
+	// most 8,192. 0 means none; eci.Choose takes 2,048.
+	ChoiceSample int
 
 	// MatrixBytes limits the size of a source's matrix in a [Summary]. 0 means 64 MiB.
 	// Larger matrices are left out, and mixtures with them.
@@ -58,6 +65,7 @@ const (
 	mostQueries    = 4096
 	checkedTriples = 1024
 	walkedTriples  = 512
+	mostChoice     = 8192
 )
 
 // tokenizer returns the tokenizer with the name.
@@ -75,6 +83,9 @@ func (s Settings) tokenizer() (eci.Tokenizer, error) {
 func (s Settings) check() error {
 	if s.Triples < 0 || s.Triples > mostWalked {
 		return fmt.Errorf("eci/beam: %w: Triples %d is not in 0..%d", eci.ErrSettings, s.Triples, mostWalked)
+	}
+	if s.ChoiceSample < 0 || s.ChoiceSample > mostChoice {
+		return fmt.Errorf("eci/beam: %w: ChoiceSample %d is not in 0..%d", eci.ErrSettings, s.ChoiceSample, mostChoice)
 	}
 	sem, err := s.sem()
 	if err != nil {
@@ -107,8 +118,8 @@ func (s Settings) sem() (*eci.Sem, error) {
 	}, nil
 }
 
-// sampled returns the number of triples of a source that are kept for checks and
-// forecasts.
+// sampled returns the number of triples of a source that are kept for checks,
+// forecasts and choices.
 func (s Settings) sampled() int {
 	n := 0
 	if !s.NoChecks {
@@ -117,5 +128,5 @@ func (s Settings) sampled() int {
 	if s.Lookahead {
 		n = max(n, cmp.Or(s.Triples, walkedTriples))
 	}
-	return n
+	return max(n, s.ChoiceSample)
 }

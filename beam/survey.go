@@ -33,7 +33,7 @@ func (fn *surveyFn) StartBundle(_ context.Context, _ func(string, []byte), _ fun
 	fn.places, fn.positives, fn.seen = make(map[string]*packed), make(map[string][]byte), make(map[fingerprint]bool)
 	fn.pairs = newBounded(fn.Settings.size(samplePairs))
 	fn.queries = newBounded(fn.Settings.size(sampleQueries))
-	if !fn.Settings.Lookahead {
+	if !fn.Settings.Lookahead && fn.Settings.ChoiceSample == 0 {
 		fn.queries.most = 0
 	}
 }

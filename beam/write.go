@@ -25,29 +25,32 @@ func WriteSummary(s beam.Scope, path string, pieces beam.PCollection) {
 
 type writeFn struct{ Path string }
 
-func (fn *writeFn) ProcessElement(ctx context.Context, _ int, next func(*piece) bool) (err error) {
+func (fn *writeFn) ProcessElement(ctx context.Context, _ int, next func(*piece) bool) error {
 	var pieces []piece
 	for p := (piece{}); next(&p); p = (piece{}) {
 		pieces = append(pieces, p)
 	}
-	system, err := filesystem.New(ctx, fn.Path)
+	return writeFile(ctx, fn.Path, storePieces(summaryMagic, pieces))
+}
+
+func writeFile(ctx context.Context, path string, data []byte) error {
+	system, err := filesystem.New(ctx, path)
 	if err != nil {
 		return err
 	}
 	defer system.Close()
-	file, err := system.OpenWrite(ctx, fn.Path)
+	file, err := system.OpenWrite(ctx, path)
 	if err != nil {
 		return err
 	}
-	if _, err = file.Write(storePieces(pieces)); err != nil {
+	if _, err = file.Write(data); err != nil {
 		file.Close()
 		return err
 	}
 	return file.Close()
 }
 
-// ReadSummary reads what [WriteSummary] wrote.
-func ReadSummary(ctx context.Context, path string) (*Summary, error) {
+func readFile(ctx context.Context, path string) ([]byte, error) {
 	system, err := filesystem.New(ctx, path)
 	if err != nil {
 		return nil, err
@@ -58,7 +61,12 @@ func ReadSummary(ctx context.Context, path string) (*Summary, error) {
 		return nil, err
 	}
 	defer file.Close()
-	raw, err := io.ReadAll(file)
+	return io.ReadAll(file)
+}
+
+// ReadSummary reads what [WriteSummary] wrote.
+func ReadSummary(ctx context.Context, path string) (*Summary, error) {
+	raw, err := readFile(ctx, path)
 	if err != nil {
 		return nil, err
 	}

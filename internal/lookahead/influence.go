@@ -77,6 +77,9 @@ func (s *Space) Influence(ctx context.Context, sample Source) (*Influence, error
 	return in, nil
 }
 
+// Dimension returns the length of the vectors that it scores.
+func (in *Influence) Dimension() int { return in.space.d }
+
 // Folds describes the walks.
 func (in *Influence) Folds() []Fold { return slices.Clone(in.folds) }
 
@@ -104,7 +107,7 @@ func (st *state) solve(ctx context.Context, now *point, g []float64, s *Space) {
 		}
 	}
 	st.y = sandwich(transposed(st.m, r, r), y, r)
-	st.forms.Pack(slices.Concat(st.y, st.d), 2*r, r, r)
+	st.pack(r)
 }
 
 // sandwich returns A X Aᵀ for a symmetric X.

@@ -2,10 +2,13 @@ package lookahead_test
 
 import (
 	"cmp"
+	"encoding/binary"
 	"math"
 	"slices"
 	"strings"
 	"testing"
+
+	"example.com/eci/internal/lookahead"
 )
 
 // Influence against the NumPy reference: one source of each collection, pool:
@@ -46,6 +49,43 @@ func TestInfluenceAgreesWithNumPyReference(t *testing.T) {
 				t.Errorf("rank correlation %v", r)
 			}
 		})
+	}
+}
+
+// stored holds an influence to its stored form: the scores are the same to the bit,
+// and what is cut or not finite is refused.
+func stored(t *testing.T, in *lookahead.Influence, want []float64, source lookahead.Source) {
+	t.Helper()
+	raw := in.AppendBinary([]byte("before"))[len("before"):]
+	back, err := lookahead.ReadInfluence(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make([]float64, len(want))
+	if err := back.Score(t.Context(), got, source); err != nil || !slices.Equal(got, want) {
+		t.Errorf("an influence that was stored gives other scores (%v)", err)
+	}
+	if again := back.AppendBinary(nil); !slices.Equal(again, raw) {
+		t.Error("an influence that was stored is stored as something else")
+	}
+	for _, n := range []int{0, 8, 23, 24, 32, len(raw) - 8, len(raw) - 1} {
+		if _, err := lookahead.ReadInfluence(raw[:n]); err == nil {
+			t.Errorf("cut to %d of %d bytes: no error", n, len(raw))
+		}
+	}
+	for _, at := range []int{3, 7, 11, 15, 23} { // huge lengths and a negative scale
+		bad := slices.Clone(raw)
+		bad[at] = 0xff
+		if _, err := lookahead.ReadInfluence(bad); err == nil {
+			t.Errorf("byte %d is another: no error", at)
+		}
+	}
+	for _, at := range []int{24, len(raw) - 8} {
+		bad := slices.Clone(raw)
+		binary.LittleEndian.PutUint64(bad[at:], math.Float64bits(math.NaN()))
+		if _, err := lookahead.ReadInfluence(bad); err == nil || !strings.Contains(err.Error(), "NaN") {
+			t.Errorf("a number at %d is NaN: %v", at, err)
+		}
 	}
 }
 

@@ -425,6 +425,7 @@ func TestInfluenceAgreesWithTwin(t *testing.T) {
 			if err := in.Score(t.Context(), got, p.source); err != nil {
 				t.Fatal(err)
 			}
+			stored(t, in, got, p.source)
 			want := newTwin(p).influences(t)
 			largest := 0.0
 			for _, x := range want {

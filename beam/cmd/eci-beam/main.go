@@ -6,8 +6,13 @@
 // Beam's other flags are those of its runners. Rows must carry their vectors. The
 // output has the form of eci rank's: the table with the verdict, JSON and the report.
 // Checks and forecasts use the triples of least hash that the pipeline kept for each
-// source, as do lint, distributions, suspects and sweeps in the report. A note gives
-// their number and the number of all triples.
+// source, as do distributions, suspects and sweeps in the report and the rules of lint
+// that compare rows. A note gives their number and the number of all triples.
+//
+// With -choose it reads the rows once more and writes those to train on as JSON lines,
+// with their influence and place: of each query and positive the better half, or the
+// share of -keep. It chooses from all sources together unless -choose-apart or
+// -choose-from says otherwise.
 package main
 
 import (
@@ -17,8 +22,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
@@ -47,6 +54,10 @@ type options struct {
 	pool, poolVectors, qrels  string
 	target, targetVectors     string
 	again, noLint             bool
+	choose                    string
+	chooseFrom                globs
+	chooseApart               bool
+	keep                      float64
 }
 
 func (o *options) register(flags *flag.FlagSet) {
@@ -68,6 +79,11 @@ func (o *options) register(flags *flag.FlagSet) {
 	flags.StringVar(&o.qrels, "qrels", "", "relevance judgments beyond the labels")
 	flags.StringVar(&o.target, "target", "", "folder of another task in BEIR's layout, that the sources are to help; give -calibration too")
 	flags.StringVar(&o.targetVectors, "target-vectors", "", "folder or file of the vectors of the target")
+	flags.StringVar(&o.choose, "choose", "", "file for the rows to train on, JSON lines; the rows are read once more for it")
+	flags.Var(&o.chooseFrom, "choose-from", "source to choose from; may be given several times; without it all are")
+	flags.BoolVar(&o.chooseApart, "choose-apart", false, "choose from each source apart instead of from all together")
+	flags.Float64Var(&o.keep, "keep", 0.5, "share of the rows of each query and positive to keep, in (0, 1]")
+	flags.IntVar(&o.settings.ChoiceSample, "sample", 0, "triples of each source that a choice is made from, at most 8192; 0 means 2048 with -choose")
 	flags.BoolVar(&o.noLint, "no-lint", false, "do not look for errors in the rows")
 }
 
@@ -84,7 +100,7 @@ func main() {
 
 func (o *options) run(ctx context.Context, out io.Writer) error {
 	switch {
-	case len(o.rows) == 0 && !o.again:
+	case len(o.rows) == 0 && (!o.again || o.choose != ""):
 		return fmt.Errorf("no rows; give -rows a pattern of files")
 	case o.summary == "" && (o.again || !local()):
 		return fmt.Errorf("give -summary a file to which a worker can write and from which this machine can read")
@@ -92,8 +108,16 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 		return fmt.Errorf("-pool %s: give -pool-vectors the vectors of its documents", o.pool)
 	case o.target != "" && o.targetVectors == "":
 		return fmt.Errorf("-target %s: give -target-vectors the vectors of its queries and documents", o.target)
+	case !(o.keep > 0 && o.keep <= 1):
+		return fmt.Errorf("-keep %v is not a share in (0, 1]", o.keep)
+	case o.choose == "" && (o.chooseApart || len(o.chooseFrom) > 0):
+		return fmt.Errorf("-choose-apart and -choose-from say how rows are chosen; give -choose a file for them")
 	case o.target != "" && o.pool+o.qrels != "":
 		return fmt.Errorf("-pool and -qrels are for the sources' own queries, not for a -target, which has its own")
+	}
+	o.settings.NoLint = o.noLint
+	if o.choose != "" && o.settings.ChoiceSample == 0 {
+		o.settings.ChoiceSample = 2048
 	}
 	if o.calibration != "" {
 		var err error
@@ -114,35 +138,6 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 			return err
 		}
 	}
-	return o.report(ctx, out)
-}
-
-// local reports whether workers run on this machine and have its files.
-func local() bool { return *runners.Runner == "" || *runners.Runner == "prism" }
-
-// pipeline runs the pipeline.
-func (o *options) pipeline(ctx context.Context) error {
-	skip := eci.Skip(0)
-	if o.dead != "" {
-		skip = eci.SkipMalformed | eci.SkipEmptyText | eci.SkipMissingVector | eci.SkipBadVector
-	}
-	p, s := beam.NewPipelineWithRoot()
-	var good, bad []beam.PCollection
-	for _, pattern := range o.rows {
-		read, broken := ecibeam.ReadFiles(s, pattern, skip)
-		good, bad = append(good, read), append(bad, broken)
-	}
-	checked, broken := ecibeam.CheckRows(s, beam.Flatten(s, good...), o.dimension, skip)
-	all := beam.Flatten(s, append(bad, broken)...)
-	if o.dead != "" {
-		textio.Write(s, o.dead, ecibeam.Lines(s, all))
-	}
-	ecibeam.WriteSummary(s, o.summary, ecibeam.RankSources(s, o.settings, checked, all))
-	return beamx.Run(ctx, p)
-}
-
-// report prints the table and writes JSON and HTML.
-func (o *options) report(ctx context.Context, out io.Writer) error {
 	s, err := ecibeam.ReadSummary(ctx, o.summary)
 	if err != nil {
 		return err
@@ -151,15 +146,83 @@ func (o *options) report(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := o.report(ctx, s, ahead, out); err != nil || o.choose == "" {
+		return err
+	}
+	return o.choice(ctx, s, ahead, out)
+}
+
+// local reports whether workers run on this machine and have its files.
+func local() bool { return *runners.Runner == "" || *runners.Runner == "prism" }
+
+// pipeline runs the pipeline.
+func (o *options) pipeline(ctx context.Context) error {
+	p, s := beam.NewPipelineWithRoot()
+	checked, all := o.read(s)
+	if o.dead != "" {
+		textio.Write(s, o.dead, ecibeam.Lines(s, all))
+	}
+	ecibeam.WriteSummary(s, o.summary, ecibeam.RankSources(s, o.settings, checked, all))
+	return beamx.Run(ctx, p)
+}
+
+// read reads and checks the rows.
+func (o *options) read(s beam.Scope) (checked, bad beam.PCollection) {
+	skip := eci.Skip(0)
+	if o.dead != "" {
+		skip = eci.SkipMalformed | eci.SkipEmptyText | eci.SkipMissingVector | eci.SkipBadVector
+	}
+	var good, all []beam.PCollection
+	for _, pattern := range o.rows {
+		read, broken := ecibeam.ReadFiles(s, pattern, skip)
+		good, all = append(good, read), append(all, broken)
+	}
+	checked, broken := ecibeam.CheckRows(s, beam.Flatten(s, good...), o.dimension, skip)
+	return checked, beam.Flatten(s, append(all, broken)...)
+}
+
+// choice reads the rows once more and writes those to train on. Bad ones are left out
+// as before.
+func (o *options) choice(ctx context.Context, s *ecibeam.Summary, ahead *eci.Lookahead, out io.Writer) error {
+	influences, err := s.Influences(ctx, &eci.Choose{Lookahead: *ahead}, !o.chooseApart, o.chooseFrom...)
+	if err != nil {
+		return err
+	}
+	path := o.summary + ".influences" // where workers can read
+	if err := ecibeam.WriteInfluences(ctx, path, influences); err != nil {
+		return err
+	}
+	p, scope := beam.NewPipelineWithRoot()
+	rows, _ := o.read(scope)
+	chosen := ecibeam.ChooseRows(scope, o.keep, rows, ecibeam.ReadInfluences(scope, path))
+	textio.Write(scope, o.choose, ecibeam.ChosenLines(scope, chosen))
+	if err := beamx.Run(ctx, p); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "rows to train on, %v of each query and positive: %s\n", o.keep, o.choose)
+	said := make(map[string]bool)
+	for _, name := range slices.Sorted(maps.Keys(influences)) {
+		for _, doubt := range influences[name].Report.Doubts {
+			if !said[doubt] {
+				said[doubt] = true
+				fmt.Fprintf(out, "doubt: %s\n", doubt)
+			}
+		}
+	}
+	return nil
+}
+
+// report prints the table and writes JSON and HTML.
+func (o *options) report(ctx context.Context, s *ecibeam.Summary, ahead *eci.Lookahead, out io.Writer) error {
 	ranking, err := s.Rank(ctx, ahead)
 	if err != nil {
 		return err
 	}
 	samples := s.Samples()
-	linter := eci.Linter{Examples: 1, Relevant: ahead.Relevant}
-	if len(samples) > 0 && !o.noLint {
-		found, err := linter.Lint(ctx, samples...)
-		if err != nil {
+	linter := eci.Linter{Relevant: ahead.Relevant}
+	var found *eci.LintReport
+	if !o.noLint {
+		if found, err = s.Lint(ctx, &linter); err != nil {
 			return err
 		}
 		ranking.Notes = append(ranking.Notes, lintNotes(found)...)
@@ -178,7 +241,6 @@ func (o *options) report(ctx context.Context, out io.Writer) error {
 	if o.html == "" {
 		return nil
 	}
-	linter.Examples = 0
 	data := report.Data{Ranking: ranking}
 	if len(samples) > 0 {
 		sem, err := s.Sem()
@@ -188,6 +250,9 @@ func (o *options) report(ctx context.Context, out io.Writer) error {
 		if data, err = report.Collect(ctx, sem, ranking, &linter, samples...); err != nil {
 			return err
 		}
+	}
+	if found != nil {
+		data.Lint = found
 	}
 	data.Settings = described(s, ranking)
 	var page bytes.Buffer
@@ -262,10 +327,10 @@ func partial(s *ecibeam.Summary) []string {
 	}
 	var notes []string
 	if parts != nil {
-		notes = append(notes, fmt.Sprintf("checks, forecasts, lint and the report's distributions, suspects and sweeps look at the triples of least hash, %s; scores are of all", strings.Join(parts, ", ")))
+		notes = append(notes, fmt.Sprintf("checks, forecasts, the rules of lint that compare rows and the report's distributions, suspects and sweeps look at the triples of least hash, %s; scores and the other rules are of all", strings.Join(parts, ", ")))
 	}
 	if none != nil {
-		notes = append(notes, fmt.Sprintf("no triples of %s were kept for lint, distributions, suspects and sweeps", strings.Join(none, ", ")))
+		notes = append(notes, fmt.Sprintf("no triples of %s were kept for the rules of lint that compare rows, distributions, suspects and sweeps", strings.Join(none, ", ")))
 	}
 	return notes
 }

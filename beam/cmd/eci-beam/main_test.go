@@ -106,7 +106,7 @@ func TestReportIsThatOfOneMachine(t *testing.T) {
 	dir := t.TempDir()
 	files := write(t, dir, 90, "bm25", "llm")
 	at := func(name string) string { return filepath.Join(dir, name) }
-	table, err := command(t, "-rows", files[0], "-rows", files[1], "-summary", at("summary"), "-json", at("json"), "-html", at("html"), "-triples", "64", "-seed", "5")
+	table, err := command(t, "-rows", files[0], "-rows", files[1], "-summary", at("summary"), "-json", at("json"), "-html", at("html"), "-triples", "64", "-seed", "5", "-choose", at("chosen"), "-keep", "0.25", "-sample", "100")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +124,10 @@ func TestReportIsThatOfOneMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	want.Notes = append(want.Notes, lintNotes(found)...)
+	table, chosen, _ := strings.Cut(table, "rows to train on")
+	if !strings.Contains(chosen, at("chosen")) || !strings.Contains(chosen, "labeled queries are too few") {
+		t.Errorf("of the choice it says %q", chosen)
+	}
 	if table != want.String() {
 		t.Errorf("the table is\n%s\nof one machine\n%s", table, want)
 	}
@@ -160,10 +164,68 @@ func TestReportIsThatOfOneMachine(t *testing.T) {
 		t.Errorf("the report differs: %s", difference(a, b))
 	}
 
+	chosenAsOneMachine(t, sources, at("chosen"))
+
 	// The summary is enough for another look at it.
 	second, err := command(t, "-again", "-summary", at("summary"), "-pool", "../../../testdata/demo/corpus.jsonl", "-pool-vectors", "../../../testdata/demo/vectors", "-qrels", "../../../testdata/demo/qrels.tsv")
 	if err != nil || !strings.Contains(second, "in 500 documents") {
 		t.Errorf("with a pool: %s (%v)", second, err)
+	}
+}
+
+// chosenAsOneMachine compares the rows that the command has chosen with those of
+// eci.Choose.
+func chosenAsOneMachine(t *testing.T, sources []eci.Source, path string) {
+	t.Helper()
+	type row struct {
+		Source    string  `json:"source"`
+		Query     string  `json:"query"`
+		Positive  string  `json:"positive"`
+		Negative  string  `json:"negative"`
+		Influence float64 `json:"influence"`
+		Place     int     `json:"place"`
+	}
+	all := eci.Source{Name: "all", Triples: func(yield func(eci.Triple, error) bool) {
+		for _, s := range sources {
+			for x, err := range s.Triples {
+				if !yield(x, err) {
+					return
+				}
+			}
+		}
+	}}
+	choice, err := (&eci.Choose{Keep: 0.25, Sample: 100, NoCheck: true, Lookahead: eci.Lookahead{Sem: eci.Sem{Seed: 5}}}).From(t.Context(), all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := make(map[string]row)
+	for c, err := range choice.Keep(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[c.Query()+"\n"+c.Positive()+"\n"+c.Negative()] = row{Query: c.Query(), Positive: c.Positive(), Negative: c.Negative(), Influence: c.Influence, Place: c.Place}
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
+	for _, line := range lines {
+		var got row
+		if err := json.Unmarshal([]byte(line), &got); err != nil {
+			t.Fatal(err)
+		}
+		w := want[got.Query+"\n"+got.Positive+"\n"+got.Negative]
+		if math.Abs(got.Influence-w.Influence) > 1e-6*math.Abs(w.Influence) || got.Source == "" {
+			t.Errorf("chosen: %s; one machine has influence %v", line, w.Influence)
+		}
+		got.Source, got.Influence = "", w.Influence
+		if got != w {
+			t.Errorf("chosen: %s; one machine has %+v", line, w)
+		}
+	}
+	if len(lines) != choice.Kept || choice.Kept == 0 || choice.Kept == choice.Triples {
+		t.Errorf("%d rows are chosen, on one machine %d of %d", len(lines), choice.Kept, choice.Triples)
 	}
 }
 
@@ -231,6 +293,9 @@ func TestFlagsThatDoNotGoTogether(t *testing.T) {
 		{"-summary s -rows r -target p", "-target-vectors"},
 		{"-summary s -rows r -target p -target-vectors v -qrels q", "has its own"},
 		{"-summary s -rows r -calibration /nowhere", "/nowhere"},
+		{"-again -summary s -choose c", "-rows"},
+		{"-rows r -choose-apart", "-choose"},
+		{"-rows r -keep 0", "(0, 1]"},
 	} {
 		if _, err := command(t, strings.Fields(test.args)...); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%q: %v, want %q", test.args, err, test.want)
