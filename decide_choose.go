@@ -157,8 +157,9 @@ func (c *Choose) from(ctx context.Context, r *run, source Source) (*Choice, erro
 	choice := &Choice{
 		Metric: report.Metric, Target: report.Target, Doubts: report.Doubts, Notes: report.Notes,
 		source: source, pass: func() *reading {
-			own := *r // looking up vectors has working memory
-			own.vectors = newVectorSource(r.settings)
+			engine, own := *r.engine, *r.surveyed
+			engine.vectors = newVectorSource(r.settings) // looking up vectors has working memory
+			own.engine = &engine
 			return own.reading()
 		},
 	}
