@@ -48,6 +48,12 @@ func TestGoroutinesMayShare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	choice, err := (&Choose{
+		Lookahead: Lookahead{Sem: Sem{Vectors: tablesOf(encoder, texts), Skip: SkipMissingVector}}, NoCheck: true,
+	}).From(t.Context(), texts[0])
+	if err != nil {
+		t.Fatal(err)
+	}
 	rank := func(scorer Scorer, sources []Source) (any, error) {
 		r, err := Rank(t.Context(), scorer, sources...)
 		if err != nil {
@@ -112,6 +118,16 @@ func TestGoroutinesMayShare(t *testing.T) {
 			}
 			value, err := ranking.Best().Matrix.LogDet()
 			return []any{hybrids[0].String(), mixture.String(), ranking.String(), value}, err
+		}},
+		{"a Choice that looks up vectors", func() (any, error) {
+			sum := 0.0
+			for c, err := range choice.Keep(t.Context()) {
+				if err != nil {
+					return nil, err
+				}
+				sum += c.Influence
+			}
+			return sum, nil
 		}},
 		{"a DiskCache", func() (any, error) { return rank(&Sem{Embedder: cache}, texts) }},
 		{"a VectorTable", func() (any, error) { return table.Append(nil, "b") }},
