@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
 
 	"example.com/eci/internal/disk"
@@ -280,6 +281,24 @@ func (s *surveyed) matrixBytes(n int, exact bool) int64 {
 	d := s.dimension
 	rows := gram.RowBytes(n, d, !exact)
 	return min(rows, int64(min(s.settings.Groups, n))*gram.Most(d, !exact))
+}
+
+// walked is the number of triples of a source kept for forecasts.
+func (r *run) walked() int {
+	if r.ahead == nil {
+		return 0
+	}
+	return r.ahead.Triples
+}
+
+// tidyMemory collects what the scoring of a source with a large matrix left behind.
+// It would stay until the heap has doubled, while each source adds a matrix. Matrices
+// have no pointers, so a collection takes milliseconds.
+func (r *run) tidyMemory(a *accumulator) {
+	const large = 16 << 20
+	if a.matrix != nil && r.matrixBytes(a.matrix.Triples(), a.exact) >= large {
+		runtime.GC()
+	}
 }
 
 // exactSums reports whether a source is summed in float64 throughout. One of few

@@ -295,11 +295,13 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 	}
 	s, err := a.score(ctx, source, pass.skipped)
 	if err == nil && a.checks != nil {
+		r.tidyMemory(a)
 		err = source.wrap(nil, r.inspect(ctx, s, a.checks.sorted()))
 	}
 	if r.settings.ReleaseMatrix && s != nil {
 		s.Matrix = nil
 	}
+	r.tidyMemory(a)
 	if err == nil && r.settings.Checkpoint != "" {
 		err = r.store(source, s)
 	}
@@ -316,14 +318,6 @@ func (r *run) sampled() int {
 		return r.walked()
 	}
 	return max(r.walked(), checkedTriples)
-}
-
-// walked is the number of triples of a source kept for forecasts.
-func (r *run) walked() int {
-	if r.ahead == nil {
-		return 0
-	}
-	return r.ahead.Triples
 }
 
 // inspect takes checks and forecast from the triples that were kept.
