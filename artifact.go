@@ -218,11 +218,11 @@ func (c *checked) unit(dst []float64, side int) {
 // fisher is Fisher's discriminant with a ridge, w = (C + l I)^-1 (mean+ - mean-), of all
 // folds but one: C is the covariance within the classes, l a share of its mean
 // diagonal. It also returns the standard deviation of w.x within a class. nil
-// means that there is nothing to invert.
+// means that there is nothing to invert. It overwrites fold.
 func fisher(d, without int, folds [][]*checked, all, fold []float64, sums [][2][]float64, scratch *scratch) (w []float64, spread float64) {
-	c := slices.Clone(all)
+	c := fold
 	for k, x := range fold {
-		c[k] -= x
+		c[k] = all[k] - x
 	}
 	n := 0.0
 	var mean [2][]float64

@@ -376,7 +376,7 @@ func (r *run) primalValue(triples, ends []int, add func(sum []float64, from, to 
 	cores.Split(r.cores, len(ends), func(lo, hi int) {
 		s := scratches.Get().(*scratch)
 		defer scratches.Put(s)
-		own := make([]float64, d*d)
+		own := s.gram.Square(d)
 		for g := lo; g < hi; g++ {
 			clear(own)
 			add(own, ends[g]-triples[g], ends[g], s)
