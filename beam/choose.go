@@ -90,7 +90,7 @@ func (s *Summary) Influences(ctx context.Context, choose *eci.Choose, join bool,
 	}
 	c := eci.Choose{Sample: cmp.Or(given.Sample, s.Settings.ChoiceSample)}
 	if c.Sample < 1 || c.Sample > s.Settings.ChoiceSample {
-		return nil, fmt.Errorf("eci/beam: %w: a choice from %d triples of least hash; the summary holds %d of each source; run the pipeline with Settings.ChoiceSample", eci.ErrSettings, c.Sample, s.Settings.ChoiceSample)
+		return nil, fmt.Errorf("eci/beam: %w: a choice from %d triples of least hash; the summary holds %d of each source; run the pipeline with Settings.ChoiceSample (eci-beam -choose or -sample)", eci.ErrSettings, c.Sample, s.Settings.ChoiceSample)
 	}
 	sem, err := s.Sem()
 	if err != nil {
