@@ -128,7 +128,7 @@ func highest() int64 {
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
 		return 0
 	}
-	return usage.Maxrss << 10
+	return int64(usage.Maxrss) << 10
 }
 
 // BenchmarkPrism ranks synthetic triples by a pipeline on Prism and in process, where

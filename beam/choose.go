@@ -33,6 +33,7 @@ func init() {
 }
 
 // ChosenRow is a row with its influence, as [eci.Chosen] is.
+// It is a plain value and safe for concurrent use.
 type ChosenRow struct {
 	// Row has no vectors: they are most of a row, and were used up by the influence.
 	Row eci.Record
