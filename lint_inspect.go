@@ -65,6 +65,9 @@ func (s *lintInspection) labels(rec *Record) {
 		s.found.add(LintNearIdentical, rec, rec.NegativeText, "")
 		return
 	}
+	if len(s.index.positives) == 0 {
+		return // RowRules, which knows no other rows
+	}
 	documents := documentKeys(rec.NegativeID, rec.NegativeText)
 	for _, query := range rec.queryKeys() {
 		for _, document := range documents {

@@ -3,7 +3,10 @@ package eci_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
+	"hash/crc64"
 	"math"
 	"os"
 	"path/filepath"
@@ -112,6 +115,69 @@ func FuzzCalibrationJSON(f *testing.F) {
 		for name, x := range map[string]float64{"value": score.Value, "trace": score.Trace, "bound": score.Bound, "effective dimension": score.EffectiveDimension} {
 			if math.IsNaN(x) || math.IsInf(x, 0) {
 				t.Errorf("%s is %v with %s", name, x, data)
+			}
+		}
+	})
+}
+
+// FuzzInfluence forges influences, lengths and checksums and all: what is accepted is
+// stored as it was read, and scores are finite or an error.
+func FuzzInfluence(f *testing.F) {
+	source := madeUp("a", 20, 0.3)
+	in, err := (&eci.Choose{Lookahead: eci.Lookahead{Axes: 2}}).Influence(f.Context(), source)
+	if err != nil {
+		f.Fatal(err)
+	}
+	raw, err := in.MarshalBinary()
+	if err != nil {
+		f.Fatal(err)
+	}
+	const before = 12 // magic, version, length of the head
+	size := int(binary.LittleEndian.Uint32(raw[8:]))
+	head, numbers := raw[before:before+size], raw[before+size:len(raw)-8]
+	f.Add(head, numbers)
+	f.Add([]byte(`{"source":"YQ==","targeted":true,"disjoint":true,"queries":["AAAA"],"ids":["eA=="]}`), numbers)
+	f.Add([]byte(`{"targeted":true,"ids":[""]}`), numbers)
+	for at, b := range map[int]byte{0: 9, 4: 1, 8: 4, 12: 1, 22: 0, 30: 0x7f, len(numbers) - 1: 0x7f} {
+		bad := bytes.Clone(numbers)
+		bad[at] = b
+		f.Add(head, bad)
+	}
+	var rows []*eci.Record
+	for x, err := range source.Triples {
+		if err != nil {
+			f.Fatal(err)
+		}
+		rows = append(rows, x.(*eci.Record))
+	}
+	f.Fuzz(func(t *testing.T, head, numbers []byte) {
+		data := binary.LittleEndian.AppendUint32(bytes.Clone(raw[:8]), uint32(len(head)))
+		data = append(append(data, head...), numbers...)
+		data = binary.LittleEndian.AppendUint64(data, crc64.Checksum(data, crc64.MakeTable(crc64.ECMA)))
+		var first, again eci.Influence
+		if err := first.UnmarshalBinary(data); err != nil {
+			if !errors.Is(err, eci.ErrFormat) {
+				t.Errorf("another error than ErrFormat: %v", err)
+			}
+			return
+		}
+		stored, err := first.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := again.UnmarshalBinary(stored); err != nil {
+			t.Fatal(err)
+		}
+		if twice, err := again.MarshalBinary(); err != nil || !bytes.Equal(twice, stored) {
+			t.Errorf("it is stored as something else (%v)", err)
+		}
+		scores := make([]float32, len(rows))
+		if err := first.Score(t.Context(), scores, rows); err != nil {
+			return
+		}
+		for i, x := range scores {
+			if x := float64(x); math.IsNaN(x) || math.IsInf(x, 0) {
+				t.Errorf("row %d has influence %v", i, x)
 			}
 		}
 	})

@@ -21,8 +21,9 @@ import (
 
 func init() { beam.RegisterDoFn(&syntheticFn{}) }
 
-// synthetic are made rows: sources of equal size, in shards.
-type synthetic struct{ Rows, Dimension int }
+// synthetic are made rows: sources of equal size, in shards. Passages have so many
+// words, queries a fifth of that.
+type synthetic struct{ Rows, Dimension, Words int }
 
 const (
 	syntheticSources = 4
@@ -61,7 +62,7 @@ func (s synthetic) shard(source, shard int) iter.Seq[eci.Record] {
 			r := eci.Record{
 				SourceName: fmt.Sprint("source", source), File: fmt.Sprintf("shard%02d", shard), Row: i + 1,
 				QueryID: strconv.Itoa(q), PositiveID: strconv.Itoa(q), NegativeID: strconv.Itoa(n),
-				QueryText: text("q", q, 8), PositiveText: text("p", q, 40), NegativeText: text("n", n, 40),
+				QueryText: text("q", q, s.Words/5), PositiveText: text("p", q, s.Words), NegativeText: text("n", n, s.Words),
 				QueryVector: vector(q, 1), PositiveVector: vector(q, 2), NegativeVector: vector(n, 3),
 			}
 			if !yield(r) {
@@ -108,9 +109,33 @@ func processor() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
+// setting is a number from the environment.
+func setting(b *testing.B, name string, usual int) int {
+	text := os.Getenv(name)
+	if text == "" {
+		return usual
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		b.Fatalf("%s=%s: want a positive number", name, text)
+	}
+	return n
+}
+
+// highest is the most memory that this process has held, in bytes. It never falls.
+func highest() int64 {
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
+		return 0
+	}
+	return int64(usage.Maxrss) << 10
+}
+
 // BenchmarkPrism ranks synthetic triples by a pipeline on Prism and in process, where
-// the rows are made as they are read, and tells the processor time of both and what
-// the pipeline takes beyond the other. ECI_BEAM_TRIPLES lists other sizes, ECI_BEAM_DIMENSION gives another dimension than 64.
+// the rows are made as they are read, and tells the processor time of both, what the
+// pipeline takes beyond the other, and the most memory that it held. ECI_BEAM_TRIPLES
+// lists other sizes, from small to large because of the memory. ECI_BEAM_DIMENSION gives
+// another dimension than 64, ECI_BEAM_WORDS another length of passages than 40 words.
 func BenchmarkPrism(b *testing.B) {
 	sizes := os.Getenv("ECI_BEAM_TRIPLES")
 	if sizes == "" {
@@ -122,12 +147,7 @@ func BenchmarkPrism(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Run(size, func(b *testing.B) {
-			rows := synthetic{n, 64}
-			if d := os.Getenv("ECI_BEAM_DIMENSION"); d != "" {
-				if rows.Dimension, err = strconv.Atoi(d); err != nil {
-					b.Fatal(err)
-				}
-			}
+			rows := synthetic{n, setting(b, "ECI_BEAM_DIMENSION", 64), setting(b, "ECI_BEAM_WORDS", 40)}
 			settings := Settings{NoChecks: true, NoLint: true}
 			path := filepath.Join(b.TempDir(), "summary")
 			for b.Loop() {
@@ -151,7 +171,7 @@ func BenchmarkPrism(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				pipeline, elapsed := processor()-start, time.Since(wall)
+				pipeline, elapsed, memory := processor()-start, time.Since(wall), highest()
 
 				runtime.GC()
 				start, wall = processor(), time.Now()
@@ -171,6 +191,7 @@ func BenchmarkPrism(b *testing.B) {
 				}
 				b.ReportMetric(pipeline.Seconds(), "cpu-s")
 				b.ReportMetric(elapsed.Seconds(), "wall-s")
+				b.ReportMetric(float64(memory)/1e9, "GB")
 				b.ReportMetric(alone.Seconds(), "alone-cpu-s")
 				b.ReportMetric(aloneElapsed.Seconds(), "alone-wall-s")
 				b.ReportMetric(100*(1-alone.Seconds()/pipeline.Seconds()), "%beam")

@@ -33,6 +33,7 @@ func init() {
 }
 
 // ChosenRow is a row with its influence, as [eci.Chosen] is.
+// It is a plain value and safe for concurrent use.
 type ChosenRow struct {
 	// Row has no vectors: they are most of a row, and were used up by the influence.
 	Row eci.Record
@@ -90,7 +91,7 @@ func (s *Summary) Influences(ctx context.Context, choose *eci.Choose, join bool,
 	}
 	c := eci.Choose{Sample: cmp.Or(given.Sample, s.Settings.ChoiceSample)}
 	if c.Sample < 1 || c.Sample > s.Settings.ChoiceSample {
-		return nil, fmt.Errorf("eci/beam: %w: a choice from %d triples of least hash; the summary holds %d of each source; run the pipeline with Settings.ChoiceSample", eci.ErrSettings, c.Sample, s.Settings.ChoiceSample)
+		return nil, fmt.Errorf("eci/beam: %w: a choice from %d triples of least hash; the summary holds %d of each source; run the pipeline with Settings.ChoiceSample (eci-beam -choose or -sample)", eci.ErrSettings, c.Sample, s.Settings.ChoiceSample)
 	}
 	sem, err := s.Sem()
 	if err != nil {

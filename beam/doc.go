@@ -12,13 +12,17 @@
 //	all of it  ->  RankSources, WriteSummary  ->  a [Summary], some megabytes
 //
 // [Summary.Rank] makes an [eci.Ranking] from the summary, with the same table, notes
-// and JSON.
+// and JSON. A second pipeline chooses the rows to train on, with influences that this
+// machine makes from the summary ([Summary.Influences]) and writes to a file:
+//
+//	rows, influences  ->  ChooseRows  ->  rows with influence and place; kept or not
 //
 // # What is exact
 //
 // Budgets, calibration pairs, document frequencies, checks and forecasts are based on
 // counts and on samples by least hash. These merge to the same result however the rows
-// were divided, so they equal those of [eci.Rank]. Sums of floating-point numbers
+// were divided, so they equal those of [eci.Rank]. Choices equal those of [eci.Choose]
+// with as many triples in the sample. Sums of floating-point numbers
 // depend on their order, which no runner fixes. Scores, standard errors and
 // probabilities are within 1e-9 relative of those of eci.Rank with Sem.Exact, in
 // practice within 1e-12.
@@ -30,10 +34,11 @@
 // # What is left out
 //
 // Only samples give access to single triples. Checks and forecasts use those of least
-// hash, as they do in [eci.Rank]. Lint and reports also use them here
-// ([Summary.Samples]), but use all triples there. A target ([Summary.Rank]) is read on
-// one machine, and Target.LeaveOut is rejected. Choosing rows ([eci.Choose]), an
-// [eci.Race], checkpoints and custom components work on one machine only. Mixtures
+// hash, as they do in [eci.Rank]. Reports and the rules of lint that compare rows also
+// use them here ([Summary.Samples]), but use all triples there; the other rules are
+// counted over all rows ([Summary.Lint]). A target ([Summary.Rank]) is read on one
+// machine, and Target.LeaveOut is rejected. The check of a choice ([eci.ChoiceCheck]),
+// an [eci.Race], checkpoints and custom components work on one machine only. Mixtures
 // need the matrices of all groups. A summary keeps them while they are small
 // ([Settings].MatrixBytes), and has a note if it does not.
 package ecibeam

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -80,48 +81,51 @@ func TestLintCountsAllRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []int{1, 3, 17} {
-		s.Rules = linting(t, &lintFn{}, c.split(n, uint64(n)))
-		report, err := s.Lint(t.Context(), nil)
-		if err != nil {
-			t.Fatal(err)
+	s.Rules = linting(t, &lintFn{}, c.split(1, 1))
+	for _, n := range []int{3, 17} {
+		if other := linting(t, &lintFn{}, c.split(n, uint64(n))); !reflect.DeepEqual(other, s.Rules) {
+			t.Errorf("%d shards: %v, one %v", n, other, s.Rules)
 		}
-		exact := 0
-		for _, w := range whole.Findings {
-			if s.Rules[w.Source][w.Kind] == 0 {
-				continue // compares rows
+	}
+	report, err := s.Lint(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exact := 0
+	for _, w := range whole.Findings {
+		if s.Rules[w.Source][w.Kind] == 0 {
+			continue // compares rows
+		}
+		exact++
+		got, ok := report.Find(w.Source, w.Kind)
+		if w.Source == "dense" {
+			w.Share = float64(w.Count) / float64(s.Rules["dense"][lintedRows]+4)
+		}
+		if !ok || got.Count != w.Count || got.Share != w.Share || got.Severity != w.Severity || got.Detail != w.Detail {
+			t.Errorf("%+v, one machine %+v", got, w)
+		}
+	}
+	sampled := 0
+	for i, f := range report.Findings {
+		if f.Kind == eci.LintEmpty {
+			if f.Source != "dense" || f.Count != 4 || f.Severity != eci.SeverityError {
+				t.Errorf("empty texts: %+v", f)
 			}
-			exact++
-			got, ok := report.Find(w.Source, w.Kind)
-			if w.Source == "dense" {
-				w.Share = float64(w.Count) / float64(s.Rules["dense"][lintedRows]+4)
-			}
-			if !ok || got.Count != w.Count || got.Share != w.Share || got.Severity != w.Severity || got.Detail != w.Detail {
-				t.Errorf("%d shards: %+v, one machine %+v", n, got, w)
+		} else if s.Rules[f.Source][f.Kind] == 0 {
+			if sampled++; !strings.Contains(f.Detail, "sampled rows") {
+				t.Errorf("%+v does not say that it is of a sample", f)
 			}
 		}
-		sampled := 0
-		for i, f := range report.Findings {
-			if f.Kind == eci.LintEmpty {
-				if f.Source != "dense" || f.Count != 4 || f.Severity != eci.SeverityError {
-					t.Errorf("empty texts: %+v", f)
-				}
-			} else if s.Rules[f.Source][f.Kind] == 0 {
-				if sampled++; !strings.Contains(f.Detail, "sampled rows") {
-					t.Errorf("%+v does not say that it is of a sample", f)
-				}
-			}
-			if i > 0 && f.Severity == eci.SeverityError && report.Findings[i-1].Severity != eci.SeverityError {
-				t.Errorf("an error after a %s", report.Findings[i-1].Severity)
-			}
+		if i > 0 && f.Severity == eci.SeverityError && report.Findings[i-1].Severity != eci.SeverityError {
+			t.Errorf("an error after a %s", report.Findings[i-1].Severity)
 		}
-		if exact < 10 || sampled == 0 {
-			t.Errorf("%d findings of all rows and %d of samples: too few to tell anything", exact, sampled)
-		}
-		for i, linted := range report.Sources {
-			if n := s.Rules[linted.Name][lintedRows]; linted.Name != s.Sources[i].Name || linted.Triples != n || linted.Rows != n+linted.Bad {
-				t.Errorf("%+v, want %d rows", linted, n)
-			}
+	}
+	if exact < 10 || sampled == 0 {
+		t.Errorf("%d findings of all rows and %d of samples: too few to tell anything", exact, sampled)
+	}
+	for i, linted := range report.Sources {
+		if n := s.Rules[linted.Name][lintedRows]; linted.Name != s.Sources[i].Name || linted.Triples != n || linted.Rows != n+linted.Bad {
+			t.Errorf("%+v, want %d rows", linted, n)
 		}
 	}
 	for _, l := range []eci.Linter{{MinTokens: 3}, {Tokenizer: eci.CharacterNGrams{N: 4}}, {Examples: -1}} {

@@ -257,17 +257,19 @@ func TestBadRowsAreSetAside(t *testing.T) {
 		row(4, "q", "p", "double"), // two vectors: the first by components
 		empty,
 		row(6, "q", "zero", "n"),
+		row(7, "q", "p", "long"), // of another encoder
 	}
 	queries := []Vector{{"q", one}, {"", one}}
 	documents := []Vector{{"p", one}, {"n", two}, {"long", []float32{1, 2, 3}}, {"double", two}, {"double", []float32{0, -1}}, {"zero", []float32{0, 0}}}
-	build := func(skip eci.Skip) func(s beam.Scope) (good, bad beam.PCollection) {
+	build := func(dimension int, skip eci.Skip) func(s beam.Scope) (good, bad beam.PCollection) {
 		return func(s beam.Scope) (good, bad beam.PCollection) {
 			joined := JoinVectors(s, given(t, s, rows), beam.CreateList(s, queries), beam.CreateList(s, documents))
-			return CheckRows(s, joined, 2, skip)
+			return CheckRows(s, joined, dimension, skip)
 		}
 	}
 	const all = eci.SkipEmptyText | eci.SkipMissingVector | eci.SkipBadVector
-	good, dead, err := take(t, build(all))
+	// The dimension is 2, because most rows have that.
+	good, dead, err := take(t, build(0, all))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +279,7 @@ func TestBadRowsAreSetAside(t *testing.T) {
 	want := []struct {
 		row  int
 		text string
-	}{{2, "negative: "}, {3, "query: "}, {5, "positive is empty"}, {6, "positive: "}}
+	}{{2, "negative: "}, {3, "query: "}, {5, "positive is empty"}, {6, "positive: "}, {7, "negative: vector of another dimension"}}
 	if len(dead) != len(want) {
 		t.Fatalf("dead letters: %v", dead)
 	}
@@ -287,12 +289,68 @@ func TestBadRowsAreSetAside(t *testing.T) {
 		}
 	}
 	// What may not be skipped fails the run, and says where.
-	if _, _, err = take(t, build(eci.SkipEmptyText|eci.SkipMissingVector)); err == nil || !strings.Contains(err.Error(), `source "s", f.jsonl, row 6`) {
+	if _, _, err = take(t, build(2, eci.SkipEmptyText|eci.SkipMissingVector)); err == nil || !strings.Contains(err.Error(), `source "s", f.jsonl, row`) {
 		t.Errorf("a bad vector that may not be skipped: %v", err)
 	}
-	rows = append(rows, row(7, "q", "p", "long")) // of another encoder
-	if _, _, err = take(t, build(all)); err == nil || !strings.Contains(err.Error(), `f.jsonl, row 7: negative: vector of another dimension`) {
-		t.Errorf("a vector of another dimension: %v", err)
+}
+
+// The dimension is that of most rows, whatever the bundles are, and the smaller of two
+// that equally many have. Rows that are bad anyway have no say.
+func TestDimensionOfMostRows(t *testing.T) {
+	row := func(n, d int) eci.Record {
+		v := slices.Repeat([]float32{1}, d)
+		return eci.Record{SourceName: "s", File: "f", Row: n, QueryText: "q", PositiveText: "p", NegativeText: "n", QueryVector: v, PositiveVector: v, NegativeVector: v}
+	}
+	mixed := row(0, 5)
+	mixed.NegativeVector = mixed.NegativeVector[:3]
+	for _, test := range []struct {
+		rows []eci.Record
+		want int
+	}{
+		{nil, 0},
+		{[]eci.Record{mixed}, 0},
+		{[]eci.Record{row(1, 3), row(2, 2), row(3, 3), mixed, mixed, row(4, 0), row(5, 0), row(6, 0)}, 3},
+		{[]eci.Record{row(1, 12), row(2, 2), row(3, 12), row(4, 2)}, 2},
+	} {
+		c := &collection{rows: test.rows}
+		for _, n := range []int{1, 3, 17} {
+			sum := make(counts)
+			fn := &dimensionsFn{}
+			add := func(_ string, votes counts) { addCounts(sum, votes) }
+			for _, shard := range c.split(n, uint64(n)) {
+				fn.StartBundle(add)
+				for _, r := range shard {
+					fn.ProcessElement(r, add)
+				}
+				fn.FinishBundle(add)
+			}
+			sent := false
+			votes := func(_ *string, c *counts) bool {
+				*c, sent = sum, !sent
+				return sent
+			}
+			if err := (mostFn{}).ProcessElement(nil, votes, func(most int) {
+				if most != test.want {
+					t.Errorf("%d bundles: dimension %d, want %d of %v", n, most, test.want, sum)
+				}
+			}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	// What is of another dimension fails the run unless it may be skipped.
+	none := func(DeadRow) { t.Error("it was set aside") }
+	err := (&checkMostFn{eci.SkipEmptyText}).ProcessElement(t.Context(), row(9, 3), 2, nil, none)
+	if !errors.Is(err, eci.ErrDimension) || !strings.Contains(err.Error(), "row 9") {
+		t.Errorf("another dimension: %v", err)
+	}
+	err = (&checkMostFn{eci.SkipBadVector}).ProcessElement(t.Context(), row(9, 3), 2, nil, func(d DeadRow) {
+		if d.Reason != "other dimension" || d.Row != 9 {
+			t.Errorf("%+v", d)
+		}
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"math"
 	"path"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,6 +27,10 @@ import (
 func init() {
 	beam.RegisterDoFn(&readFn{})
 	register.DoFn4x1[context.Context, eci.Record, func(eci.Record), func(DeadRow), error](&checkFn{})
+	register.DoFn5x1[context.Context, eci.Record, int, func(eci.Record), func(DeadRow), error](&checkMostFn{})
+	register.DoFn2x0[eci.Record, func(string, counts)](&dimensionsFn{})
+	beam.RegisterDoFn(&mostFn{})
+	register.Emitter1[int]()
 	beam.RegisterDoFn(&parquetFn{})
 	register.Emitter1[DeadRow]()
 	beam.RegisterType(reflect.TypeFor[DeadRow]())
@@ -130,6 +135,9 @@ func partOf(source, file string) string {
 // setAside lets a bad row pass to the dead letters, or returns the error.
 func setAside(ctx context.Context, skip eci.Skip, at *eci.RowError, bad func(DeadRow)) error {
 	policy, word := fault.Reason(at)
+	if errors.Is(at, eci.ErrDimension) {
+		policy, word = fault.SkipBadVector, "other dimension"
+	}
 	if eci.Skip(policy)&skip == 0 {
 		return at
 	}
@@ -209,13 +217,25 @@ func (parquetFn) ProcessElement(p ParquetRow, emit func(eci.Record)) {
 }
 
 // CheckRows sets aside rows with an empty text, without a vector, or with a vector
-// that is zero or not finite, if skip allows it. Otherwise they fail the pipeline,
-// with source, file and row. So does a vector of a different dimension, which comes
-// from another encoder and is covered by no policy. dimension is that of the encoder;
-// 0 compares only the three vectors of each row. All rows must pass CheckRows before
-// they are ranked.
+// that is zero, not finite or of another dimension, if skip allows it. Otherwise they
+// fail the pipeline, with source, file and row. A vector of another dimension comes from
+// another encoder; here [eci.SkipBadVector] covers it. All rows must pass CheckRows
+// before they are ranked.
+//
+// dimension is that of the encoder. If it is 0 and skip has SkipBadVector, it is the one
+// that most rows have, among those with three good vectors of one dimension; of two that
+// equally many rows have, the smaller. That does not depend on the order or division of
+// the rows, but all must be seen before the first is checked: a runner keeps them or
+// reads them twice. If it is 0 otherwise, only the three vectors of each row are
+// compared, and [ScoreSources] fails at a row that differs from the calibration.
 func CheckRows(s beam.Scope, rows beam.PCollection, dimension int, skip eci.Skip) (good, bad beam.PCollection) {
-	return beam.ParDo2(s.Scope("eci.CheckRows"), &checkFn{Dimension: dimension, Skip: skip}, rows)
+	s = s.Scope("eci.CheckRows")
+	if dimension != 0 || skip&eci.SkipBadVector == 0 {
+		return beam.ParDo2(s, &checkFn{Dimension: dimension, Skip: skip}, rows)
+	}
+	votes := beam.CombinePerKey(s, &countsFn{}, beam.ParDo(s, &dimensionsFn{}, rows))
+	most := beam.ParDo(s, &mostFn{}, beam.Impulse(s), beam.SideInput{Input: votes})
+	return beam.ParDo2(s, &checkMostFn{Skip: skip}, rows, beam.SideInput{Input: most})
 }
 
 type checkFn struct {
@@ -228,6 +248,53 @@ func (fn *checkFn) ProcessElement(ctx context.Context, r eci.Record, emit func(e
 		return setAside(ctx, fn.Skip, &eci.RowError{Source: r.SourceName, File: r.File, Row: r.Row, Err: err}, bad)
 	}
 	emit(r)
+	return nil
+}
+
+// checkMostFn is checkFn with the dimension that most rows have.
+type checkMostFn struct{ Skip eci.Skip }
+
+func (fn *checkMostFn) ProcessElement(ctx context.Context, r eci.Record, most int, emit func(eci.Record), bad func(DeadRow)) error {
+	return (&checkFn{most, fn.Skip}).ProcessElement(ctx, r, emit, bad)
+}
+
+// dimensionsFn counts the dimensions of rows that are good apart from it.
+type dimensionsFn struct{ votes counts }
+
+func (fn *dimensionsFn) StartBundle(_ func(string, counts)) { fn.votes = make(counts) }
+
+func (fn *dimensionsFn) ProcessElement(r eci.Record, _ func(string, counts)) {
+	if checkRow(&r, 0) == nil {
+		fn.votes[strconv.Itoa(len(r.QueryVector))]++
+	}
+}
+
+func (fn *dimensionsFn) FinishBundle(emit func(string, counts)) {
+	if len(fn.votes) > 0 {
+		emit("", fn.votes)
+	}
+	fn.votes = nil
+}
+
+// mostFn finds the dimension that most rows have; 0 if no row has one.
+type mostFn struct{}
+
+func (mostFn) ProcessElement(_ []byte, votes func(*string, *counts) bool, emit func(int)) error {
+	var most int
+	var rows int64
+	var name string
+	for c := (counts)(nil); votes(&name, &c); c = nil {
+		for text, n := range c {
+			d, err := strconv.Atoi(text)
+			if err != nil {
+				return fmt.Errorf("eci/beam: %w: a dimension of %q", eci.ErrFormat, text)
+			}
+			if n > rows || n == rows && d < most {
+				most, rows = d, n
+			}
+		}
+	}
+	emit(most)
 	return nil
 }
 

@@ -70,7 +70,7 @@ func (o *options) register(flags *flag.FlagSet) {
 	flags.IntVar(&o.settings.Budget, "budget", 0, "triples scored of every source; 0 is the count of the smallest, -1 all")
 	flags.Uint64Var(&o.settings.Seed, "seed", 0, "seed of the samples")
 	flags.IntVar(&o.settings.Groups, "groups", 0, "jackknife groups of queries; 0 means 32")
-	flags.IntVar(&o.dimension, "dimension", 0, "length of the vectors; 0 compares those of each row only")
+	flags.IntVar(&o.dimension, "dimension", 0, "length of the vectors; 0 means that of most rows with -dead, and without it compares those of each row only")
 	flags.BoolVar(&o.settings.Lookahead, "lookahead", true, "rank by forecasts; false ranks by S")
 	flags.IntVar(&o.settings.Triples, "triples", 0, "triples of each source that forecasts walk on; 0 means 512")
 	flags.StringVar(&o.calibration, "calibration", "", "JSON file of a calibration to use; without it one is taken")
