@@ -35,6 +35,7 @@ type run struct {
 	vectors       *vectorSource
 	features      *textcache.Cache[*lexicon.Features]
 	labels        *labels
+	shared        *least.Distinct[sharedID]
 	walked        int             // triples of a source kept for forecasts; 0 without
 	forecaster    *forecaster     // nil without
 	aim           *aim            // what a Lookahead has a Target for; nil without

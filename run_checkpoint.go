@@ -112,7 +112,7 @@ func (r *run) tableDigest(s *sample) (digest uint64, err error) {
 			if at.vector != nil || at.id == "" {
 				continue
 			}
-			v, err = r.vectors.lookup(v[:0], at.role, at.id)
+			v, _, err = at.in(r.vectors.tables, v[:0])
 			if err != nil && !errors.Is(err, ErrMissingVector) {
 				return 0, err
 			}

@@ -31,10 +31,6 @@ type sample struct {
 // which does not grow with the number of triples.
 const histogramBits = 18
 
-// probeTriples is the number of triples of a source whose vectors a checkpoint
-// tells apart.
-const probeTriples = 64
-
 func (s *sample) size() int { return min(s.available, s.budget) }
 
 func (s *sample) all() bool { return s.budget >= s.available }
@@ -65,6 +61,11 @@ func (r *run) survey(ctx context.Context, sources []Source) error {
 		r.lexicon = NewLexicon(r.Tokenizer)
 		count = r.counting()
 	}
+	const (
+		probeTriples = 64      // of a source, whose vectors a checkpoint tells apart
+		mostIDs      = 1 << 16 // whose texts are compared: a few megabytes
+	)
+	r.shared = least.NewDistinct[sharedID](mostIDs)
 	smallest := math.MaxInt
 	for _, source := range sources {
 		s := &sample{histogram: make([]uint32, 1<<histogramBits), survey: r.reading(), probe: least.New[Record](probeTriples)}
@@ -126,7 +127,9 @@ func (r *run) surveyOne(ctx context.Context, source Source, s *sample, count fun
 		if err := count(rec.PositiveText, p); err != nil {
 			return err
 		}
-		h := hash64.Triple(r.Seed, q, p, hash64.FingerprintOf(rec.NegativeText))
+		n := hash64.FingerprintOf(rec.NegativeText)
+		h := hash64.Triple(r.Seed, q, p, n)
+		r.shareIDs(source.Name, rec, [3]fingerprint{q, p, n})
 		if r.aim == nil {
 			r.labels.offer(source.Name, rec, q, p)
 		} else if r.aim.meets(rec) {
@@ -146,6 +149,58 @@ func (r *run) surveyOne(ctx context.Context, source Source, s *sample, count fun
 		}
 		return nil
 	})
+}
+
+// sharedID is an id by which a vector is looked up, with the text it first came with.
+type sharedID struct {
+	text uint64
+	note string // where it came with another text; "" if it did not
+}
+
+// shareIDs looks for ids of stored vectors that come with two texts. One vector would
+// stand for both, and nothing else would show it.
+func (r *run) shareIDs(source string, rec *Record, texts [3]fingerprint) {
+	if r.vectors.tables == nil {
+		return
+	}
+	for k, at := range rec.texts() {
+		if at.id == "" || at.vector != nil {
+			continue
+		}
+		text := texts[k].Word()
+		id := r.shared.Offer(hash64.Mix(hash64.FNV1a(uint64(at.role), at.id)), func() sharedID { return sharedID{text: text} })
+		if id == nil || id.text == text || id.note != "" {
+			continue
+		}
+		// With tables of texts the id finds nothing, and each text has its own vector.
+		if _, err := at.by(at.id, r.vectors.tables, nil); err == nil {
+			id.note = fmt.Sprintf("%q of %s, row %d", quote.Clip(at.id), source, rec.Row)
+		} else {
+			id.text = text
+		}
+	}
+}
+
+// sharedNotes reports the ids that have two texts and one vector.
+func (r *run) sharedNotes() []string {
+	if r.shared == nil {
+		return nil
+	}
+	count, first := 0, ""
+	for _, id := range r.shared.Sorted() {
+		if id.note != "" {
+			if count++; count == 1 {
+				first = id.note
+			}
+		}
+	}
+	switch {
+	case count == 0:
+		return nil
+	case r.shared.Full():
+		first += fmt.Sprintf("; %d ids of least hash were compared, of more", r.shared.Len())
+	}
+	return []string{fmt.Sprintf("%d ids have two texts and one vector, such as %s: give each text an id of its own; lint lists them as %s", count, first, LintIDConflict)}
 }
 
 // refine reads a source a second time for the hashes in the one bin of the

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"slices"
 	"strings"
 
@@ -314,8 +315,10 @@ func (in *inputs) settings(sem *eci.Sem) error {
 	if in.groups < 2 {
 		return usage("--groups %d: intervals need 2 groups of queries or more", in.groups)
 	}
-	if !(in.epsilon2 > 0 && in.consistency > 0 && in.near > 0) {
-		return usage("--epsilon2 and temperatures must be above 0")
+	for _, x := range []float64{in.epsilon2, in.consistency, in.near} {
+		if !(x > 0) || math.IsInf(x, 0) {
+			return usage("--epsilon2 and temperatures are numbers above 0")
+		}
 	}
 	sem.Budget, sem.Seed, sem.Groups, sem.Exact, sem.Dimensions = in.budget, in.seed, in.groups, in.exact, in.server.Dimensions
 	sem.Epsilon2, sem.Checkpoint = in.epsilon2, in.checkpoint

@@ -227,6 +227,7 @@ func TestExitCodes(t *testing.T) {
 		}
 		return path
 	}
+	demoVectors, emptyFolder := filepath.Join("..", "..", "testdata", "demo", "vectors"), t.TempDir()
 	row := `{"query":"a question","positive":"the answer","negative":"no answer"}` + "\n"
 	same := `{"query":"a question","positive":"the answer","negative":"the answer"}` + "\n"
 	for _, test := range []struct {
@@ -256,11 +257,28 @@ func TestExitCodes(t *testing.T) {
 		{"judgments not there", []string{"lint", file("row.jsonl", row), "--qrels", filepath.Join(dir, "none.txt")}, 1, []string{"none.txt"}},
 		{"nothing to read", []string{"rank"}, 2, []string{"--demo"}},
 		{"demo and files", []string{"rank", "--demo", "x.jsonl"}, 2, []string{"--demo takes no files"}},
-		{"unknown command", []string{"rnak"}, 2, []string{"rnak"}},
-		{"a flag of a megabyte", []string{"rank", "--" + strings.Repeat("x", 1<<20)}, 2, []string{"unknown flag", " … "}},
-		{"unknown flag", []string{"rank", "--dmeo"}, 2, []string{"--dmeo"}},
-		{"two forms", []string{"rank", "--demo", "--json", "--csv"}, 2, []string{"json"}},
-		{"bad number", []string{"rank", "--demo", "--seed", "many"}, 2, []string{"seed"}},
+		{"a flag of a megabyte", []string{"rank", "--" + strings.Repeat("x", 1<<20)}, 2, []string{"has no flag", " … "}},
+		{"a mistyped flag", []string{"rank", "--dmeo"}, 2, []string{"rank has no flag --dmeo; did you mean --demo?", "try: eci help rank"}},
+		{"a flag with an underscore", []string{"rank", "--vector_texts", "x"}, 2, []string{"did you mean --vector-texts?"}},
+		{"half of a flag's name", []string{"rank", "--query", "q"}, 2, []string{"did you mean --query-field?"}},
+		{"one hyphen for two", []string{"rank", "-budget", "3"}, 2, []string{"two hyphens: --budget"}},
+		{"an unknown letter", []string{"rank", "-z"}, 2, []string{"rank has no flag -z"}},
+		{"a flag of another command", []string{"lint", "--html", "x"}, 2, []string{"lint has no flag --html, which belongs to eci rank"}},
+		{"a flag without its command", []string{"--demo"}, 2, []string{"a command comes first, such as eci rank --demo"}},
+		{"a file without a command", []string{file("row.jsonl", row)}, 2, []string{"is a file, and a command comes first: eci rank "}},
+		{"a mistyped command", []string{"rnak", "--demo"}, 2, []string{"there is no command rnak; did you mean eci rank?"}},
+		{"help on no command", []string{"help", "lnit"}, 2, []string{"did you mean eci lint?"}},
+		{"a flag that is none", []string{"rank", "---"}, 2, []string{"--- is no flag"}},
+		{"a flag without its value", []string{"rank", "--budget"}, 2, []string{"--budget needs a value: --budget NUMBER"}},
+		{"a flag in the place of a value", []string{"rank", "--vectors", "--pool", "x"}, 2, []string{"--vectors needs a value, and has the flag --pool in its place"}},
+		{"two forms", []string{"rank", "--demo", "--json", "--csv"}, 2, []string{"--csv and --json: give one of them"}},
+		{"no number", []string{"rank", "--demo", "--seed", "many"}, 2, []string{"--seed many: it takes a whole number, 0 or above"}},
+		{"half a number", []string{"rank", "--demo", "--groups", "1.5"}, 2, []string{"--groups 1.5: it takes a whole number, such as 32"}},
+		{"a number that is a word", []string{"rank", "--demo", "--confidence", "high"}, 2, []string{"--confidence high: it takes a number, such as 0.95"}},
+		{"too large a number", []string{"rank", "--demo", "--budget", "99999999999999999999"}, 2, []string{"too large"}},
+		{"a value for a switch", []string{"rank", "--demo", "--exact=maybe"}, 2, []string{"--exact maybe: it takes no value; --exact=false turns it off"}},
+		{"a quote that is not closed", []string{"rank", "--demo", "--allow", `"a`}, 2, []string{"a quote in the list is not closed"}},
+		{"an infinite temperature", []string{"rank", "--demo", "--epsilon2", "Inf"}, 2, []string{"--epsilon2"}},
 		{"bad setting", []string{"rank", "--demo", "--budget", "-3"}, 2, []string{"--budget -3", "-1 for all"}},
 		{"zero setting", []string{"rank", "--demo", "--groups", "0"}, 2, []string{"--groups"}},
 		{"one group, which has no spread", []string{"rank", "--demo", "--groups", "1"}, 2, []string{"--groups 1", "2 groups"}},
@@ -273,6 +291,12 @@ func TestExitCodes(t *testing.T) {
 		{"bad format", []string{"rank", file("row.jsonl", row), "--format", "xml"}, 2, []string{"xml", "flagembedding"}},
 		{"file not there", []string{"rank", filepath.Join(dir, "none.jsonl")}, 1, []string{"none.jsonl", "try: check the path"}},
 		{"vectors not there", []string{"rank", file("row.jsonl", row), "--vectors", filepath.Join(dir, "none")}, 1, []string{"queries", "try:"}},
+		{"a file of vectors in place of their folder", []string{"rank", file("row.jsonl", row), "--vectors", file("queries.npy", "\x93NUMPY")}, 1, []string{"it is an .npy array, not a folder; want the folder", ".txt, one text a line"}},
+		{"triples in place of vectors", []string{"rank", file("row.jsonl", row), "--vectors", file("row.jsonl", row)}, 1, []string{"it is a JSON file, not a folder"}},
+		{"a file of texts in place of their folder", []string{"rank", file("row.jsonl", row), "--vectors", demoVectors, "--vector-texts", file("queries.txt", "a\n")}, 1, []string{"it is a text file, not a folder"}},
+		{"a folder without texts", []string{"rank", file("row.jsonl", row), "--vectors", demoVectors, "--vector-texts", emptyFolder}, 1, []string{"want queries.txt and corpus.txt", "the folder is empty"}},
+		{"vectors by id, and a row without ids", []string{"rank", file("row.jsonl", row), "--vectors", demoVectors}, 1, []string{"the row has no id", "--vector-texts DIR", "try: --skip missing-vector"}},
+		{"judgments that are not read: nothing to skip", []string{"lint", file("row.jsonl", row), "--qrels", file("bad.qrels", "q1 0 d2\nq1\n")}, 1, []string{"bad.qrels"}},
 		{"no vectors", []string{"rank", file("row.jsonl", row)}, 1, []string{"row.jsonl", "--vectors DIR"}},
 		{"not a file of triples", []string{"lint", file("text.txt", "hello\nworld\n")}, 1, []string{"text.txt"}},
 		{"a bad row", []string{"convert", file("bad.jsonl", row+"{\n")}, 1, []string{"bad.jsonl", "row 2", "--skip malformed"}},
@@ -309,6 +333,9 @@ func TestExitCodes(t *testing.T) {
 			}
 			if len(stderr) > 5000 {
 				t.Errorf("%d bytes of errors", len(stderr))
+			}
+			if strings.Contains(stderr, "leaves such rows out") && !strings.Contains(stderr, ", row ") {
+				t.Errorf("nothing can be left out, and --skip is advised: %q", stderr)
 			}
 			if n := strings.Count(stderr, "eci: "); stderr != "" && n != 1 {
 				t.Errorf("the error is told %d times: %q", n, stderr)

@@ -36,7 +36,7 @@ func openTable(dir string, fsys fs.FS, stem string, open func(name string) (*Fil
 	if t, err := openParts(dir, fsys, stem, open); t != nil || err != nil {
 		return t, err
 	}
-	return nil, fmt.Errorf("eci: %s: %w: want %s.npy, %[3]s.npz or %[3]s.safetensors with %[3]s.ids, one id a line, or %[3]s.txt, one text a line, or %[3]s.jsonl with id and vector (and so for queries and corpus)", cmp.Or(dir, "vectors"), fs.ErrNotExist, stem)
+	return nil, fmt.Errorf("eci: %s: %w: want %s.npy, %[3]s.npz or %[3]s.safetensors with %[3]s.ids, one id a line, or %[3]s.txt, one text a line, or %[3]s.jsonl with id and vector (and so for queries and corpus)%[4]s", cmp.Or(dir, "vectors"), fs.ErrNotExist, stem, has(fsys))
 }
 
 // openArray opens an array and the IDs of its rows.

@@ -59,7 +59,7 @@ func newTable(name string, ids []string, data Array, texts bool) (*Table, error)
 func (t *Table) Append(dst []float32, id string) ([]float32, error) {
 	row, ok := t.rows[id]
 	if !ok {
-		return dst, fmt.Errorf("%w: id %q is not in %s", fault.MissingVector, quote.Clip(id), t.name)
+		return dst, fmt.Errorf("%w: %q is not in %s", fault.MissingVector, quote.Clip(id), t.name)
 	}
 	return t.data.AppendRow(dst, row)
 }
