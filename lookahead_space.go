@@ -149,6 +149,9 @@ func (f *forecaster) describe(r *run, queries []*labeledQuery, p *pool) {
 	if rep.Axes < f.settings.Axes {
 		note("the vectors span %d axes, fewer than %d", rep.Axes, f.settings.Axes)
 	}
+	if !p.corpus && f.aim == nil && len(rep.Doubts) == 0 { // a doubt is no verdict that could change
+		note("only the labeled positives are searched; a search in the corpus can change the verdict (Lookahead.Pool, --pool)")
+	}
 }
 
 func (f *forecaster) corpusHint() string {

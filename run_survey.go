@@ -168,13 +168,13 @@ func (r *run) shareIDs(source string, rec *Record, texts [3]fingerprint) {
 			continue
 		}
 		text := texts[k].Word()
-		id := r.shared.Offer(hash64.Mix(hash64.FNV1a(uint64(at.role), at.id)), func() sharedID { return sharedID{text: text} })
+		id := r.shared.Offer(hash64.Mix(hash64.FNV1a(hash64.Mix(uint64(at.role)+1), at.id)), func() sharedID { return sharedID{text: text} })
 		if id == nil || id.text == text || id.note != "" {
 			continue
 		}
 		// With tables of texts the id finds nothing, and each text has its own vector.
 		if _, err := at.by(at.id, r.vectors.tables, nil); err == nil {
-			id.note = fmt.Sprintf("%q of %s, row %d", quote.Clip(at.id), source, rec.Row)
+			id.note = fmt.Sprintf("%q in row %d of %s", quote.Clip(at.id), rec.Row, source)
 		} else {
 			id.text = text
 		}
@@ -198,9 +198,9 @@ func (r *run) sharedNotes() []string {
 	case count == 0:
 		return nil
 	case r.shared.Full():
-		first += fmt.Sprintf("; %d ids of least hash were compared, of more", r.shared.Len())
+		first += fmt.Sprintf(" (%d ids of least hash were compared, of more)", r.shared.Len())
 	}
-	return []string{fmt.Sprintf("%d ids have two texts and one vector, such as %s: give each text an id of its own; lint lists them as %s", count, first, LintIDConflict)}
+	return []string{fmt.Sprintf("ids with two texts and one vector: %d, such as %s; give each text an id of its own (lint lists them as %s)", count, first, LintIDConflict)}
 }
 
 // refine reads a source a second time for the hashes in the one bin of the
