@@ -51,6 +51,8 @@ var fieldWords = strings.NewReplacer(
 	"set Files.Format to FormatRun", "--format trec-run",
 	"set Files.Format", "--format NAME",
 	"set Files.Fields to the names of query, positive and negative", "name them: --query-field NAME, --positive-field NAME and --negative-field NAME",
+	"set Files.Fields to the names of query, document and label, the label as Negative", "name them: --query-field NAME, --positive-field NAME and --negative-field LABEL",
+	"Set Files.Fields to their names, the label as Negative", "Name them: --query-field NAME, --positive-field NAME and --negative-field LABEL",
 	"set Files.Fields to their names", "name them: --query-field NAME, --positive-field NAME and --negative-field NAME",
 	"Set Files.Fields to their names", "Name them: --query-field NAME, --positive-field NAME and --negative-field NAME",
 	"set Files.Fields.Negative to negative_ctxs", "give --negative-field negative_ctxs",

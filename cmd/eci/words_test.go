@@ -105,6 +105,9 @@ var outOfReach = map[string][]string{
 		"eci: sensitivity: %w: Sem has a frozen Calibration, which fixes what Run varies; leave it nil",
 		"%w: %d triples at first, then %v; Triples must start anew each time it is ranged over",
 	},
+	"the command opens files with Files": {
+		"%w; JSONL reads three shapes of JSON lines only: Files finds out which of the other formats it is",
+	},
 	"the command refuses it first": {
 		"Epsilon2 %v is not positive and finite", "Temperature %v is not positive and finite", "field Temperature %v is not positive and finite",
 		"Model is empty; name the encoder",

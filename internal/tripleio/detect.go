@@ -152,6 +152,9 @@ func (in *input) detectObject(o *jsonrow.Object) error {
 		}
 	}
 	general := in.format == Auto
+	if general && in.Fields != (Fields{}) && in.ownLabels(o) {
+		return nil
+	}
 	if general && in.Fields != (Fields{}) {
 		in.format = Triplet
 	}
@@ -184,7 +187,7 @@ func (in *input) detectObject(o *jsonrow.Object) error {
 	}
 	if in.format == LabeledPair || in.format == LabeledList {
 		var format Format
-		if format, in.shape = labeledFormat(o); format != in.format {
+		if format, in.shape = labeledFormat(o, in.Fields); format != in.format {
 			return fmt.Errorf("%w: no query, document and label in the fields %s", fault.Format, o.Names())
 		}
 	}
@@ -218,7 +221,7 @@ func namesOf(o *jsonrow.Object) []string {
 func (in *input) named(o *jsonrow.Object) bool {
 	f := find(namesOf(o))
 	if !f.complete() {
-		format, s := labeledFormat(o)
+		format, s := labeledFormat(o, in.Fields)
 		if format == Auto {
 			return false
 		}

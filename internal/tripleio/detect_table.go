@@ -165,7 +165,7 @@ func (in *input) detectColumns(rows [][]string) (int, error) {
 func (in *input) detectHeader(rows [][]string) (err error) {
 	header, asked := rows[0], in.format != Auto
 	named := in.Fields != (Fields{})
-	if c, ok := pairColumns(header); ok && !named && (in.format == LabeledPair || !asked && !complete(header)) {
+	if c, ok := in.pairColumns(rows); ok {
 		in.format, in.columns = LabeledPair, c
 		in.note("columns: query = %s, document = %s, label = %s", header[c.query], header[c.positive], header[c.label-1])
 		return nil
@@ -200,12 +200,6 @@ func pick(names []string, at []int) (picked []string) {
 	return picked
 }
 
-// complete reports whether a header names query, positive and negative.
-func complete(header []string) bool {
-	f := find(header)
-	return f.complete()
-}
-
 // usualHeader reports whether query, positive and negative have the documented names
 // of the formats.
 func usualHeader(header []string) bool {
@@ -227,6 +221,9 @@ func (in *input) positions(rows [][]string, asked bool) error {
 		if !neverInput(name) && (kind == proseCells || asked && kind != numberCells) {
 			texts = append(texts, k)
 		}
+	}
+	if len(texts) == 2 && slices.ContainsFunc(header, func(name string) bool { return slices.Contains(labelsOfPairs, normal(name)) }) {
+		return fmt.Errorf("%w: columns %s: which are the query and the document? Set Files.Fields to their names, the label as Negative", fault.MissingField, strings.Join(what, ", "))
 	}
 	if len(texts) < 3 || len(texts) > 3 && !asked {
 		return fmt.Errorf("%w: columns %s: which are the query, the positive and the negative? Set Files.Fields to their names", fault.MissingField, strings.Join(what, ", "))

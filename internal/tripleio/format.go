@@ -130,29 +130,6 @@ func formatOf(o *jsonrow.Object) Format {
 	return Auto
 }
 
-// labeledFormat distinguishes the two formats with a label for each document.
-func labeledFormat(o *jsonrow.Object) (Format, shape) {
-	query, okQuery := firstOf(o, aliases[queryRole])
-	label, okLabel := firstOf(o, []string{"label", "labels", "relevance", "is_relevant"})
-	document, okDocument := firstOf(o, labeledDocuments)
-	if passages, ok := o.Get(document); okQuery && okDocument && ok && selected(passages) {
-		return LabeledList, shape{query: []string{query}, queryID: []string{"query_id", "qid"}, positive: []string{document}, negative: []string{document}}
-	}
-	if !okQuery || !okLabel || !okDocument {
-		return Auto, shape{}
-	}
-	s := shape{query: []string{query}, queryID: []string{"query_id", "qid"}, positive: []string{document}, negative: []string{label}}
-	labels, _ := o.Get(label)
-	documents, _ := o.Get(document)
-	switch {
-	case labels[0] == '[' && documents[0] == '[':
-		return LabeledList, s
-	case labels[0] != '[' && documents[0] == '"':
-		return LabeledPair, s
-	}
-	return Auto, shape{}
-}
-
 // selected reports whether a value is an object with the lists passage_text and
 // is_selected, the passages in the data set MS MARCO.
 func selected(raw []byte) bool {
@@ -164,6 +141,9 @@ func selected(raw []byte) bool {
 		return nil
 	}) == nil && found == 2
 }
+
+// labelsOfPairs are names of the label of a document.
+var labelsOfPairs = []string{"label", "labels", "relevance", "is_relevant"}
 
 // labeledDocuments are names of a labeled document, or of a list of them.
 var labeledDocuments = []string{"passage", "passages", "document", "documents", "doc", "docs", "text", "texts", "sentence2", "answer", "answers", "response", "responses", "positive", "candidates", "candidate"}
@@ -195,6 +175,9 @@ func unknownObject(o *jsonrow.Object) error {
 	if err := scoredPairs(namesOf(o)); err != nil {
 		return err
 	}
+	if _, ok := firstOf(o, labelsOfPairs); ok {
+		return fmt.Errorf("%w: no known format of JSON rows has the fields %s; set Files.Fields to the names of query, document and label, the label as Negative", fault.Format, o.Names())
+	}
 	return fmt.Errorf("%w: no known format of JSON rows has the fields %s; set Files.Fields to the names of query, positive and negative", fault.Format, o.Names())
 }
 
@@ -223,7 +206,10 @@ func unknownText(line string) error {
 
 // mixed adds to the error for a missing field that the row has the fields of another
 // format.
-func mixed(err error, want Format, o *jsonrow.Object) error {
+func mixed(err error, want Format, o *jsonrow.Object, strict bool) error {
+	if strict {
+		return err
+	}
 	if got := formatOf(o); errors.Is(err, fault.MissingField) && got != Auto && got != want && !(got.flat() && want.flat()) {
 		return fmt.Errorf("%w: the row looks like %s, the file is read as %s; split files of mixed formats", err, got, want)
 	}

@@ -310,7 +310,7 @@ func labelsOf(raw []byte) (labels []bool, err error) {
 		case "0", "-1", "false":
 			labels = append(labels, false)
 		default:
-			return fmt.Errorf("label %s is neither 0 nor 1", quote.Clip(text))
+			return fmt.Errorf("label %s is neither 0 nor 1: of grades and classes, write 1 for those that are positives and 0 for the others", quote.Clip(text))
 		}
 		return nil
 	}

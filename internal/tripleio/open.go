@@ -233,7 +233,7 @@ func (in *input) detect() (row int, err error) {
 	first, _, _ := bytes.Cut(text, []byte("\n"))
 	_, wantJSON := in.Format.known()
 	list := text[0] == '[' && (!bytes.Contains(first, []byte("\t")) || whole(first))
-	if list || text[0] == '{' || wantJSON && !in.Format.flat() {
+	if list || text[0] == '{' || wantJSON && !in.Format.flat() && in.Format != LabeledPair {
 		in.layout = layoutOf(text)
 		return in.detectJSON(s)
 	}

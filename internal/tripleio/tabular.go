@@ -361,18 +361,3 @@ func (c *columns) pair(r *row, document passage, label string) error {
 	}
 	return nil
 }
-
-// pairColumns returns the columns of a table of labeled pairs, if it is one.
-func pairColumns(header []string) (columns, bool) {
-	pick := func(names []string) int {
-		for _, want := range names {
-			if k := slices.IndexFunc(header, func(name string) bool { return normal(name) == want }); k >= 0 {
-				return k
-			}
-		}
-		return -1
-	}
-	c := columns{width: len(header), query: pick(aliases[queryRole]), positive: pick(labeledDocuments), queryID: pick([]string{"query_id", "qid"}), positiveID: pick(runDocuments), negID: -1, source: -1}
-	c.label = 1 + pick([]string{"label", "relevance", "is_relevant"})
-	return c, c.query >= 0 && c.positive >= 0 && c.label > 0
-}
