@@ -187,6 +187,8 @@ func (a *app) root() *cobra.Command {
 		return nil
 	}
 	root.SetFlagErrorFunc(flagError)
+	// Alone, the command only says that a command is needed, which is no usage to show.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable .HasParent}}", 1))
 	root.SetVersionTemplate("eci {{.Version}}\n")
 	flags := root.PersistentFlags()
 	a.output.register(flags)

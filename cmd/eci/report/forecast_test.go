@@ -138,7 +138,7 @@ func TestMixSentence(t *testing.T) {
 		{"an interval around zero", "No mixture is shown to be better than dense alone", []report.Mix{mix("x", -0.01)}},
 		{"an interval at zero", "No mixture is shown", []report.Mix{mix("x", 0)}},
 		{"an interval above", "Mixing may pay", []report.Mix{mix("x", 0.001)}},
-		{"the first is not sure, the second is", "the best of 2 that were looked at", []report.Mix{mix("x", -0.01), mix("y", 0.01)}},
+		{"the first is not sure, the second is", "the best of 2 forecasts", []report.Mix{mix("x", -0.01), mix("y", 0.01)}},
 	} {
 		if got := report.MixSentence(data.Ranking, test.mixes); !strings.Contains(got, test.want) {
 			t.Errorf("%s: %q is not in %q", test.why, test.want, got)

@@ -408,8 +408,8 @@ func place(source, file string, row int) string {
 	return fmt.Sprintf("%s row %d", Clean(file), row)
 }
 
-// shownHybrids is how many hybrids the page shows.
-const shownHybrids = 10
+// MostHybrids is how many hybrids are forecast and how many the page shows.
+const MostHybrids = 10
 
 // gainInterval returns the 95% interval of a gain. With fewer than two groups of
 // queries there is none.
@@ -433,7 +433,7 @@ func (v *view) mixing(d Data) error {
 		return v.forecastMixes(d, m)
 	}
 	var rows []whisker
-	for _, h := range d.Hybrids[:min(shownHybrids, len(d.Hybrids))] {
+	for _, h := range d.Hybrids[:min(MostHybrids, len(d.Hybrids))] {
 		name := Clean(strings.Join(h.Sources, " + "))
 		rows = append(rows, gainWhisker(brief(h.Sources), h.Gain))
 		v.Hybrids = append(v.Hybrids, hybridRow{name, plain(h.Score), signed(h.Gain.Value) + " over " + Clean(h.Gain.Over),
