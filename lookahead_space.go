@@ -132,7 +132,7 @@ func (f *forecaster) describe(r *run, queries []*labeledQuery, p *pool) {
 		doubt("all queries are in one fold, so that no step was made without them")
 	}
 	if r.labels.queries.Full() {
-		note("%d labeled queries of least hash were looked at, of more", mostQueries)
+		note("only %d of the labeled queries are used, those of least hash", mostQueries)
 	}
 	if withoutID > 0 && len(f.settings.Relevant) > 0 {
 		note("%d queries have no id, so no judgment was found for them", withoutID)

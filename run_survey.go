@@ -281,5 +281,5 @@ func (r *run) budgetNotes() []string {
 	if most < 2*least || most == least {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s has %d triples, so that %d of every source are looked at, of the %d of %s too: leave it out, or set Sem.Budget", smallest, least, least, most, largest)}
+	return []string{fmt.Sprintf("%s has only %d triples, so %d of each source are used, of the %d of %s too: leave it out, or set Sem.Budget", smallest, least, least, most, largest)}
 }

@@ -126,9 +126,10 @@ func hint(c *cobra.Command, err error, message string, code int) string {
 	case errors.Is(err, eci.ErrMissingVector) && row:
 		return "--skip missing-vector leaves such rows out"
 	case errors.Is(err, eci.ErrMalformed) && row, errors.Is(err, eci.ErrMissingField) && row:
+		if strings.Contains(message, " --") { // it says itself what to try
+			return ""
+		}
 		return "--format NAME if the format was not recognized; --skip malformed leaves such rows out"
-	case errors.Is(err, eci.ErrFormat) && at != nil && slices.Contains(c.Flags().Args(), at.File) && !strings.Contains(message, "--"):
-		return "--format NAME if the format was not recognized; docs/formats.md shows each"
 	case errors.Is(err, eci.ErrEmptyText) && row:
 		return "--skip empty-text leaves such rows out"
 	case errors.Is(err, eci.ErrNotFinite) && row, errors.Is(err, eci.ErrZeroVector) && row:

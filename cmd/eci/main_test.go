@@ -251,7 +251,7 @@ func TestExitCodes(t *testing.T) {
 		{"negatives below none", []string{"rank", "--demo", "--max-negatives", "-1"}, 2, []string{"--max-negatives -1"}},
 		{"no such source", []string{"rank", "--demo", "--require-best", "gold"}, 2, []string{"gold"}},
 		{"a probability above 1", []string{"rank", "--demo", "--require-best", "llm", "--confidence", "95"}, 2, []string{"--confidence"}},
-		{"lint errors", []string{"lint", file("same.jsonl", same+row)}, 3, []string{"negative-is-positive holds of 50.0% of the rows of same"}},
+		{"lint errors", []string{"lint", file("same.jsonl", same+row)}, 3, []string{"negative-is-positive is found in 50.0% of the rows of same"}},
 		{"lint errors tolerated", []string{"lint", file("same.jsonl", same+row), "--max-error-share", "0.5"}, 0, nil},
 		{"a false negative by the judgments", []string{"lint", file("ids.jsonl", `{"query_id":"q1","query":"a question","positive_id":"d1","positive":"the answer","negative_id":"d2","negative":"another"}`+"\n"), "--qrels", file("qrels.txt", "q1 0 d2 1\n")}, 3, []string{"false-negative"}},
 		{"judgments not there", []string{"lint", file("row.jsonl", row), "--qrels", filepath.Join(dir, "none.txt")}, 1, []string{"none.txt"}},

@@ -34,13 +34,12 @@ func (a *app) mix() *cobra.Command {
 		Short: "Find the best hybrid and the best mixture of sources, and write it",
 		Long: `Mix forecasts what training on hybrids in equal parts would do to retrieval, and
 compares them with the best source alone: only an interval above zero says that
-mixing pays. Beside it stands the information: every hybrid is scored, and the
-mixture with the highest S found, from the matrices of one ranking. The gain in S
-over the best single source has two figures: with all triples of the members, and
+mixing pays. It also shows the information: it scores every hybrid and finds the
+mixture with the highest S, from the matrices of one ranking. The gain in S over the best single source has two figures: with all triples of the members, and
 with no more triples than one source has. --by eci leaves the forecasts out.
 
 --combine chooses sources and their shares by the forecast itself, part after part,
-and tells what that is worth by queries that had no say in it; it may be nothing.
+and checks that on queries that took no part in it; it may be worth nothing.
 --target DIR does so for another task, and implies it.
 
 With --output it writes a mixed set: every query is taken from one source, drawn
@@ -58,7 +57,7 @@ triples of the --members.`,
 	f.keepExtra = true
 	f.writing.register(c.Flags(), "")
 	f.targeting.register(c.Flags())
-	c.Flags().BoolVar(&f.combine, "combine", false, "choose sources and shares by the forecast, checked on queries that did not choose")
+	c.Flags().BoolVar(&f.combine, "combine", false, "choose sources and shares by the forecast, checked on queries that took no part in it")
 	c.Flags().IntVar(&f.size, "size", 0, "most members of a hybrid; 0 for 3, and for 2 of more than 6 sources")
 	c.Flags().IntVar(&f.top, "top", 5, "hybrids shown")
 	c.Flags().StringSliceVar(&f.members, "members", nil, "write these sources in equal parts, not the best mixture")

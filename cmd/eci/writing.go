@@ -116,7 +116,7 @@ func (a *app) sayBarren(sources []eci.Source) {
 			what string
 		}{{withoutPositive, "positive"}, {withoutNegative, "negative"}} {
 			if lack.rows > 0 {
-				a.inferred(fmt.Sprintf("%s: left out, as eci lint shows: rows without a %s, %d of them", s.Name, lack.what, lack.rows))
+				a.inferred(fmt.Sprintf("%s: %d rows without a %s are left out; eci lint shows them", s.Name, lack.rows, lack.what))
 			}
 		}
 	}

@@ -236,6 +236,11 @@ func (r *textReader) text(id string) (string, error) {
 			return text, nil
 		}
 	}
+	if whole, ok := strings.CutSuffix(id, ".0"); ok && isDigits(whole) {
+		if _, err := r.text(whole); err == nil {
+			return "", fmt.Errorf("%w: no text: %s id %q is not in %s, which has %q: pandas writes ids as floats where some are missing; write them as integers", fault.MissingField, r.file.kind, quote.Clip(id), r.file.path, whole)
+		}
+	}
 	return "", fmt.Errorf("%w: no text: %s id %q is not in %s", fault.MissingField, r.file.kind, quote.Clip(id), r.file.path)
 }
 

@@ -176,7 +176,7 @@ func (in *input) detectObject(o *jsonrow.Object) error {
 	_, wantJSON := in.format.known()
 	switch {
 	case in.format == Auto:
-		return unknownObject(o)
+		return unknownObject(o, in.layout)
 	case !wantJSON:
 		return fmt.Errorf("%w: the file holds JSON, which is not the format %s that was asked for", fault.Format, in.format)
 	}
@@ -226,7 +226,7 @@ func (in *input) named(o *jsonrow.Object) bool {
 			return false
 		}
 		in.format, in.shape = format, s
-		in.note("columns: query = %s, document = %s, label = %s", s.query[0], s.positive[0], s.negative[0])
+		in.noteLabeled(s)
 		return true
 	}
 	in.format, in.shape = Triplet, f.shape()

@@ -22,8 +22,9 @@ func (in *input) detectText(s *textfile.Stream, first string) (int, error) {
 	}
 	tab, comma := strings.Contains(first, "\t"), strings.Contains(first, ",")
 	semicolon := !tab && strings.Count(first, ";") >= 2 && strings.Count(first, ";") > strings.Count(first, ",")
-	blanks := !tab && !comma && !semicolon && len(words) == 3 && isNumber(words[2])
-	if !tab && !comma && !semicolon && !blanks || len(words) == 4 && isNumber(words[3]) || in.Qrels == "" && strings.HasPrefix(first, "query-id\tcorpus-id") {
+	bars := !tab && !semicolon && strings.Count(first, "|") >= 2 && strings.Count(first, "|") > strings.Count(first, ",")
+	blanks := !tab && !comma && !semicolon && !bars && len(words) == 3 && isNumber(words[2])
+	if !tab && !comma && !semicolon && !bars && !blanks || len(words) == 4 && isNumber(words[3]) || in.Qrels == "" && strings.HasPrefix(first, "query-id\tcorpus-id") {
 		return 1, unknownText(first)
 	}
 	name := strings.ToLower(in.path)
@@ -31,6 +32,8 @@ func (in *input) detectText(s *textfile.Stream, first string) (int, error) {
 	switch {
 	case semicolon:
 		in.comma = ';'
+	case bars:
+		in.comma = '|'
 	case !tab && !blanks || comma && (strings.HasSuffix(name, ".csv") || strings.Contains(name, ".csv.")):
 		in.comma = ','
 	}

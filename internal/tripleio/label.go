@@ -162,6 +162,15 @@ func (in *input) ownLabels(o *jsonrow.Object) bool {
 		return false
 	}
 	in.format, in.shape = format, s
-	in.note("columns: query = %s, document = %s, label = %s", s.query[0], s.positive[0], s.negative[0])
+	in.noteLabeled(s)
 	return true
+}
+
+// noteLabeled reports which fields are taken for a document and its label.
+func (in *input) noteLabeled(s shape) {
+	label := s.negative[0]
+	if label == s.positive[0] { // MS MARCO's object of both
+		label += ".is_selected"
+	}
+	in.note("columns: query = %s, document = %s, label = %s", s.query[0], s.positive[0], label)
 }

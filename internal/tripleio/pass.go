@@ -202,7 +202,7 @@ func (in *input) withoutTriples(rows int) error {
 	case Run:
 		return &fault.RowError{File: in.path, Err: fmt.Errorf("%w: no query of the run has both a relevant document and a retrieved one that is not relevant", fault.EmptySource)}
 	case DPR:
-		hint = "; if the negatives stand in negative_ctxs, set Files.Fields.Negative to negative_ctxs"
+		hint = "; if the negatives are in negative_ctxs, set Files.Fields.Negative to negative_ctxs"
 	}
 	return &fault.RowError{File: in.path, Err: fmt.Errorf("%w: all %d rows have an empty list of negatives or positives%s", fault.EmptySource, rows, hint)}
 }

@@ -430,6 +430,8 @@ func (d *rowDecoder) document(raw []byte, i int) (p passage, end int, err error)
 		return passage{id: string(raw[i:end]), bare: true}, end, nil
 	case c == '[' && d.shape.ids: // an ID and a score
 		return d.scored(raw, i, end)
+	case c == 'n':
+		return p, end, fmt.Errorf("it is null, not a text")
 	case c != '{':
 		return p, end, fmt.Errorf("it is neither a text nor an object")
 	}

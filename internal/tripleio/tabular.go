@@ -46,10 +46,13 @@ func newCSVTable(r *bufio.Reader, comma rune) *csvTable {
 func (c *csvTable) next() ([]string, int, error) {
 	c.limit.left = jsonrow.MaxLine + textfile.BufferSize
 	cells, err := c.Read()
+	for err == nil && len(cells) > 1 && !slices.ContainsFunc(cells, func(cell string) bool { return cell != "" }) {
+		cells, err = c.Read() // after an empty row of a spreadsheet
+	}
 	var parse *csv.ParseError
 	switch {
 	case errors.As(err, &parse):
-		return nil, parse.StartLine, fmt.Errorf("%w: %w in line %d; a text with quotes must stand in quotes, with those in it doubled", fault.Malformed, parse.Err, parse.Line)
+		return nil, parse.StartLine, fmt.Errorf("%w: %w in line %d; put a text with quotes in quotes, and double those in it", fault.Malformed, parse.Err, parse.Line)
 	case err != nil:
 		return nil, 0, err
 	}

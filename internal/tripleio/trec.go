@@ -396,7 +396,7 @@ func runRows(lines runLines, judged qrels) rows {
 				query, first, group = l.query, line, group[:0]
 				if row, ok := seen[query]; ok {
 					stopped = true
-					yield(line, nil, fmt.Errorf("%w: query %q is already that of row %d: the lines of a query must stand together; sort the run by query", fault.Format, quote.Clip(query), row))
+					yield(line, nil, fmt.Errorf("%w: query %q is already that of row %d: the lines of a query must be adjacent; sort the run by query", fault.Format, quote.Clip(query), row))
 					return false
 				}
 				seen[query] = line

@@ -48,7 +48,7 @@ func TestForecastVerdict(t *testing.T) {
 			d.Ranking.Ranked[0].Source = "a: b"
 			given(eci.ActionTrain, "Train on a: b: +0.2.", "a: b")(d)
 		}},
-		{"random documents do", []string{"Take random documents Negatives taken blindly do as well Dense would add"}, given(eci.ActionRandom, "Negatives taken blindly do as well: dense would add 0.1.")},
+		{"random documents do", []string{"Take random documents Random negatives do as well Dense would add"}, given(eci.ActionRandom, "Random negatives do as well: dense would add 0.1.")},
 		{"nothing helps", []string{"Train on none of these None of these is shown to help"}, given(eci.ActionNone, "None of these is shown to help: the best, dense, would change it by 0.")},
 		{"it cannot be told", []string{"Not enough to tell No verdict 12 labeled queries are too few"}, given(eci.ActionUnknown, "No verdict: 12 labeled queries are too few.")},
 		{"a race makes no checks", []string{"Neither the comparison with random documents nor the artifact check was made"}, func(d *report.Data) {

@@ -258,7 +258,7 @@ func meaning(quantity string) string {
 	case "consistency":
 		return "How clearly the encoder prefers the positive. Mass at the left: negatives that may answer the query."
 	case "locality":
-		return "How near the negative is to the query, beside all sources. Mass at the left: easy negatives."
+		return "How near the negative is to the query, compared with all sources. Mass at the left: easy negatives."
 	case "residuality":
 		return "What is hard for more than shared words. Mass at the left: negatives that repeat the query or the positive."
 	case "weight":
@@ -333,7 +333,7 @@ func (v *view) controls(d Data) error {
 		return nil
 	}
 	m := measureOf(d.Ranking)
-	f := figure{ID: "plot-controls", Title: "Lead over negatives taken blindly"}
+	f := figure{ID: "plot-controls", Title: "Lead over random negatives"}
 	var rows []whisker
 	var x string
 	if m.ahead {
