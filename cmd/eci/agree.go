@@ -46,7 +46,7 @@ func (a *app) runAgree(c *cobra.Command, f *agreeFlags, files []string) error {
 	defer pipes.Close()
 	file, err := pipes.Open(f.outcomes)
 	if err != nil {
-		return fmt.Errorf("eci: outcomes: %w", err)
+		return &eci.RowError{File: f.outcomes, Err: err}
 	}
 	defer file.Close()
 	outcomes, err := eci.ReadOutcomes(f.outcomes, file, f.setting)

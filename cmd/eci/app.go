@@ -116,7 +116,7 @@ func line(message string) string {
 func hint(c *cobra.Command, err error, message string, code int) string {
 	var text *eci.TextError
 	var at *eci.RowError
-	row := errors.As(err, &at) && at.Source != "" && at.Row > 0
+	row := errors.As(err, &at) && at.Source != "" && at.File != "" && at.Row > 0 // not one of a pool
 	given := func(flag string) bool { return c.Flags().Changed(flag) }
 	switch {
 	case errors.As(err, &text) && row:
