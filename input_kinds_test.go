@@ -138,6 +138,7 @@ func TestKindsOfFiles(t *testing.T) {
 		{"ms-swift, a conversation that was rejected", "a.jsonl", `{"messages":[{"role":"user","content":"‹q›"},{"role":"assistant","content":"‹p›"}],"rejected_messages":[{"role":"user","content":"‹q›"},{"role":"assistant","content":"‹n›"}]}` + "\n" + `{"messages":[{"role":"user","content":"‹q›"},{"role":"assistant","content":"‹p›"}],"rejected_response":"‹m›"}`, eci.Files{}, ""},
 		{"bars between the columns", "a.csv", "anchor|positive|negative\n‹q›|‹p›|‹n›\n‹q›|‹p›|‹m›\n", eci.Files{}, ""},
 		{"empty rows of a spreadsheet", "a.csv", "\ufeffanchor,positive,negative\r\n‹q›,‹p›,‹n›\r\n,,\r\n\r\n‹q›,‹p›,‹m›\r\n,,\r\n", eci.Files{}, ""},
+		{"line breaks in the quoted cells of a TSV", "a.tsv", "anchor\tpositive\tnegative\tremark\n‹q›\t\"‹p›\"\t‹n›\t\"one\nand two\"\n‹q›\t‹p›\t‹m›\tx\n", eci.Files{}, ""},
 		{"labeled pairs of sentences", "a.csv", "sentence1,sentence2,labels\n‹q›,‹p›,1\n‹q›,‹n›,0\n‹q›,‹m›,0\n", eci.Files{}, "label = labels"},
 		{"labeled pairs with names of one's own", "a.csv", "text1,text2,is_dup\n‹q›,‹p›,True\n‹q›,‹n›,False\n‹q›,‹m›,False\n", eci.Files{Fields: eci.Fields{Query: "text1", Positive: "text2", Negative: "is_dup"}}, "label = is_dup"},
 		{"the same in JSON, the label by its usual name", "a.jsonl", `{"a":"‹q›","b":"‹p›","label":1}` + "\n" + `{"a":"‹q›","b":"‹n›","label":0}` + "\n" + `{"a":"‹q›","b":"‹m›","label":0}`, eci.Files{Fields: eci.Fields{Query: "a", Positive: "b"}}, "label = label"},

@@ -302,6 +302,7 @@ func TestExitCodes(t *testing.T) {
 		{"a bad row", []string{"convert", file("bad.jsonl", row+"{\n")}, 1, []string{"bad.jsonl", "row 2", "--skip malformed"}},
 		{"a bad row left out", []string{"convert", file("bad.jsonl", row+"{\n"), "--skip", "malformed"}, 0, nil},
 		{"a server without a model", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1"}, 2, []string{"--model"}},
+		{"a server without a scheme", []string{"rank", file("row.jsonl", row), "--server", "localhost:8080", "--model", "m"}, 2, []string{"--server localhost:8080: it begins with http://"}},
 		{"an unknown protocol", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1", "--model", "m", "--protocol", "smtp"}, 2, []string{"smtp", "ollama"}},
 		{"a variable without a key", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1", "--model", "m", "--cache", "none", "--key-env", "ECI_TEST_EMPTY"}, 2, []string{"ECI_TEST_EMPTY is empty", "--key-env NAME"}},
 		{"nobody listens", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1", "--model", "m", "--cache", "none"}, 1, []string{"127.0.0.1:1"}},

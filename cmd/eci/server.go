@@ -61,6 +61,9 @@ func (f *serverFlags) open(o *opened) error {
 		}
 		return nil
 	}
+	if !strings.HasPrefix(f.server.URL, "http://") && !strings.HasPrefix(f.server.URL, "https://") {
+		return usage("--server %s: it begins with http:// or https://", f.server.URL)
+	}
 	if f.server.Model == "" {
 		return usage("--server needs --model NAME")
 	}

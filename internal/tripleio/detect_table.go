@@ -39,6 +39,10 @@ func (in *input) detectText(s *textfile.Stream, first string) (int, error) {
 	}
 	in.setShape()
 	rows, row, err := in.sampleTable(s, blanks)
+	if err == nil && !blanks && in.comma == 0 && brokenQuotes(rows) {
+		in.comma = '\t' // a CSV but for its separator
+		rows, row, err = in.sampleAgain()
+	}
 	if err != nil {
 		return row, err
 	}
@@ -58,6 +62,31 @@ func (in *input) detectText(s *textfile.Stream, first string) (int, error) {
 	}
 	in.header = true
 	return row, in.detectHeader(rows)
+}
+
+// brokenQuotes reports whether a TSV with a header has line breaks in quoted cells: a
+// row ends within quotes, and the next has another number of columns.
+func brokenQuotes(rows [][]string) bool {
+	if !isHeaderOf(rows[0], rows[1:]) {
+		return false
+	}
+	for i, row := range rows[1:] {
+		last := rows[i][len(rows[i])-1]
+		if len(row) != len(rows[0]) && strings.HasPrefix(last, `"`) && strings.Count(last, `"`)%2 == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// sampleAgain reads the first rows once more, in the layout found meanwhile.
+func (in *input) sampleAgain() ([][]string, int, error) {
+	s, err := in.stream()
+	if err != nil {
+		return nil, 0, err
+	}
+	defer s.Close()
+	return in.sampleTable(s, false)
 }
 
 // sampleTable reads the first rows of a table.
