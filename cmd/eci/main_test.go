@@ -444,8 +444,8 @@ func binary(t *testing.T) string {
 func TestHTML(t *testing.T) {
 	page := filepath.Join(t.TempDir(), "report.html")
 	demo := filepath.Join("..", "..", "testdata", "demo")
-	code, out, stderr := eciRun(t.Context(), "rank", "--vectors", filepath.Join(demo, "vectors"), "--lookahead-triples", "48", "--budget", "100", "--html", page,
-		filepath.Join(demo, "sources", "dense.jsonl"), filepath.Join(demo, "sources", "llm.jsonl"))
+	args := []string{"--vectors", filepath.Join(demo, "vectors"), "--lookahead-triples", "48", "--budget", "100", filepath.Join(demo, "sources", "dense.jsonl"), filepath.Join(demo, "sources", "llm.jsonl")}
+	code, out, stderr := eciRun(t.Context(), append([]string{"rank", "--html", page}, args...)...)
 	raw, err := os.ReadFile(page)
 	if code != 0 || err != nil {
 		t.Fatalf("exit code %d, %v, %q", code, err, stderr)
@@ -453,6 +453,11 @@ func TestHTML(t *testing.T) {
 	verdict, _, _ := strings.Cut(out, ":")
 	if text := html.UnescapeString(string(raw)); !strings.HasPrefix(text, "<!doctype html>") || !strings.Contains(text, verdict) {
 		t.Errorf("%q is not in a page of %d bytes that begins with %.40q", verdict, len(raw), raw)
+	}
+	// The page and mix say the same of the same sources.
+	_, out, _ = eciRun(t.Context(), append([]string{"mix"}, args...)...)
+	if mixing, _, _ := strings.Cut(out, "\n"); mixing == "" || !strings.Contains(html.UnescapeString(string(raw)), mixing) {
+		t.Errorf("mix says %q, and the page does not", mixing)
 	}
 }
 
