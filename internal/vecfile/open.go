@@ -85,7 +85,8 @@ func withIDs(data Array, dir string, fsys fs.FS, stems ...string) (*Table, error
 			}
 		}
 	}
-	return joined(data, filepath.Join(dir, stems[0]+".ids"), stems[0]+".ids", &textfile.Opener{FS: fsys})
+	data.Close()
+	return nil, fmt.Errorf("eci: %s: %w: want the ids of the vectors in %s.ids, one a line, or their texts in %[3]s.txt, one a line, or in %[3]s.json, one list%[4]s", cmp.Or(dir, "vectors"), fs.ErrNotExist, stems[0], has(fsys))
 }
 
 // joined combines an array with the IDs or texts in a file. On an error it closes the
