@@ -294,7 +294,7 @@ func (c *DiskCache) accept(v []float32, how string) error {
 		c.dimension = len(v)
 	}
 	if len(v) != c.dimension {
-		return fmt.Errorf("eci: %w: %w: a vector that was %s has %d components, those before have %d; if the model behind the name has changed, take another directory than %s or another Identity",
+		return fmt.Errorf("eci: %w: %w: a vector that was %s has %d components, earlier ones have %d; if the name now means another model, use a directory other than %s or another Identity",
 			ErrEmbedder, ErrDimension, how, len(v), c.dimension, c.config.Dir)
 	}
 	return nil

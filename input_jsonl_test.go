@@ -151,3 +151,26 @@ func FuzzJSONL(f *testing.F) {
 		}
 	})
 }
+
+// TestJSONLNamesFiles: a file that is not of JSONL's shapes is one for Files, which the
+// error of its first row says. A bad row among good ones is only that.
+func TestJSONLNamesFiles(t *testing.T) {
+	for _, test := range []struct {
+		reason, data string
+		want         bool
+	}{
+		{"a TSV", "query\tpositive\tnegative\nq\tp\tn\n", true},
+		{"a CSV", "query,positive,negative\nq,p,n\n", true},
+		{"a TREC run", "q1 Q0 d1 1 2.5 bm25\n", true},
+		{"a compressed TSV", string(gzipped("q\tp\tn\n")), true},
+		{"Parquet", "PAR1", true},
+		{"one JSON list", `[{"query":"q","positive":"p","negative":"n"}]`, true},
+		{"lists of texts", `{"query":"q","pos":["p"],"neg":["n"]}`, true},
+		{"a bad second row", `{"query":"q","positive":"p","negative":"n"}` + "\n{\n", false},
+	} {
+		_, errs := readAll(eci.JSONLFrom(fstest.MapFS{"a": {Data: []byte(test.data)}}, "a"))
+		if len(errs) == 0 || strings.Contains(errs[0].Error(), "Files") != test.want {
+			t.Errorf("%s: errors %v, want Files named: %v", test.reason, errs, test.want)
+		}
+	}
+}

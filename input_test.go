@@ -284,7 +284,7 @@ func TestFilesBadInput(t *testing.T) {
 		{"a TSV of four unknown columns", "a\tb\tc\td\n", eci.Files{}, eci.ErrFormat, "x", 1, "FormatTriplet"},
 		{"a row with a column too many", "anchor,positive,negative\nq,p,n\nq,p,n,x\n", eci.Files{}, eci.ErrMalformed, "x", 3, "4 here, 3"},
 		{"a line break inside an MS MARCO triple", "a q\ta p\tan n\na q\ta p\n", eci.Files{}, eci.ErrMalformed, "x", 2, "line break"},
-		{"a stray quote in a CSV", "anchor,positive,negative\nq,a \"b\" c,n\n", eci.Files{}, eci.ErrMalformed, "x", 2, "doubled"},
+		{"a stray quote in a CSV", "anchor,positive,negative\nq,a \"b\" c,n\n", eci.Files{}, eci.ErrMalformed, "x", 2, "double those"},
 		{"an empty text in a table", "anchor,positive,negative\nq,p,\n", eci.Files{}, eci.ErrEmptyText, "x", 2, "negative"},
 		{"an unknown format", good, eci.Files{Format: "xml"}, eci.ErrSettings, "", 0, "xml"},
 		{"JSON asked to be a table", good, eci.Files{Format: eci.FormatTriplesTSV}, eci.ErrFormat, "x", 1, "triples-tsv"},

@@ -75,12 +75,12 @@ func (v *lintVectors) lookUp(rec *Record, say func(kind LintKind, k int, note st
 		if data == nil && v.table != nil && at.id != "" {
 			start := len(v.arena)
 			var arena []float32
-			if at.role == queryRole {
-				arena, err = v.table.AppendQuery(v.arena, at.id)
-			} else {
-				arena, err = v.table.AppendDocument(v.arena, at.id)
-			}
+			arena, _, err = at.in(v.table, v.arena)
 			switch {
+			case errors.Is(err, ErrMissingVector) && at.id == at.text:
+				say(LintMissingVector, k, "the "+sideNames[k]+" has no ID, and its text is not among the IDs of the vectors")
+				ok = false
+				continue
 			case errors.Is(err, ErrMissingVector):
 				say(LintMissingVector, k, fmt.Sprintf("no vector for ID %q", at.id))
 				ok = false

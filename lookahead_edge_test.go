@@ -393,3 +393,15 @@ func (s *sayings) Errorf(format string, args ...any) { s.text += fmt.Sprintf(for
 func (s *sayings) Fatalf(format string, args ...any) {
 	s.text += "fatal: " + fmt.Sprintf(format, args...)
 }
+
+// TestPoolOfTexts: a pool of texts, whose vectors are known by them, has the labeled
+// positives of rows without ids, which else would compete with themselves.
+func TestPoolOfTexts(t *testing.T) {
+	p := &pool{byID: map[string]int{"a text": 3}, byText: map[fingerprint]int{}, corpus: true}
+	if i, ok := p.find("", "a text"); i != 3 || !ok {
+		t.Errorf("place %d, found %v", i, ok)
+	}
+	if _, ok := p.find("", "another"); ok {
+		t.Error("a text that is not there was found")
+	}
+}

@@ -133,7 +133,7 @@ func (f *forecaster) describe(r *run, queries []*labeledQuery, p *pool) {
 		doubt("all queries are in one fold, so that no step was made without them")
 	}
 	if r.labels.queries.Full() {
-		note("%d labeled queries of least hash were looked at, of more", mostQueries)
+		note("only %d of the labeled queries are used, those of least hash", mostQueries)
 	}
 	if withoutID > 0 && len(f.settings.Relevant) > 0 {
 		note("%d queries have no id, so no judgment was found for them", withoutID)
@@ -149,6 +149,9 @@ func (f *forecaster) describe(r *run, queries []*labeledQuery, p *pool) {
 	}
 	if rep.Axes < f.settings.Axes {
 		note("the vectors span %d axes, fewer than %d", rep.Axes, f.settings.Axes)
+	}
+	if !p.corpus && f.aim == nil && len(rep.Doubts) == 0 { // a doubt is no verdict that could change
+		note("only the labeled positives are searched; a search in the corpus can change the verdict (Lookahead.Pool, --pool)")
 	}
 }
 

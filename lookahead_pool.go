@@ -150,6 +150,9 @@ func (p *pool) find(id, text string) (int, bool) {
 		return 0, false
 	}
 	i, ok := p.byText[hash64.FingerprintOf(text)]
+	if !ok && p.corpus {
+		i, ok = p.byID[text] // a pool of texts, whose vectors are known by them
+	}
 	return i, ok
 }
 

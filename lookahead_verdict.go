@@ -72,7 +72,7 @@ func (r *Ranking) judge(unit string, doubts []string) *Verdict {
 	case chosen == nil:
 		v.Action = ActionRandom
 		name, control := f.control()
-		v.Sentence = fmt.Sprintf("Negatives taken blindly do as well: %s would add %.3f %s, which is %s over %s. Take random documents: they cost nothing.",
+		v.Sentence = fmt.Sprintf("Random negatives do as well: %s would add %.3f %s, which is %s over %s. Take random documents: they cost nothing.",
 			best.Source, f.Gain, unit, control, controlNames[name])
 	default:
 		v.Action = ActionTrain
@@ -121,7 +121,7 @@ func (s *Ranked) why() string {
 	if s.flagged() {
 		return fmt.Sprintf("but its negatives can be told from positives without the query (AUC %.2f)", s.Artifact.AUC)
 	}
-	return "but is not shown to beat negatives taken blindly"
+	return "but is not shown to beat random negatives"
 }
 
 // recommend is the sentence for a source and those as good.

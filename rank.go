@@ -146,7 +146,7 @@ func (r *Ranking) lookaheadNotes(say func(format string, args ...any)) {
 		}
 	}
 	if weak != nil {
-		say("no better than random documents, as far as is shown: %s", strings.Join(weak, ", "))
+		say("not shown to be better than random documents: %s", strings.Join(weak, ", "))
 	}
 	if blind != nil {
 		say("another query's negatives may do as well: %s", strings.Join(blind, ", "))
@@ -163,7 +163,7 @@ func (r *Ranking) checkNotes(say func(format string, args ...any)) {
 		}
 	}
 	if weak != nil {
-		say("not better than negatives taken blindly: %s", strings.Join(weak, "; "))
+		say("not better than random negatives: %s", strings.Join(weak, "; "))
 	}
 	r.artifactNotes(say)
 }

@@ -120,7 +120,21 @@ func (d *Difference) brief() string {
 }
 
 // String returns the ranking as a table for people. The verdict, if there is one,
-// comes first, and the notes come last.
+// comes first. A line that explains the columns and the notes come last. The columns
+// are:
+//
+//	gain, 95% interval     expected change of nDCG; see [Forecast]
+//	curve                  the change after each step: bars up for gains, down for losses
+//	P(best), ranks         probability that no other source is better; ranks that hold for
+//	                       all sources at once with 95%
+//	over random, control   lead over random documents, or in S over the stronger control; a
+//	                       question mark means that it is not shown to be above 0
+//	artifact               AUC of telling negatives from positives without the query
+//	eci                    the information of the triples, in nats
+//	consistency, locality, residuality
+//	                       means of the components of the weight
+//	unique, disjoint       share of distinct negatives; share of words that negatives do not
+//	                       have in common with their queries
 func (r *Ranking) String() string {
 	if len(r.Ranked) == 0 {
 		return "no sources\n"
@@ -143,10 +157,32 @@ func (r *Ranking) String() string {
 		fmt.Fprintln(t)
 	}
 	t.Flush()
+	out.WriteString(r.legend())
 	for _, note := range r.Notes {
 		out.WriteString("note: " + note + "\n")
 	}
 	return out.String()
+}
+
+// legend explains the columns that need it, on one line.
+func (r *Ranking) legend() string {
+	first := r.Ranked[0]
+	parts := []string{"P(best) = no other is better", "ranks = of all at once, 95%"}
+	if l := r.Lookahead; l != nil {
+		parts = append([]string{"gain = expected change of " + l.Unit(), "curve = after each step"}, parts...)
+		if first.Controls != nil {
+			parts = append(parts, "over random = lead over random documents (?: not shown)")
+		}
+	} else if first.Controls != nil {
+		parts = append(parts, "control = lead over shuffled or random negatives")
+	}
+	if first.Artifact != nil {
+		parts = append(parts, "artifact = AUC without the query")
+	}
+	if r.Lookahead != nil {
+		parts = append(parts, new(Sem).Name()+" = information in nats")
+	}
+	return "columns: " + strings.Join(parts, "; ") + "\n"
 }
 
 // basis says on one line what the ranking is based on.

@@ -12,6 +12,7 @@ import (
 	"example.com/eci/internal/disk"
 	"example.com/eci/internal/fault"
 	"example.com/eci/internal/gram"
+	"example.com/eci/internal/least"
 	"example.com/eci/internal/lexicon"
 	"example.com/eci/internal/quote"
 	"example.com/eci/internal/sketch"
@@ -41,11 +42,12 @@ type surveyed struct {
 	samples   map[string]*sample
 	labels    *labels
 	lexicon   *Lexicon
-	aim       *aim   // what a Lookahead has a Target for; nil without
-	encoder   string // with a checkpoint: which Embedder it is
-	band      band   // of queries, when a race reads a part
-	dimension int    // 0 until a vector is seen
-	cores     int    // that there is memory for; 0 means all
+	shared    *least.Distinct[sharedID] // ids of stored vectors
+	aim       *aim                      // what a Lookahead has a Target for; nil without
+	encoder   string                    // with a checkpoint: which Embedder it is
+	band      band                      // of queries, when a race reads a part
+	dimension int                       // 0 until a vector is seen
+	cores     int                       // that there is memory for; 0 means all
 }
 
 // frozen is a calibration that scores are taken under.

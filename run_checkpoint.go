@@ -112,7 +112,7 @@ func (s *surveyed) tableDigest(part *sample) (digest uint64, err error) {
 			if at.vector != nil || at.id == "" {
 				continue
 			}
-			v, err = s.vectors.lookup(v[:0], at.role, at.id)
+			v, _, err = at.in(s.vectors.tables, v[:0])
 			if err != nil && !errors.Is(err, ErrMissingVector) {
 				return 0, err
 			}

@@ -100,8 +100,11 @@ func (e *engine) survey(ctx context.Context, sources []Source) (_ *surveyed, err
 
 // unread returns a survey of no source.
 func (e *engine) unread() *surveyed {
-	const mostPairs = 2048 // that the scales are taken over
-	s := &surveyed{engine: e, samples: make(map[string]*sample), lexicon: e.settings.Lexicon}
+	const (
+		mostPairs = 2048    // that the scales are taken over
+		mostIDs   = 1 << 16 // whose texts are compared: a few megabytes
+	)
+	s := &surveyed{engine: e, shared: least.NewDistinct[sharedID](mostIDs), samples: make(map[string]*sample), lexicon: e.settings.Lexicon}
 	s.labels = &labels{seed: e.settings.Seed, pairs: least.NewDistinct[labeledPair](mostPairs)}
 	if e.frozen != nil {
 		s.dimension = e.frozen.calibration.Dimension
@@ -155,7 +158,9 @@ func (s *surveyed) surveyOne(ctx context.Context, source Source, part *sample, c
 		if err := count(rec.PositiveText, p); err != nil {
 			return err
 		}
-		h := hash64.Triple(s.settings.Seed, q, p, hash64.FingerprintOf(rec.NegativeText))
+		n := hash64.FingerprintOf(rec.NegativeText)
+		h := hash64.Triple(s.settings.Seed, q, p, n)
+		s.shareIDs(source.Name, rec, [3]fingerprint{q, p, n})
 		if s.aim == nil {
 			s.labels.offer(source.Name, rec, q, p)
 		} else if s.aim.meets(rec) {
@@ -175,6 +180,55 @@ func (s *surveyed) surveyOne(ctx context.Context, source Source, part *sample, c
 		}
 		return nil
 	})
+}
+
+// sharedID is an id by which a vector is looked up, with the text it first came with.
+type sharedID struct {
+	text uint64
+	note string // where it came with another text; "" if it did not
+}
+
+// shareIDs looks for ids of stored vectors that come with two texts. One vector would
+// stand for both, and nothing else would show it.
+func (s *surveyed) shareIDs(source string, rec *Record, texts [3]fingerprint) {
+	if s.vectors.tables == nil {
+		return
+	}
+	for k, at := range rec.texts() {
+		if at.id == "" || at.vector != nil {
+			continue
+		}
+		text := texts[k].Word()
+		id := s.shared.Offer(hash64.Mix(hash64.FNV1a(hash64.Mix(uint64(at.role)+1), at.id)), func() sharedID { return sharedID{text: text} })
+		if id == nil || id.text == text || id.note != "" {
+			continue
+		}
+		// With tables of texts the id finds nothing, and each text has its own vector.
+		if _, err := at.by(at.id, s.vectors.tables, nil); err == nil {
+			id.note = fmt.Sprintf("%q in row %d of %s", quote.Clip(at.id), rec.Row, source)
+		} else {
+			id.text = text
+		}
+	}
+}
+
+// sharedNotes reports the ids that have two texts and one vector.
+func (s *surveyed) sharedNotes() []string {
+	count, first := 0, ""
+	for _, id := range s.shared.Sorted() {
+		if id.note != "" {
+			if count++; count == 1 {
+				first = id.note
+			}
+		}
+	}
+	switch {
+	case count == 0:
+		return nil
+	case s.shared.Full():
+		first += fmt.Sprintf(" (%d ids of least hash were compared, of more)", s.shared.Len())
+	}
+	return []string{fmt.Sprintf("ids with two texts and one vector: %d, such as %s; give each text an id of its own (lint lists them as %s)", count, first, LintIDConflict)}
 }
 
 // refine reads a source a second time for the hashes in the one bin of the
@@ -255,5 +309,5 @@ func (s *surveyed) budgetNotes() []string {
 	if most < 2*least || most == least {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s has %d triples, so that %d of every source are looked at, of the %d of %s too: leave it out, or set Sem.Budget", smallest, least, least, most, largest)}
+	return []string{fmt.Sprintf("%s has only %d triples, so %d of each source are used, of the %d of %s too: leave it out, or set Sem.Budget", smallest, least, least, most, largest)}
 }

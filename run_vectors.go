@@ -86,12 +86,29 @@ func (v *vectorSource) accept(data []float32) ([]float32, error) {
 	return data[:v.dimension:v.dimension], nil
 }
 
-// lookup appends the vector that tables hold for an id to dst.
-func (v *vectorSource) lookup(dst []float32, r role, id string) ([]float32, error) {
-	if r == queryRole {
-		return v.tables.AppendQuery(dst, id)
+// in appends the vector that tables hold for a text to dst: that of its id, or else that
+// of the text itself, because tables of texts know no ids. key is what it was found by.
+func (at side) in(tables Vectors, dst []float32) (vector []float32, key string, err error) {
+	if vector, err = at.by(at.id, tables, dst); !errors.Is(err, ErrMissingVector) {
+		return vector, at.id, err
 	}
-	return v.tables.AppendDocument(dst, id)
+	if at.id == at.text {
+		return dst, "", fmt.Errorf("the row has no id for it, and its text is not known either: %w; give the row ids (query_id, positive_id, negative_id), or give OpenVectors the texts of its vectors", err)
+	}
+	if at.text != "" {
+		if byText, missing := at.by(at.text, tables, dst); missing == nil {
+			return byText, at.text, nil
+		}
+	}
+	return dst, "", err
+}
+
+// by appends the vector of a key to dst.
+func (at side) by(key string, tables Vectors, dst []float32) ([]float32, error) {
+	if at.role == queryRole {
+		return tables.AppendQuery(dst, key)
+	}
+	return tables.AppendDocument(dst, key)
 }
 
 // check tells whether a record's vectors can be had without an embedder and are
@@ -100,7 +117,7 @@ func (v *vectorSource) check(rec *Record) error {
 	for k, at := range rec.sides() {
 		data, err := at.vector, error(nil)
 		if data == nil && v.tables != nil && at.id != "" {
-			v.scratch, err = v.lookup(v.scratch[:0], at.role, at.id)
+			v.scratch, _, err = at.in(v.tables, v.scratch[:0])
 			data = v.scratch
 			if err != nil && v.embedder != nil {
 				continue
@@ -128,7 +145,7 @@ func (v *vectorSource) check(rec *Record) error {
 func (v *vectorSource) none(at side) error {
 	switch {
 	case v.tables != nil && (at.id == "" || at.id == at.text):
-		return fmt.Errorf("%w: the triple has no id to look one up by, its text is in no table, and there is no Embedder", ErrMissingVector)
+		return fmt.Errorf("%w: the row has no id to look one up by, its text is in no table, and there is no Embedder", ErrMissingVector)
 	case v.tables == nil:
 		return fmt.Errorf("%w: set Sem.Vectors or Sem.Embedder, or let the triples carry vectors", ErrMissingVector)
 	}
@@ -238,17 +255,16 @@ func (e *engine) findOne(b *batch, at side) (*vector, error) {
 		return b.accept(source, at.vector)
 	}
 	if source.tables != nil && at.id != "" {
-		key := tableKey{at.role, at.id}
-		if v, ok := b.tables[key]; ok {
+		if v, ok := b.tables[tableKey{at.role, at.id}]; ok {
 			return v, nil
 		}
 		start := len(b.arena)
-		arena, err := source.lookup(b.arena, at.role, at.id)
+		arena, key, err := at.in(source.tables, b.arena)
 		if err == nil {
 			b.arena = arena
 			v, err := b.accept(source, arena[start:len(arena):len(arena)])
 			if err == nil {
-				b.tables[key] = v
+				b.tables[tableKey{at.role, key}] = v
 			}
 			return v, err
 		}
@@ -360,7 +376,7 @@ func (t *trial) embedded(at side) bool {
 	if at.vector != nil || t.vectors.tables == nil || at.id == "" {
 		return at.vector == nil
 	}
-	_, err := t.vectors.lookup(nil, at.role, at.id)
+	_, _, err := at.in(t.vectors.tables, nil)
 	return err != nil
 }
 

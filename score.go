@@ -272,7 +272,7 @@ func (r *run) Name() string {
 // Annotate says what the scores were taken under.
 func (r *run) Annotate(ranking *Ranking) {
 	ranking.Calibration, ranking.Seed, ranking.Embedded = r.calibration, r.settings.Seed, r.vectors.sent()
-	ranking.Notes = append(ranking.Notes, r.budgetNotes()...)
+	ranking.Notes = append(append(ranking.Notes, r.budgetNotes()...), r.sharedNotes()...)
 	if r.forecaster != nil {
 		r.forecaster.annotate(ranking)
 	}

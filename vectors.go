@@ -101,8 +101,14 @@ type VectorFiles struct {
 // The rows of arrays are read from the file on demand; Close closes it. JSONL is read
 // into memory.
 func OpenVectors(dir string, texts ...string) (*VectorFiles, error) {
+	if err := vecfile.CheckFolder(dir); err != nil {
+		return nil, err
+	}
 	files := os.DirFS(dir)
 	for _, folder := range texts {
+		if err := vecfile.CheckTexts(folder); err != nil {
+			return nil, err
+		}
 		files = vecfile.Beside(files, os.DirFS(folder))
 	}
 	return new(VectorFiles).of(vecfile.OpenPair(dir, files, func(name string) (*vecfile.File, error) {
@@ -309,7 +315,7 @@ func (m VectorMap) AppendDocument(dst []float32, id string) ([]float32, error) {
 func (VectorMap) append(vectors map[string][]float32, dst []float32, what, id string) ([]float32, error) {
 	v, ok := vectors[id]
 	if !ok {
-		return dst, fmt.Errorf("%w: id %q is not among the %d %s", ErrMissingVector, quote.Clip(id), len(vectors), what)
+		return dst, fmt.Errorf("%w: %q is not among the %d %s", ErrMissingVector, quote.Clip(id), len(vectors), what)
 	}
 	return append(dst, v...), nil
 }

@@ -127,3 +127,51 @@ func TestTriplesAreLookedUpByText(t *testing.T) {
 		t.Errorf("error %v, want one that names the text", err)
 	}
 }
+
+// TestIDsAndTextsOfVectors: a row with ids is looked up by its text where vectors are
+// known by texts; with one vector for two texts, a ranking says so.
+func TestIDsAndTextsOfVectors(t *testing.T) {
+	byText := eci.VectorMap{Queries: map[string][]float32{}, Documents: map[string][]float32{}}
+	byID := eci.VectorMap{Queries: map[string][]float32{}, Documents: map[string][]float32{}}
+	var rows, twice []*eci.Record
+	for q := range 40 {
+		r := &eci.Record{QueryID: fmt.Sprint("q", q), QueryText: fmt.Sprint("question ", q), PositiveID: fmt.Sprint("p", q), PositiveText: fmt.Sprint("answer ", q), NegativeID: fmt.Sprint("n", q), NegativeText: fmt.Sprint("other ", q), File: "rows", Row: q + 1}
+		x := float32(q)
+		for _, m := range []struct{ query, positive, negative, tables string }{{r.QueryText, r.PositiveText, r.NegativeText, "text"}, {r.QueryID, r.PositiveID, r.NegativeID, "id"}} {
+			into := byText
+			if m.tables == "id" {
+				into = byID
+			}
+			into.Queries[m.query], into.Documents[m.positive], into.Documents[m.negative] = []float32{1, x, 2}, []float32{1, x + 1, 1}, []float32{x, 1, 3}
+		}
+		again := *r
+		if q%20 == 7 {
+			again.NegativeID = "n1"
+		}
+		rows, twice = append(rows, r), append(twice, &again)
+	}
+	rank := func(vectors eci.Vectors, rows []*eci.Record) string {
+		ranking, err := eci.Rank(t.Context(), &eci.Sem{Vectors: vectors, NoChecks: true, Groups: 4}, eci.SourceOf("a", rows))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(ranking.Best().Value, strings.Join(ranking.Notes, "; "))
+	}
+	want := rank(byID, rows)
+	for _, test := range []struct {
+		reason  string
+		vectors eci.Vectors
+		rows    []*eci.Record
+		same    bool
+		says    string
+	}{
+		{"rows with ids, vectors by text", byText, rows, true, ""},
+		{"an id twice, vectors by text: each text has its own", byText, twice, true, ""},
+		{"an id twice, one vector", byID, twice, false, `one vector: 1, such as "n1" in row 8 of a`},
+	} {
+		got := rank(test.vectors, test.rows)
+		if (got == want) != test.same || !strings.Contains(got, test.says) {
+			t.Errorf("%s: %s; of vectors by id: %s", test.reason, got, want)
+		}
+	}
+}

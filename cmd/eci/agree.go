@@ -18,7 +18,7 @@ func (a *app) agree() *cobra.Command {
 	var f agreeFlags
 	c := &cobra.Command{
 		Use:   "agree --outcomes FILE [flags] SOURCE...",
-		Short: "Compare a ranking with what training was measured to be worth",
+		Short: "Compare a ranking with measured outcomes of training",
 		Long: `Agree ranks the sources and compares the ranking, S and every baseline with
 measured outcomes of training on at least three of them: Kendall's tau-b,
 Spearman's rho, and the share of significantly different pairs in the right
@@ -46,7 +46,7 @@ func (a *app) runAgree(c *cobra.Command, f *agreeFlags, files []string) error {
 	defer pipes.Close()
 	file, err := pipes.Open(f.outcomes)
 	if err != nil {
-		return fmt.Errorf("eci: outcomes: %w", err)
+		return &eci.RowError{File: f.outcomes, Err: err}
 	}
 	defer file.Close()
 	outcomes, err := eci.ReadOutcomes(f.outcomes, file, f.setting)

@@ -52,7 +52,8 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	return a.exit(ctx, root.ExecuteContext(ctx))
+	c, err := root.ExecuteContextC(ctx)
+	return a.exit(ctx, c, err)
 }
 
 // usageError reports a command line that makes no sense.
@@ -71,7 +72,7 @@ type checkError struct{ message string }
 func (e *checkError) Error() string { return e.message }
 
 // exit prints an error once, with what to try, and returns the exit code.
-func (a *app) exit(ctx context.Context, err error) int {
+func (a *app) exit(ctx context.Context, c *cobra.Command, err error) int {
 	var bad *usageError
 	var check *checkError
 	switch {
@@ -89,11 +90,12 @@ func (a *app) exit(ctx context.Context, err error) int {
 		return exitCheck
 	}
 	code, message := exitError, strings.TrimPrefix(err.Error(), "eci: ")
-	if errors.As(err, &bad) || errors.Is(err, eci.ErrSettings) || errors.Is(err, eci.ErrSourceName) || strings.HasPrefix(message, "unknown command") || strings.HasPrefix(message, "if any flags in the group") {
+	if errors.As(err, &bad) || errors.Is(err, eci.ErrSettings) || errors.Is(err, eci.ErrSourceName) {
 		code = exitUsage
 	}
-	fmt.Fprintln(a.err, "eci: "+line(inFlags(message)))
-	if try := hint(err, code); try != "" {
+	message = inFlags(message)
+	fmt.Fprintln(a.err, "eci: "+line(message))
+	if try := hint(c, err, message, code); try != "" {
 		fmt.Fprintln(a.err, "try: "+try)
 	}
 	return code
@@ -109,24 +111,35 @@ func line(message string) string {
 	return report.Clean(message)
 }
 
-// hint says what to try if the error does not.
-func hint(err error, code int) string {
+// hint says what to try if the error does not. A --skip is advised only for errors
+// about a row of a source: nothing else can be left out.
+func hint(c *cobra.Command, err error, message string, code int) string {
 	var text *eci.TextError
+	var at *eci.RowError
+	row := errors.As(err, &at) && at.Source != "" && at.File != "" && at.Row > 0 // not one of a pool
+	given := func(flag string) bool { return c.Flags().Changed(flag) }
 	switch {
-	case errors.As(err, &text):
+	case errors.As(err, &text) && row:
 		return "--skip bad-vector leaves out the rows with such texts"
-	case errors.Is(err, eci.ErrMissingVector):
-		return "--vectors DIR with queries.npy, queries.ids, corpus.npy and corpus.ids, or --server URL --model NAME; --skip missing-vector leaves such rows out"
-	case errors.Is(err, eci.ErrMalformed), errors.Is(err, eci.ErrMissingField):
+	case errors.Is(err, eci.ErrMissingVector) && !given("vectors") && !given("server"):
+		return "--vectors DIR with queries.npy, queries.ids, corpus.npy and corpus.ids, or --server URL --model NAME"
+	case errors.Is(err, eci.ErrMissingVector) && row:
+		return "--skip missing-vector leaves such rows out"
+	case errors.Is(err, eci.ErrMalformed) && row, errors.Is(err, eci.ErrMissingField) && row:
+		if strings.Contains(message, " --") { // it says itself what to try
+			return ""
+		}
 		return "--format NAME if the format was not recognized; --skip malformed leaves such rows out"
-	case errors.Is(err, eci.ErrEmptyText):
+	case errors.Is(err, eci.ErrEmptyText) && row:
 		return "--skip empty-text leaves such rows out"
-	case errors.Is(err, eci.ErrNotFinite), errors.Is(err, eci.ErrZeroVector):
+	case errors.Is(err, eci.ErrNotFinite) && row, errors.Is(err, eci.ErrZeroVector) && row:
 		return "--skip bad-vector leaves such rows out; eci lint shows how many there are"
 	case errors.Is(err, eci.ErrEmbedder) && strings.Contains(err.Error(), "KeyVariable"):
 		return "--key-env NAME names the environment variable with the API key, --key-env - sends none; --key-in-clear lets it go over http"
 	case errors.Is(err, fs.ErrNotExist):
 		return "check the path; eci rank --demo needs no files"
+	case code == exitUsage && c.HasParent():
+		return "eci help " + c.Name()
 	case code == exitUsage:
 		return "eci help, or eci help COMMAND"
 	}
@@ -157,24 +170,46 @@ func (a *app) root() *cobra.Command {
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs, // a word that is no command has a message of ours
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return noCommand(c, args)
+			}
+			return c.Help()
+		},
 	}
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		if err := checkFlags(c); err != nil {
+			return err
+		}
 		if a.color != "auto" && a.color != "always" && a.color != "never" {
 			return usage("--color %s: it is auto, always or never", a.color)
 		}
 		return nil
 	}
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage("%w (%s)", err, c.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
+	// Alone, the command only says that a command is needed, which is no usage to show.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable .HasParent}}", 1))
 	root.SetVersionTemplate("eci {{.Version}}\n")
 	flags := root.PersistentFlags()
 	a.output.register(flags)
-	root.MarkFlagsMutuallyExclusive("json", "csv", "markdown")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
 	flags.StringVar(&a.color, "color", "auto", "color: auto, always or never")
 	root.AddCommand(a.rank(), a.lint(), a.filter(), a.mix(), a.selecting(), a.explain(), a.agree(), a.convert())
 	complete(root)
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "help" {
+			c.Run, c.RunE = nil, func(_ *cobra.Command, args []string) error {
+				of, _, err := root.Find(args)
+				if err != nil || of == root && len(args) > 0 {
+					return noCommand(root, args)
+				}
+				of.InitDefaultHelpFlag()
+				return of.Help()
+			}
+		}
+	}
 	return root
 }
 

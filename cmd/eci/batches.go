@@ -32,6 +32,6 @@ func (a *app) batches(ctx context.Context, f *selectFlags, o *opened, source eci
 		return err
 	}
 	r := written(f.output, f.to, rows, left)
-	r.lead = []string{fmt.Sprintf("%d full batches of %d; %d triples behind them fit no full one: drop them, or let batches repeat texts there", order.Full, f.batches, order.Left)}
+	r.lead = []string{fmt.Sprintf("%d full batches of %d, then %d triples that fill none: drop them, or let batches repeat texts there", order.Full, f.batches, order.Left)}
 	return a.print(r)
 }

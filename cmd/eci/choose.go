@@ -214,11 +214,11 @@ func choiceVerdict(c *eci.Choice) string {
 	case check == nil:
 		return "Not checked: whether the choice beats a random one is not known."
 	case check.Helps() && check.OverAll.Low > 0:
-		return fmt.Sprintf("Train on the choice: %s, on queries that took no part in it, it is %v %s over as many triples taken blindly, and %v over all.", how, check.OverRandom, c.Metric, check.OverAll)
+		return fmt.Sprintf("Train on the choice: %s, on queries that took no part in it, it is %v %s over as many random triples, and %v over all.", how, check.OverRandom, c.Metric, check.OverAll)
 	case check.Helps():
-		return fmt.Sprintf("The choice is worth more than its number: %s, on queries that took no part in it, it is %v %s over as many triples taken blindly. It is not shown to beat all of them (%v).", how, check.OverRandom, c.Metric, check.OverAll)
+		return fmt.Sprintf("The choice beats a random one of its size: %s, on queries that took no part in it, it is %v %s over as many random triples. It is not shown to beat all of them (%v).", how, check.OverRandom, c.Metric, check.OverAll)
 	}
-	return fmt.Sprintf("Not shown to help: %s, on queries that took no part in it, the choice is %v %s over as many triples taken blindly. Take those, or all.", how, check.OverRandom, c.Metric)
+	return fmt.Sprintf("Not shown to help: %s, on queries that took no part in it, the choice is %v %s over as many random triples. Take those, or all.", how, check.OverRandom, c.Metric)
 }
 
 func chosenResult(out chosen, c *eci.Choice) result {

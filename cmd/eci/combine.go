@@ -33,7 +33,7 @@ func combine(ctx context.Context, ranking *eci.Ranking) (*combined, error) {
 func combinationVerdict(c *eci.Combination, l *eci.LookaheadReport) string {
 	unit := l.Unit()
 	parts := sharesOf(c.Shares)
-	held := fmt.Sprintf("on queries that did not choose, it is worth %v %s", c.Gain, unit)
+	held := fmt.Sprintf("on queries that took no part in it, it is worth %v %s", c.Gain, unit)
 	switch {
 	case len(l.Doubts) > 0:
 		return "No verdict: " + strings.Join(l.Doubts, "; ") + "."
@@ -46,7 +46,7 @@ func combinationVerdict(c *eci.Combination, l *eci.LookaheadReport) string {
 	case c.Pays():
 		return fmt.Sprintf("Train on %s together: %s, and %v more than the best alone.", parts, held, c.OverBest)
 	}
-	return fmt.Sprintf("Train on one source: %s would be combined, but on queries that did not choose that is not shown to beat the best alone (%v).", parts, c.OverBest)
+	return fmt.Sprintf("Train on one source: %s would be combined, but on queries that took no part in the choice that is not shown to beat the best alone (%v).", parts, c.OverBest)
 }
 
 // largest lists the sources by share, the largest first.

@@ -38,11 +38,11 @@ share of the positive (NV-Retriever's filter keeps up to 95%), a suspicion of be
 an answer that is low enough, a rank among the negatives of its query. With
 --score-field NAME the scores are those of the rows, of a cross-encoder or a
 teacher, in place of the encoder's similarities. --relabel
-makes positives of suspects instead: the negatives that are left of their query
-follow once more with the suspect as their positive.
+turns suspects into positives instead: the other negatives of the query are written
+again with the suspect as their positive.
 
-Then it forecasts what training on the kept rows would do, beside a random share of
-the same size and all rows, on the same queries. Where the kept rows do no better
+Then it forecasts what training on the kept rows would do, on a random share of the
+same size and on all rows, for the same queries. Where the kept rows do no better
 than the random share, the filter saves training time and nothing else.`,
 		Example: `  eci filter --demo --source dense --positive-share 0.95 -o dense-95.jsonl
   eci filter --score-field neg_scores --max-score 0.8 --no-forecast --to flagembedding -o kept.jsonl mined.jsonl
@@ -56,8 +56,8 @@ than the random share, the filter saves training time and nothing else.`,
 	f.walking(c.Flags())
 	f.score.register(c.Flags())
 	c.Flags().StringVar(&f.source, "source", "", "`name` of the source to filter (needed where there are several)")
-	c.Flags().Float64Var(&f.margin, "margin", 0, "least similarity of the positive minus that of the negative, as cosines")
-	c.Flags().Float64Var(&f.positive, "positive-share", 0, "most similarity of the negative, as a `share` of the positive's; 0 for any")
+	c.Flags().Float64Var(&f.margin, "margin", 0, "lowest margin: the positive's similarity minus the negative's, as cosines")
+	c.Flags().Float64Var(&f.positive, "positive-share", 0, "highest similarity of the negative, as a `share` of the positive's; 0 for any")
 	c.Flags().Float64Var(&f.suspicion, "suspicion", 0, "keep negatives whose suspicion of being an answer is below this, in (0, 1]; 0 for any")
 	c.Flags().StringVar(&f.window, "rank-window", "", "keep the negatives of these `ranks` of each query and positive, such as 11-30")
 	c.Flags().Float64Var(&f.relabel, "relabel", 0, "make positives of negatives whose suspicion is this or more; 0 for none")

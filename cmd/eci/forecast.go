@@ -96,7 +96,7 @@ func rankWith(ctx context.Context, o *opened, scorer eci.Scorer) (*eci.Ranking, 
 		return nil, err
 	}
 	if ranking.Race != nil {
-		ranking.Notes = append(ranking.Notes, "race: not made: the comparison with random documents and with another query's negatives, and the artifact check; rank the sources that it leaves without --race before you train")
+		ranking.Notes = append(ranking.Notes, "race: it compares the sources neither with random documents nor with another query's negatives, and looks for no artifacts; rank those that are left without --race before you train")
 	}
 	speakFlags(ranking)
 	return ranking, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"slices"
 	"strings"
 
@@ -59,9 +60,9 @@ func (in *inputs) reading(flags *pflag.FlagSet) {
 	flags.StringVar(&in.files.Qrels, "qrels", "", "`file` or folder of relevance judgments, for TREC runs and for lint")
 	flags.StringVar(&in.files.BEIR, "beir", "", "`folder` in BEIR's layout, for --corpus, --queries and --qrels at once")
 	flags.StringVar(&in.files.Fields.Query, "query-field", "", "`name` of the query's field or column, in a format of your own")
-	flags.StringVar(&in.files.Fields.Positive, "positive-field", "", "`name` of the positive's")
-	flags.StringVar(&in.files.Fields.Negative, "negative-field", "", "`name` of the negative's, without a number behind it")
-	flags.IntVar(&in.files.MaxNegatives, "max-negatives", 0, "first so many negatives of a row or query; 0 for all")
+	flags.StringVar(&in.files.Fields.Positive, "positive-field", "", "`name` of the positive's field")
+	flags.StringVar(&in.files.Fields.Negative, "negative-field", "", "`name` of the negative's field, without the number at its end")
+	flags.IntVar(&in.files.MaxNegatives, "max-negatives", 0, "most negatives of a row or query, the first ones; 0 for all")
 	flags.StringSliceVar(&in.skip, "skip", nil, "leave out and count bad rows: malformed, empty-text, missing-vector, bad-vector (with a server, which then embeds every text first: texts that it cannot embed)")
 }
 
@@ -249,12 +250,12 @@ func (in *inputs) compared(a *app, vectors *eci.VectorFiles) (eci.Vectors, error
 	case cosines:
 		return vectors, nil
 	case dots:
-		a.inferred(in.vectors + ": compared by dot product; how well forecasts hold was measured with cosines")
+		a.inferred(in.vectors + ": compared by dot product; forecasts were measured with cosines only")
 		return vectors.DotProducts()
 	}
 	spread, err := vectors.LengthSpread()
 	if err == nil && spread > variedLengths {
-		a.inferred(fmt.Sprintf("%s: lengths of documents vary by %.0f%%, and cosines take no account of it: give --similarity dot for an encoder that is searched with dot products, --similarity cosine for another", in.vectors, 100*spread))
+		a.inferred(fmt.Sprintf("%s: lengths of documents vary by %.0f%%, which cosines ignore: give --similarity dot for an encoder that is searched with dot products, --similarity cosine for another", in.vectors, 100*spread))
 	}
 	return vectors, nil // an unreadable file is reported where it is needed
 }
@@ -314,8 +315,10 @@ func (in *inputs) settings(sem *eci.Sem) error {
 	if in.groups < 2 {
 		return usage("--groups %d: intervals need 2 groups of queries or more", in.groups)
 	}
-	if !(in.epsilon2 > 0 && in.consistency > 0 && in.near > 0) {
-		return usage("--epsilon2 and temperatures must be above 0")
+	for _, x := range []float64{in.epsilon2, in.consistency, in.near} {
+		if !(x > 0) || math.IsInf(x, 0) {
+			return usage("--epsilon2 and temperatures are numbers above 0")
+		}
 	}
 	sem.Budget, sem.Seed, sem.Groups, sem.Exact, sem.Dimensions = in.budget, in.seed, in.groups, in.exact, in.server.Dimensions
 	sem.Epsilon2, sem.Checkpoint = in.epsilon2, in.checkpoint

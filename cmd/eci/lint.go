@@ -30,12 +30,11 @@ func (a *app) lint() *cobra.Command {
 		Long: `Lint looks for rows that contradict their labels, copies, damaged texts and
 vectors. It needs no encoder; with --vectors it sees more, and with --qrels it
 knows false negatives that the triples themselves do not tell. It fails with exit
-code 3 when a finding of severity error holds of more than --max-error-share of a
-source's rows.
+code 3 when more than --max-error-share of a source's rows have a finding of
+severity error.
 
---fix FILE writes what is left without the rows that a rule of --drop holds for: the
-rules of severity error, unless you name others. Then the exit code is 0, whatever
-was found.`,
+--fix FILE writes the rows that no rule of --drop applies to: by default those
+without a finding of severity error. Then the exit code is 0, whatever was found.`,
 		Example: `  eci lint --demo
   eci lint bm25.jsonl
   eci lint --vectors vectors --max-error-share 0.01 *.jsonl
@@ -44,7 +43,7 @@ was found.`,
 	}
 	f.reading(c.Flags())
 	f.tokens.register(c.Flags())
-	c.Flags().StringVar(&f.output, "fix", "", "write the rows that no rule of --drop holds for to this `file`, - for standard output")
+	c.Flags().StringVar(&f.output, "fix", "", "write the rows that no rule of --drop applies to into this `file`, - for standard output")
 	c.Flags().StringVar(&f.to, "to", string(eci.FormatRecord), "format to write with --fix: "+strings.Join(writtenFormats, ", "))
 	c.Flags().StringSliceVar(&f.drop, "drop", nil, "`rules` whose rows --fix leaves out (default those of severity error)")
 	c.Flags().IntVar(&f.examples, "examples", 3, "rows shown for a finding")
@@ -106,7 +105,7 @@ func (a *app) runLint(c *cobra.Command, f *lintFlags, files []string) error {
 		return err
 	}
 	if worst != nil && f.output == "" {
-		return &checkError{fmt.Sprintf("%s holds of %.1f%% of the rows of %s, more than %.1f%%", worst.Kind, 100*worst.Share, worst.Source, 100*f.maxError)}
+		return &checkError{fmt.Sprintf("%s is found in %.1f%% of the rows of %s, more than %.1f%%", worst.Kind, 100*worst.Share, worst.Source, 100*f.maxError)}
 	}
 	return nil
 }

@@ -227,6 +227,7 @@ func TestExitCodes(t *testing.T) {
 		}
 		return path
 	}
+	demoVectors, emptyFolder := filepath.Join("..", "..", "testdata", "demo", "vectors"), t.TempDir()
 	row := `{"query":"a question","positive":"the answer","negative":"no answer"}` + "\n"
 	same := `{"query":"a question","positive":"the answer","negative":"the answer"}` + "\n"
 	for _, test := range []struct {
@@ -250,17 +251,34 @@ func TestExitCodes(t *testing.T) {
 		{"negatives below none", []string{"rank", "--demo", "--max-negatives", "-1"}, 2, []string{"--max-negatives -1"}},
 		{"no such source", []string{"rank", "--demo", "--require-best", "gold"}, 2, []string{"gold"}},
 		{"a probability above 1", []string{"rank", "--demo", "--require-best", "llm", "--confidence", "95"}, 2, []string{"--confidence"}},
-		{"lint errors", []string{"lint", file("same.jsonl", same+row)}, 3, []string{"negative-is-positive holds of 50.0% of the rows of same"}},
+		{"lint errors", []string{"lint", file("same.jsonl", same+row)}, 3, []string{"negative-is-positive is found in 50.0% of the rows of same"}},
 		{"lint errors tolerated", []string{"lint", file("same.jsonl", same+row), "--max-error-share", "0.5"}, 0, nil},
 		{"a false negative by the judgments", []string{"lint", file("ids.jsonl", `{"query_id":"q1","query":"a question","positive_id":"d1","positive":"the answer","negative_id":"d2","negative":"another"}`+"\n"), "--qrels", file("qrels.txt", "q1 0 d2 1\n")}, 3, []string{"false-negative"}},
 		{"judgments not there", []string{"lint", file("row.jsonl", row), "--qrels", filepath.Join(dir, "none.txt")}, 1, []string{"none.txt"}},
 		{"nothing to read", []string{"rank"}, 2, []string{"--demo"}},
 		{"demo and files", []string{"rank", "--demo", "x.jsonl"}, 2, []string{"--demo takes no files"}},
-		{"unknown command", []string{"rnak"}, 2, []string{"rnak"}},
-		{"a flag of a megabyte", []string{"rank", "--" + strings.Repeat("x", 1<<20)}, 2, []string{"unknown flag", " … "}},
-		{"unknown flag", []string{"rank", "--dmeo"}, 2, []string{"--dmeo"}},
-		{"two forms", []string{"rank", "--demo", "--json", "--csv"}, 2, []string{"json"}},
-		{"bad number", []string{"rank", "--demo", "--seed", "many"}, 2, []string{"seed"}},
+		{"a flag of a megabyte", []string{"rank", "--" + strings.Repeat("x", 1<<20)}, 2, []string{"has no flag", " … "}},
+		{"a mistyped flag", []string{"rank", "--dmeo"}, 2, []string{"rank has no flag --dmeo; did you mean --demo?", "try: eci help rank"}},
+		{"a flag with an underscore", []string{"rank", "--vector_texts", "x"}, 2, []string{"did you mean --vector-texts?"}},
+		{"half of a flag's name", []string{"rank", "--query", "q"}, 2, []string{"did you mean --query-field?"}},
+		{"one hyphen for two", []string{"rank", "-budget", "3"}, 2, []string{"two hyphens: --budget"}},
+		{"an unknown letter", []string{"rank", "-z"}, 2, []string{"rank has no flag -z"}},
+		{"a flag of another command", []string{"lint", "--html", "x"}, 2, []string{"lint has no flag --html, which belongs to eci rank"}},
+		{"a flag without its command", []string{"--demo"}, 2, []string{"a command comes first, such as eci rank --demo"}},
+		{"a file without a command", []string{file("row.jsonl", row)}, 2, []string{"is a file, and a command comes first: eci rank "}},
+		{"a mistyped command", []string{"rnak", "--demo"}, 2, []string{"there is no command rnak; did you mean eci rank?"}},
+		{"help on no command", []string{"help", "lnit"}, 2, []string{"did you mean eci lint?"}},
+		{"a flag that is none", []string{"rank", "---"}, 2, []string{"--- is no flag"}},
+		{"a flag without its value", []string{"rank", "--budget"}, 2, []string{"--budget needs a value: --budget NUMBER"}},
+		{"a flag in the place of a value", []string{"rank", "--vectors", "--pool", "x"}, 2, []string{"--vectors needs a value, and has the flag --pool in its place"}},
+		{"two forms", []string{"rank", "--demo", "--json", "--csv"}, 2, []string{"--csv and --json: give one of them"}},
+		{"no number", []string{"rank", "--demo", "--seed", "many"}, 2, []string{"--seed many: it takes a whole number, 0 or above"}},
+		{"half a number", []string{"rank", "--demo", "--groups", "1.5"}, 2, []string{"--groups 1.5: it takes a whole number, such as 32"}},
+		{"a number that is a word", []string{"rank", "--demo", "--confidence", "high"}, 2, []string{"--confidence high: it takes a number, such as 0.95"}},
+		{"too large a number", []string{"rank", "--demo", "--budget", "99999999999999999999"}, 2, []string{"too large"}},
+		{"a value for a switch", []string{"rank", "--demo", "--exact=maybe"}, 2, []string{"--exact maybe: it takes no value; --exact=false turns it off"}},
+		{"a quote that is not closed", []string{"rank", "--demo", "--allow", `"a`}, 2, []string{"a quote in the list is not closed"}},
+		{"an infinite temperature", []string{"rank", "--demo", "--epsilon2", "Inf"}, 2, []string{"--epsilon2"}},
 		{"bad setting", []string{"rank", "--demo", "--budget", "-3"}, 2, []string{"--budget -3", "-1 for all"}},
 		{"zero setting", []string{"rank", "--demo", "--groups", "0"}, 2, []string{"--groups"}},
 		{"one group, which has no spread", []string{"rank", "--demo", "--groups", "1"}, 2, []string{"--groups 1", "2 groups"}},
@@ -273,11 +291,18 @@ func TestExitCodes(t *testing.T) {
 		{"bad format", []string{"rank", file("row.jsonl", row), "--format", "xml"}, 2, []string{"xml", "flagembedding"}},
 		{"file not there", []string{"rank", filepath.Join(dir, "none.jsonl")}, 1, []string{"none.jsonl", "try: check the path"}},
 		{"vectors not there", []string{"rank", file("row.jsonl", row), "--vectors", filepath.Join(dir, "none")}, 1, []string{"queries", "try:"}},
+		{"a file of vectors in place of their folder", []string{"rank", file("row.jsonl", row), "--vectors", file("queries.npy", "\x93NUMPY")}, 1, []string{"it is an .npy array, not a folder; want the folder", ".txt, one text a line"}},
+		{"triples in place of vectors", []string{"rank", file("row.jsonl", row), "--vectors", file("row.jsonl", row)}, 1, []string{"it is a JSON file, not a folder"}},
+		{"a file of texts in place of their folder", []string{"rank", file("row.jsonl", row), "--vectors", demoVectors, "--vector-texts", file("queries.txt", "a\n")}, 1, []string{"it is a text file, not a folder"}},
+		{"a folder without texts", []string{"rank", file("row.jsonl", row), "--vectors", demoVectors, "--vector-texts", emptyFolder}, 1, []string{"want queries.txt and corpus.txt", "the folder is empty"}},
+		{"vectors by id, and a row without ids", []string{"rank", file("row.jsonl", row), "--vectors", demoVectors}, 1, []string{"the row has no id", "--vector-texts DIR", "try: --skip missing-vector"}},
+		{"judgments that are not read: nothing to skip", []string{"lint", file("row.jsonl", row), "--qrels", file("bad.qrels", "q1 0 d2\nq1\n")}, 1, []string{"bad.qrels"}},
 		{"no vectors", []string{"rank", file("row.jsonl", row)}, 1, []string{"row.jsonl", "--vectors DIR"}},
 		{"not a file of triples", []string{"lint", file("text.txt", "hello\nworld\n")}, 1, []string{"text.txt"}},
 		{"a bad row", []string{"convert", file("bad.jsonl", row+"{\n")}, 1, []string{"bad.jsonl", "row 2", "--skip malformed"}},
 		{"a bad row left out", []string{"convert", file("bad.jsonl", row+"{\n"), "--skip", "malformed"}, 0, nil},
 		{"a server without a model", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1"}, 2, []string{"--model"}},
+		{"a server without a scheme", []string{"rank", file("row.jsonl", row), "--server", "localhost:8080", "--model", "m"}, 2, []string{"--server localhost:8080: it begins with http://"}},
 		{"an unknown protocol", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1", "--model", "m", "--protocol", "smtp"}, 2, []string{"smtp", "ollama"}},
 		{"a variable without a key", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1", "--model", "m", "--cache", "none", "--key-env", "ECI_TEST_EMPTY"}, 2, []string{"ECI_TEST_EMPTY is empty", "--key-env NAME"}},
 		{"nobody listens", []string{"rank", file("row.jsonl", row), "--server", "http://127.0.0.1:1", "--model", "m", "--cache", "none"}, 1, []string{"127.0.0.1:1"}},
@@ -309,6 +334,9 @@ func TestExitCodes(t *testing.T) {
 			}
 			if len(stderr) > 5000 {
 				t.Errorf("%d bytes of errors", len(stderr))
+			}
+			if strings.Contains(stderr, "leaves such rows out") && !strings.Contains(stderr, ", row ") {
+				t.Errorf("nothing can be left out, and --skip is advised: %q", stderr)
 			}
 			if n := strings.Count(stderr, "eci: "); stderr != "" && n != 1 {
 				t.Errorf("the error is told %d times: %q", n, stderr)
@@ -416,8 +444,8 @@ func binary(t *testing.T) string {
 func TestHTML(t *testing.T) {
 	page := filepath.Join(t.TempDir(), "report.html")
 	demo := filepath.Join("..", "..", "testdata", "demo")
-	code, out, stderr := eciRun(t.Context(), "rank", "--vectors", filepath.Join(demo, "vectors"), "--lookahead-triples", "48", "--budget", "100", "--html", page,
-		filepath.Join(demo, "sources", "dense.jsonl"), filepath.Join(demo, "sources", "llm.jsonl"))
+	args := []string{"--vectors", filepath.Join(demo, "vectors"), "--lookahead-triples", "48", "--budget", "100", filepath.Join(demo, "sources", "dense.jsonl"), filepath.Join(demo, "sources", "llm.jsonl")}
+	code, out, stderr := eciRun(t.Context(), append([]string{"rank", "--html", page}, args...)...)
 	raw, err := os.ReadFile(page)
 	if code != 0 || err != nil {
 		t.Fatalf("exit code %d, %v, %q", code, err, stderr)
@@ -425,6 +453,11 @@ func TestHTML(t *testing.T) {
 	verdict, _, _ := strings.Cut(out, ":")
 	if text := html.UnescapeString(string(raw)); !strings.HasPrefix(text, "<!doctype html>") || !strings.Contains(text, verdict) {
 		t.Errorf("%q is not in a page of %d bytes that begins with %.40q", verdict, len(raw), raw)
+	}
+	// The page and mix say the same of the same sources.
+	_, out, _ = eciRun(t.Context(), append([]string{"mix"}, args...)...)
+	if mixing, _, _ := strings.Cut(out, "\n"); mixing == "" || !strings.Contains(html.UnescapeString(string(raw)), mixing) {
+		t.Errorf("mix says %q, and the page does not", mixing)
 	}
 }
 

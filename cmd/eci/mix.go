@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -33,13 +34,12 @@ func (a *app) mix() *cobra.Command {
 		Short: "Find the best hybrid and the best mixture of sources, and write it",
 		Long: `Mix forecasts what training on hybrids in equal parts would do to retrieval, and
 compares them with the best source alone: only an interval above zero says that
-mixing pays. Beside it stands the information: every hybrid is scored, and the
-mixture with the highest S found, from the matrices of one ranking. The gain in S
-over the best single source has two figures: with all triples of the members, and
+mixing pays. It also shows the information: it scores every hybrid and finds the
+mixture with the highest S, from the matrices of one ranking. The gain in S over the best single source has two figures: with all triples of the members, and
 with no more triples than one source has. --by eci leaves the forecasts out.
 
 --combine chooses sources and their shares by the forecast itself, part after part,
-and tells what that is worth by queries that had no say in it; it may be nothing.
+and checks that on queries that took no part in it; it may be worth nothing.
 --target DIR does so for another task, and implies it.
 
 With --output it writes a mixed set: every query is taken from one source, drawn
@@ -57,8 +57,8 @@ triples of the --members.`,
 	f.keepExtra = true
 	f.writing.register(c.Flags(), "")
 	f.targeting.register(c.Flags())
-	c.Flags().BoolVar(&f.combine, "combine", false, "choose sources and shares by the forecast, checked on queries that did not choose")
-	c.Flags().IntVar(&f.size, "size", 2, "most members of a hybrid")
+	c.Flags().BoolVar(&f.combine, "combine", false, "choose sources and shares by the forecast, checked on queries that took no part in it")
+	c.Flags().IntVar(&f.size, "size", 0, "most members of a hybrid; 0 for 3, and for 2 of more than 6 sources")
 	c.Flags().IntVar(&f.top, "top", 5, "hybrids shown")
 	c.Flags().StringSliceVar(&f.members, "members", nil, "write these sources in equal parts, not the best mixture")
 	c.Flags().BoolVar(&f.allTriples, "all-triples", false, "write all triples of the --members")
@@ -76,6 +76,8 @@ type mixed struct {
 	Hybrids     []eci.Hybrid   `json:"hybrids"`
 	Written     *summary       `json:"written,omitempty"`
 	From        map[string]int `json:"triples_by_source,omitempty"`
+
+	top int // hybrids shown
 }
 
 func (a *app) runMix(c *cobra.Command, f *mixFlags, files []string) error {
@@ -93,7 +95,7 @@ func (a *app) runMix(c *cobra.Command, f *mixFlags, files []string) error {
 		return usage("mix combines for one --target")
 	case f.combine && f.by != byLookahead:
 		return usage("--combine is for --by lookahead")
-	case f.top < 1 || f.size < 2:
+	case f.top < 1 || f.size < 0 || f.size == 1:
 		return usage("--top is 1 or more, --size 2 or more")
 	case f.output == "" && (f.allTriples || len(f.members) > 0):
 		return usage("--members and --all-triples say what to write: give --output FILE")
@@ -162,12 +164,14 @@ func (f *mixFlags) find(ctx context.Context, a *app, o *opened) (out mixed, err 
 	if f.output == "-" && !f.combine {
 		return out, nil // the rest is not printed
 	}
-	if out.Hybrids, err = ranking.Hybrids(min(f.size, len(o.sources))); err != nil {
+	if out.Hybrids, err = ranking.Hybrids(min(cmp.Or(f.size, report.HybridSize(len(o.sources))), len(o.sources))); err != nil {
 		return out, err
 	}
-	if out.Mixes, err = report.ForecastMixes(ctx, ranking, out.Hybrids, out.Mixture, f.top); err != nil {
+	// As many as the page of a ranking forecasts, so that both say the same of them.
+	if out.Mixes, err = report.ForecastMixes(ctx, ranking, out.Hybrids, out.Mixture, max(f.top, report.MostHybrids)); err != nil {
 		return out, err
 	}
+	out.top = f.top
 	out.Hybrids = out.Hybrids[:min(f.top, len(out.Hybrids))]
 	if f.combine {
 		if out.Combination, err = combine(ctx, ranking); err != nil {
@@ -186,7 +190,13 @@ func (f *mixFlags) find(ctx context.Context, a *app, o *opened) (out mixed, err 
 // forecasts returns the table of the forecasts.
 func (m mixed) forecasts() sheet {
 	s := sheet{title: "forecast of " + m.Metric, header: []string{"combination", "gain", "low", "high", "over " + m.Best, "low", "high", "S"}}
+	shown := 0
 	for _, x := range m.Mixes {
+		if x.Name != report.BestMixture {
+			if shown++; shown > m.top {
+				continue
+			}
+		}
 		row := []any{x.Name, number{x.Gain, 3, true}, number{x.Low, 3, true}, number{x.High, 3, true}, "", "", "", fixed(x.Score, 2)}
 		if d := x.Over; d != nil {
 			row[4], row[5], row[6] = number{d.Value, 3, true}, number{d.Low, 3, true}, number{d.High, 3, true}

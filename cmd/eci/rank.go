@@ -35,8 +35,8 @@ interval, the change after each of three steps, probability of being the best, t
 lead over random documents, whether negatives can be told without the query, and
 the information of the triples in nats, all on the same number of triples.
 
-Queries are searched in the documents of --pool, a corpus or a file of ids whose
-vectors are at hand, or else in the labeled positives. Give --qrels too if you
+Queries are searched in the documents of --pool, a corpus or a file of ids that
+have vectors, or else in the labeled positives. Give --qrels too if you
 have judgments: relevant documents that nobody labeled count as competitors.
 
 --target DIR asks another question: what would each source do to that task, with

@@ -45,7 +45,7 @@ func faults(s eci.Ranked) (out []fault) {
 	}
 	switch name, difference, beaten := control(s); {
 	case name == "":
-		add(allowUnchecked, "it was not compared with negatives taken blindly")
+		add(allowUnchecked, "it was not compared with random negatives")
 	case !beaten:
 		add(allowRandom, "it is not shown to beat %s (%s)", name, difference)
 	}
@@ -126,7 +126,7 @@ func (f *rankFlags) refuse(s eci.Ranked) []fault {
 	found := faults(s)
 	for _, x := range f.wrong {
 		if x.Source == s.Source {
-			found = append(found, fault{allowLint, fmt.Sprintf("%s holds of %s of its rows", x.Kind, shareOf(x))})
+			found = append(found, fault{allowLint, fmt.Sprintf("%s is found in %s of its rows", x.Kind, shareOf(x))})
 		}
 	}
 	return slices.DeleteFunc(found, func(x fault) bool { return f.allows(x.word) })

@@ -48,7 +48,7 @@ func TestRequireBest(t *testing.T) {
 			f := r.Ranked[0].Forecast
 			f.Random, f.Shuffled = nil, &eci.Difference{Low: -1}
 		}, "another query's negatives"},
-		{"lint finds errors", nil, func(r *eci.Ranking) {}, "a: near-identical holds of 2.5% of its rows (--allow lint lets it pass)"},
+		{"lint finds errors", nil, func(r *eci.Ranking) {}, "a: near-identical is found in 2.5% of its rows (--allow lint lets it pass)"},
 		{"lint finds errors, which is allowed", []string{allowLint}, func(r *eci.Ranking) {}, ""},
 		{"the data cannot tell", nil, func(r *eci.Ranking) {
 			r.Verdict.Action, r.Lookahead.Doubts = eci.ActionUnknown, []string{"12 queries are too few"}

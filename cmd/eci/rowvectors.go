@@ -87,7 +87,7 @@ func (r *rowArrays) open() (err error) {
 		}
 	}
 	if err == nil && (r.positive == nil || len(r.negatives) == 0) {
-		err = fmt.Errorf("eci: %s: %w: want positive.npy and negative.npy (or negative_1.npy and so on) beside the anchors", r.dir, os.ErrNotExist)
+		err = fmt.Errorf("eci: %s: %w: want positive.npy and negative.npy (or negative_1.npy and so on) next to the anchors", r.dir, os.ErrNotExist)
 	}
 	return err
 }

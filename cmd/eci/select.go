@@ -31,7 +31,7 @@ func (a *app) selecting() *cobra.Command {
 		Long: `Select --by gain keeps, within every pair of query and positive, the share of the
 triples with the highest influence: how much learning from each would help labeled
 queries that it does not belong to. Before it writes them it tries the choice on
-queries that took no part in it, against as many triples taken blindly, and says
+queries that took no part in it, against as many random triples, and says
 whether it helps. What was measured: adapters on frozen vectors. A choice belongs to
 one encoder. It finds no false negatives; eci lint does. Without --source it
 chooses from all sources together. With --target DIR it chooses for that task.
@@ -63,7 +63,7 @@ fits no full batch comes last.`,
 	c.Flags().IntVar(&f.selection.PerQuery, "per-query", 0, "most triples of one query; 0 for no limit")
 	c.Flags().BoolVar(&f.selection.Stream, "stream", false, "choose in one pass without keeping the pool")
 	c.Flags().Float64Var(&f.selection.Epsilon, "stream-epsilon", 0.2, "precision of --stream, in (0, 0.5)")
-	c.Flags().IntVar(&f.batches, "batches", 0, "write all triples in an order of batches of so many without a text twice; it needs no vectors")
+	c.Flags().IntVar(&f.batches, "batches", 0, "write all triples in an order whose batches of this size have no text twice; it needs no vectors")
 	return c
 }
 

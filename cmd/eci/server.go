@@ -46,7 +46,7 @@ func (f *serverFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.server.KeyVariable, "key-env", "", "`name` of the environment variable with the API key, - for none (default OPENAI_API_KEY, if set, for https://api.openai.com alone)")
 	flags.BoolVar(&f.server.KeyInClear, "key-in-clear", false, "let the key go over http to another machine")
 	flags.BoolVar(&f.server.Truncate, "truncate", false, "let the server cut texts that are too long")
-	flags.IntVar(&f.server.Dimensions, "dimensions", 0, "first so many components of every vector, of an encoder trained for it; a server is asked for them; 0 for all")
+	flags.IntVar(&f.server.Dimensions, "dimensions", 0, "components of every vector that count, the first ones, of an encoder trained for that; a server is asked for them; 0 for all")
 	flags.IntVar(&f.server.BatchTexts, "batch", 0, "most texts in a request; 0 for the protocol's usual number. What the server refuses is halved")
 	flags.IntVar(&f.server.Concurrency, "concurrency", 4, "requests under way at once")
 	flags.Float64Var(&f.server.Rate, "rate", 0, "most requests a second; 0 for no limit")
@@ -60,6 +60,9 @@ func (f *serverFlags) open(o *opened) error {
 			return usage("--model needs --server URL")
 		}
 		return nil
+	}
+	if !strings.HasPrefix(f.server.URL, "http://") && !strings.HasPrefix(f.server.URL, "https://") {
+		return usage("--server %s: it begins with http:// or https://", f.server.URL)
 	}
 	if f.server.Model == "" {
 		return usage("--server needs --model NAME")

@@ -12,7 +12,7 @@ type windowFlags struct {
 }
 
 func (f *windowFlags) register(flags *pflag.FlagSet) {
-	flags.IntVar(&f.perQuery, "negatives-per-query", 0, "first so many negatives of each query and positive; 0 for all")
+	flags.IntVar(&f.perQuery, "negatives-per-query", 0, "most negatives of each query and positive, the first ones; 0 for all")
 	flags.StringSliceVar(&f.windows, "rank-window", nil, "negatives of these `ranks` of each query and positive, such as 11-30; several, such as 1-10,11-30, are ranked as sources of their own")
 }
 

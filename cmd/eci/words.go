@@ -10,7 +10,6 @@ import (
 // fieldWords replace the fields in a message of the library with the words of the
 // command: the flag that sets the field, or nothing if there is none. The first match
 // at a position wins, so whole clauses come before the fields in them.
-// fields in them.
 var fieldWords = strings.NewReplacer(
 	"Lookahead.Pool, --pool", "--pool",
 	"Lookahead.Relevant, --qrels", "--qrels",
@@ -30,7 +29,11 @@ var fieldWords = strings.NewReplacer(
 	"Sem.MemoryBytes allows", "the limit is",
 	"give a Sem.Lexicon counted over fewer documents, another Tokenizer, or raise it", "rank fewer sources at once",
 	"an encoder of fewer dimensions, or raise it", "an encoder of fewer dimensions",
+	"set Sem.Vectors or Sem.Embedder, or let the triples carry vectors", "give --vectors or --server, or rows with vectors",
 	"Sem.Vectors or Sem.Embedder", "--vectors or --server",
+	"or give OpenVectors the texts of its vectors", "or --vector-texts DIR with the texts of the vectors",
+	"vectors are opened with OpenVectors", "--vectors takes the folder that it is in",
+	"open them with OpenVectors", "--vectors takes the folder with them",
 	"Sem.Checkpoint", "--checkpoint",
 	"Sem.Calibrate over all sources", "eci rank",
 	", or raise Files.TextBytes", "",
@@ -48,6 +51,8 @@ var fieldWords = strings.NewReplacer(
 	"set Files.Format to FormatRun", "--format trec-run",
 	"set Files.Format", "--format NAME",
 	"set Files.Fields to the names of query, positive and negative", "name them: --query-field NAME, --positive-field NAME and --negative-field NAME",
+	"set Files.Fields to the names of query, document and label, the label as Negative", "name them: --query-field NAME, --positive-field NAME and --negative-field LABEL",
+	"Set Files.Fields to their names, the label as Negative", "Name them: --query-field NAME, --positive-field NAME and --negative-field LABEL",
 	"set Files.Fields to their names", "name them: --query-field NAME, --positive-field NAME and --negative-field NAME",
 	"Set Files.Fields to their names", "Name them: --query-field NAME, --positive-field NAME and --negative-field NAME",
 	"set Files.Fields.Negative to negative_ctxs", "give --negative-field negative_ctxs",
@@ -72,6 +77,11 @@ var fieldWords = strings.NewReplacer(
 	"Server.Protocol", "--protocol",
 	"Server.Rate or Concurrency", "--rate or --concurrency",
 	"Server.Truncate", "--truncate",
+	"has no word for Truncate", "has no word for --truncate",
+	"Rate ", "--rate ",
+	"and there is no Embedder", "and there is no --server",
+	" or another Identity", ", with --cache",
+	"the ids of Relevant, Queries and Pool", "the ids of the target's judgments, queries and corpus",
 )
 
 var decoders = regexp.MustCompile(`, or set Files\.Decoders\["[^"]*"\]`)

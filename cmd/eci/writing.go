@@ -88,11 +88,22 @@ func skipping(source eci.Source, skip eci.Skip, left *int) eci.Source {
 				*left++
 				continue
 			}
-			if !yield(t, err) {
+			if !yield(t, inSource(source.Name, err)) {
 				return
 			}
 		}
 	}}
+}
+
+// inSource adds the name of its source to the error of a row.
+func inSource(name string, err error) error {
+	var at *eci.RowError
+	if !errors.As(err, &at) || at.Source != "" {
+		return err
+	}
+	named := *at
+	named.Source = name
+	return &named
 }
 
 // sayBarren reports how many rows of the sources gave no triple and so are not
@@ -105,7 +116,7 @@ func (a *app) sayBarren(sources []eci.Source) {
 			what string
 		}{{withoutPositive, "positive"}, {withoutNegative, "negative"}} {
 			if lack.rows > 0 {
-				a.inferred(fmt.Sprintf("%s: left out, as eci lint shows: rows without a %s, %d of them", s.Name, lack.what, lack.rows))
+				a.inferred(fmt.Sprintf("%s: %d rows without a %s are left out; eci lint shows them", s.Name, lack.rows, lack.what))
 			}
 		}
 	}

@@ -329,7 +329,11 @@ func SyntaxError(b []byte, i int, want string) error {
 		r, _ := utf8.DecodeRune(b[i:])
 		return fmt.Errorf("%q in column %d, where %s should be", r, i+1, want)
 	}
-	return fmt.Errorf("%q in column %d, where %s should be", b[i], i+1, want)
+	hint := ""
+	if b[i] == '\'' {
+		hint = "; what Python prints of a dict or list is no JSON: json.dumps writes it"
+	}
+	return fmt.Errorf("%q in column %d, where %s should be%s", b[i], i+1, want, hint)
 }
 
 // Unquote returns the text of a validated JSON string, given with its quotes.

@@ -172,6 +172,8 @@ func (s *Stream) decode(raw io.Reader, decoders Decoders) error {
 		switch {
 		case m.name == "gz" && decode == nil:
 			decode = func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }
+		case decode == nil && m.name == "zip" && bytes.Contains(head, []byte("[Content_Types].xml")):
+			return fmt.Errorf("%w: a workbook of a spreadsheet; save the sheet as CSV in UTF-8", fault.Format)
 		case decode == nil:
 			return fmt.Errorf("%w: %s data; %s", fault.Format, m.kind, needsDecoder(m.name))
 		}
@@ -226,10 +228,20 @@ func checkText(head []byte) error {
 		return fmt.Errorf("%w: UTF-16 text; save it as UTF-8: iconv -f UTF-16 -t UTF-8", fault.Format)
 	case bytes.HasPrefix(head, []byte("\x93NUMPY")):
 		return fmt.Errorf("%w: an .npy array, not text; vectors are opened with OpenVectors", fault.Format)
+	case bytes.HasPrefix(head, []byte("version https://git-lfs")):
+		return fmt.Errorf("%w: a pointer of Git LFS, not the file itself: git lfs pull fetches it", fault.Format)
+	case isHTML(head):
+		return fmt.Errorf("%w: an HTML page, not data: the server may have wanted a login; download the file again", fault.Format)
 	case slices.Contains(head, 0):
 		return fmt.Errorf("%w: a binary file (a zero byte at offset %d), not UTF-8 text", fault.Format, bytes.IndexByte(head, 0))
 	}
 	return nil
+}
+
+// isHTML reports whether a file begins like a page of the web.
+func isHTML(head []byte) bool {
+	head = bytes.ToLower(bytes.TrimSpace(head[:min(len(head), 100)]))
+	return bytes.HasPrefix(head, []byte("<!doctype html")) || bytes.HasPrefix(head, []byte("<html"))
 }
 
 // decoded names the compression in the errors of a decoder.

@@ -213,19 +213,37 @@ func (r *textReader) Close() error {
 
 // text returns the text of an ID, or fault.MissingField.
 func (r *textReader) text(id string) (string, error) {
+	text, ok, err := r.find(id)
+	if ok || err != nil {
+		return text, err
+	}
+	other := id + ".0"
+	if whole, float := strings.CutSuffix(id, ".0"); float {
+		other = whole
+	}
+	if isDigits(strings.TrimSuffix(id, ".0")) {
+		if _, ok, _ := r.find(other); ok {
+			return "", fmt.Errorf("%w: no text: %s id %q is not in %s, which has %q: pandas writes ids as floats where some are missing; write them as integers", fault.MissingField, r.file.kind, quote.Clip(id), r.file.path, quote.Clip(other))
+		}
+	}
+	return "", fmt.Errorf("%w: no text: %s id %q is not in %s", fault.MissingField, r.file.kind, quote.Clip(id), r.file.path)
+}
+
+// find returns the text of an ID, and whether there is one.
+func (r *textReader) find(id string) (text string, ok bool, err error) {
 	known := r.cache
 	if r.file.loaded != nil {
 		known = r.file.loaded
 	}
 	if text, ok := known[id]; ok {
-		return text, nil
+		return text, true, nil
 	}
 	hash, index := textHash(id), r.file.index
 	i, _ := slices.BinarySearchFunc(index, hash, func(e textOffset, hash uint64) int { return cmp.Compare(e.hash, hash) })
 	for ; i < len(index) && index[i].hash == hash; i++ {
 		found, text, err := r.at(index[i].offset)
 		if err != nil {
-			return "", err
+			return "", false, err
 		}
 		if found == id {
 			if r.cacheBytes += len(id) + len(text) + 64; r.cacheBytes > 4<<20 {
@@ -233,10 +251,10 @@ func (r *textReader) text(id string) (string, error) {
 				r.cacheBytes = 0
 			}
 			r.cache[id] = text
-			return text, nil
+			return text, true, nil
 		}
 	}
-	return "", fmt.Errorf("%w: no text: %s id %q is not in %s", fault.MissingField, r.file.kind, quote.Clip(id), r.file.path)
+	return "", false, nil
 }
 
 // at reads the line at an offset.
@@ -323,7 +341,7 @@ func (r *textReader) parse(l *textLayout, line []byte) (id, text string, err err
 		return "", "", err
 	}
 	if id == "" {
-		if err := byID(&r.object); err != nil {
+		if err := byID(&r.object); err != nil && !r.object.Has(texts) {
 			return "", "", err
 		}
 		return "", "", r.object.Missing(ids...)

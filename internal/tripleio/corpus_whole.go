@@ -16,7 +16,7 @@ import (
 // them does not start at a line, so these files are loaded.
 
 // whole finds out from the beginning of a file whether to load it. It returns '[' for
-// a JSON list, ',' for a CSV, and 0 for lines, which are not loaded.
+// a JSON list, the separator for a CSV, and 0 for lines, which are not loaded.
 func (l *textLayout) whole(s *textfile.Stream) byte {
 	head, _ := s.Peek(4096)
 	head = bytes.TrimSpace(bytes.TrimPrefix(head, jsonrow.ByteOrderMark))
@@ -28,9 +28,11 @@ func (l *textLayout) whole(s *textfile.Stream) byte {
 		if i := jsonrow.SkipSpace(head, 1); i < len(head) && (head[i] == '{' || head[i] == ']') {
 			return '['
 		}
-	case head[0] != '{' && bytes.Contains(first, []byte(",")):
-		if header := l.columns(strings.Split(strings.ReplaceAll(string(bytes.TrimSpace(first)), `"`, ""), ",")); header.header {
-			return ','
+	case head[0] != '{':
+		for _, comma := range []byte{',', ';', '|'} {
+			if header := l.columns(strings.Split(strings.ReplaceAll(string(bytes.TrimSpace(first)), `"`, ""), string(comma))); header.header {
+				return comma
+			}
 		}
 	}
 	return 0
@@ -41,7 +43,7 @@ func (t *textFile) scanWhole(kind byte, s *textfile.Stream, fn func(id, text str
 	if kind == '[' {
 		return t.scanList(s, fn)
 	}
-	table := newCSVTable(s.Reader, ',')
+	table := newCSVTable(s.Reader, rune(kind))
 	for n := 0; ; n++ {
 		cells, row, err := table.next()
 		if err == io.EOF {

@@ -152,6 +152,9 @@ func (in *input) detectObject(o *jsonrow.Object) error {
 		}
 	}
 	general := in.format == Auto
+	if general && in.Fields != (Fields{}) && in.ownLabels(o) {
+		return nil
+	}
 	if general && in.Fields != (Fields{}) {
 		in.format = Triplet
 	}
@@ -173,7 +176,7 @@ func (in *input) detectObject(o *jsonrow.Object) error {
 	_, wantJSON := in.format.known()
 	switch {
 	case in.format == Auto:
-		return unknownObject(o)
+		return unknownObject(o, in.layout)
 	case !wantJSON:
 		return fmt.Errorf("%w: the file holds JSON, which is not the format %s that was asked for", fault.Format, in.format)
 	}
@@ -184,7 +187,7 @@ func (in *input) detectObject(o *jsonrow.Object) error {
 	}
 	if in.format == LabeledPair || in.format == LabeledList {
 		var format Format
-		if format, in.shape = labeledFormat(o); format != in.format {
+		if format, in.shape = labeledFormat(o, in.Fields); format != in.format {
 			return fmt.Errorf("%w: no query, document and label in the fields %s", fault.Format, o.Names())
 		}
 	}
@@ -218,12 +221,12 @@ func namesOf(o *jsonrow.Object) []string {
 func (in *input) named(o *jsonrow.Object) bool {
 	f := find(namesOf(o))
 	if !f.complete() {
-		format, s := labeledFormat(o)
+		format, s := labeledFormat(o, in.Fields)
 		if format == Auto {
 			return false
 		}
 		in.format, in.shape = format, s
-		in.note("columns: query = %s, document = %s, label = %s", s.query[0], s.positive[0], s.negative[0])
+		in.noteLabeled(s)
 		return true
 	}
 	in.format, in.shape = Triplet, f.shape()

@@ -22,8 +22,9 @@ func (in *input) detectText(s *textfile.Stream, first string) (int, error) {
 	}
 	tab, comma := strings.Contains(first, "\t"), strings.Contains(first, ",")
 	semicolon := !tab && strings.Count(first, ";") >= 2 && strings.Count(first, ";") > strings.Count(first, ",")
-	blanks := !tab && !comma && !semicolon && len(words) == 3 && isNumber(words[2])
-	if !tab && !comma && !semicolon && !blanks || len(words) == 4 && isNumber(words[3]) || in.Qrels == "" && strings.HasPrefix(first, "query-id\tcorpus-id") {
+	bars := !tab && !semicolon && strings.Count(first, "|") >= 2 && strings.Count(first, "|") > strings.Count(first, ",")
+	blanks := !tab && !comma && !semicolon && !bars && len(words) == 3 && isNumber(words[2])
+	if !tab && !comma && !semicolon && !bars && !blanks || len(words) == 4 && isNumber(words[3]) || in.Qrels == "" && strings.HasPrefix(first, "query-id\tcorpus-id") {
 		return 1, unknownText(first)
 	}
 	name := strings.ToLower(in.path)
@@ -31,11 +32,17 @@ func (in *input) detectText(s *textfile.Stream, first string) (int, error) {
 	switch {
 	case semicolon:
 		in.comma = ';'
+	case bars:
+		in.comma = '|'
 	case !tab && !blanks || comma && (strings.HasSuffix(name, ".csv") || strings.Contains(name, ".csv.")):
 		in.comma = ','
 	}
 	in.setShape()
 	rows, row, err := in.sampleTable(s, blanks)
+	if err == nil && !blanks && in.comma == 0 && brokenQuotes(rows) {
+		in.comma = '\t' // a CSV but for its separator
+		rows, row, err = in.sampleAgain()
+	}
 	if err != nil {
 		return row, err
 	}
@@ -55,6 +62,31 @@ func (in *input) detectText(s *textfile.Stream, first string) (int, error) {
 	}
 	in.header = true
 	return row, in.detectHeader(rows)
+}
+
+// brokenQuotes reports whether a TSV with a header has line breaks in quoted cells: a
+// row ends within quotes, and the next has another number of columns.
+func brokenQuotes(rows [][]string) bool {
+	if !isHeaderOf(rows[0], rows[1:]) {
+		return false
+	}
+	for i, row := range rows[1:] {
+		last := rows[i][len(rows[i])-1]
+		if len(row) != len(rows[0]) && strings.HasPrefix(last, `"`) && strings.Count(last, `"`)%2 == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// sampleAgain reads the first rows once more, in the layout found meanwhile.
+func (in *input) sampleAgain() ([][]string, int, error) {
+	s, err := in.stream()
+	if err != nil {
+		return nil, 0, err
+	}
+	defer s.Close()
+	return in.sampleTable(s, false)
 }
 
 // sampleTable reads the first rows of a table.
@@ -165,7 +197,7 @@ func (in *input) detectColumns(rows [][]string) (int, error) {
 func (in *input) detectHeader(rows [][]string) (err error) {
 	header, asked := rows[0], in.format != Auto
 	named := in.Fields != (Fields{})
-	if c, ok := pairColumns(header); ok && !named && (in.format == LabeledPair || !asked && !complete(header)) {
+	if c, ok := in.pairColumns(rows); ok {
 		in.format, in.columns = LabeledPair, c
 		in.note("columns: query = %s, document = %s, label = %s", header[c.query], header[c.positive], header[c.label-1])
 		return nil
@@ -200,12 +232,6 @@ func pick(names []string, at []int) (picked []string) {
 	return picked
 }
 
-// complete reports whether a header names query, positive and negative.
-func complete(header []string) bool {
-	f := find(header)
-	return f.complete()
-}
-
 // usualHeader reports whether query, positive and negative have the documented names
 // of the formats.
 func usualHeader(header []string) bool {
@@ -227,6 +253,9 @@ func (in *input) positions(rows [][]string, asked bool) error {
 		if !neverInput(name) && (kind == proseCells || asked && kind != numberCells) {
 			texts = append(texts, k)
 		}
+	}
+	if len(texts) == 2 && slices.ContainsFunc(header, func(name string) bool { return slices.Contains(labelsOfPairs, normal(name)) }) {
+		return fmt.Errorf("%w: columns %s: which are the query and the document? Set Files.Fields to their names, the label as Negative", fault.MissingField, strings.Join(what, ", "))
 	}
 	if len(texts) < 3 || len(texts) > 3 && !asked {
 		return fmt.Errorf("%w: columns %s: which are the query, the positive and the negative? Set Files.Fields to their names", fault.MissingField, strings.Join(what, ", "))

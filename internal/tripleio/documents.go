@@ -3,6 +3,7 @@ package tripleio
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -35,6 +36,9 @@ func (f *Config) documents(path string, yield func(id, text string) bool) error 
 	first, _, _ := bytes.Cut(bytes.TrimPrefix(head, []byte(jsonrow.ByteOrderMark)), []byte("\n"))
 	t := &textFile{files: f, path: path, kind: "document"}
 	if strings.HasSuffix(path, ".ids") || t.layout.whole(s) == 0 && !bytes.HasPrefix(bytes.TrimSpace(first), []byte("{")) && !bytes.Contains(first, []byte("\t")) {
+		if bytes.HasPrefix(bytes.TrimSpace(first), []byte("[")) && !strings.HasSuffix(path, ".ids") {
+			return &fault.RowError{File: path, Row: 1, Err: fmt.Errorf("%w: a list of what are no objects; want objects with _id and text, or one id a line", fault.Format)}
+		}
 		return eachID(path, &jsonrow.Lines{R: s.Reader}, yield)
 	}
 	return t.scan(s, func(id, text string, _ int, _ int64) error {

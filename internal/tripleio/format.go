@@ -65,7 +65,7 @@ var shapes = map[Format]shape{
 	DPR:         {query: []string{"question", "query"}, queryID: []string{"query_id"}, positive: []string{"positive_ctxs"}, negative: []string{"hard_negative_ctxs"}},
 	Arrays:      {},
 	NWay:        {query: []string{"query", "query_text"}, queryID: []string{"query_id", "qid"}, positive: []string{"document_ids", "doc_ids"}, ids: true},
-	Messages:    {query: []string{"messages"}, queryID: []string{"query_id", "id"}, positive: []string{"positive_messages"}, negative: []string{"negative_messages"}},
+	Messages:    {query: []string{"messages"}, queryID: []string{"query_id", "id"}, positive: []string{"positive_messages"}, negative: []string{"negative_messages", "rejected_messages", "rejected_response"}},
 	LabeledPair: {queryID: []string{"query_id", "qid"}},
 	LabeledList: {queryID: []string{"query_id", "qid"}},
 }
@@ -98,7 +98,7 @@ func formatOf(o *jsonrow.Object) Format {
 		return false
 	}
 	switch {
-	case has("messages") && has("positive_messages", "negative_messages"):
+	case has("messages") && has("positive_messages", "negative_messages", "rejected_messages", "rejected_response"):
 		return Messages
 	case has("document_ids", "doc_ids", "documents") && has("query_id", "qid", "query") && has("scores", "score") && !has("labels", "label"):
 		return NWay
@@ -130,29 +130,6 @@ func formatOf(o *jsonrow.Object) Format {
 	return Auto
 }
 
-// labeledFormat distinguishes the two formats with a label for each document.
-func labeledFormat(o *jsonrow.Object) (Format, shape) {
-	query, okQuery := firstOf(o, aliases[queryRole])
-	label, okLabel := firstOf(o, []string{"label", "labels", "relevance", "is_relevant"})
-	document, okDocument := firstOf(o, labeledDocuments)
-	if passages, ok := o.Get(document); okQuery && okDocument && ok && selected(passages) {
-		return LabeledList, shape{query: []string{query}, queryID: []string{"query_id", "qid"}, positive: []string{document}, negative: []string{document}}
-	}
-	if !okQuery || !okLabel || !okDocument {
-		return Auto, shape{}
-	}
-	s := shape{query: []string{query}, queryID: []string{"query_id", "qid"}, positive: []string{document}, negative: []string{label}}
-	labels, _ := o.Get(label)
-	documents, _ := o.Get(document)
-	switch {
-	case labels[0] == '[' && documents[0] == '[':
-		return LabeledList, s
-	case labels[0] != '[' && documents[0] == '"':
-		return LabeledPair, s
-	}
-	return Auto, shape{}
-}
-
 // selected reports whether a value is an object with the lists passage_text and
 // is_selected, the passages in the data set MS MARCO.
 func selected(raw []byte) bool {
@@ -164,6 +141,9 @@ func selected(raw []byte) bool {
 		return nil
 	}) == nil && found == 2
 }
+
+// labelsOfPairs are names of the label of a document.
+var labelsOfPairs = []string{"label", "labels", "relevance", "is_relevant"}
 
 // labeledDocuments are names of a labeled document, or of a list of them.
 var labeledDocuments = []string{"passage", "passages", "document", "documents", "doc", "docs", "text", "texts", "sentence2", "answer", "answers", "response", "responses", "positive", "candidates", "candidate"}
@@ -182,11 +162,13 @@ func firstOf(o *jsonrow.Object, names []string) (string, bool) {
 }
 
 // unknownObject says what an object without a format may be.
-func unknownObject(o *jsonrow.Object) error {
+func unknownObject(o *jsonrow.Object, layout jsonrow.Layout) error {
 	_, vector := o.Value("vector")
 	_, embedding := o.Value("embedding")
 	_, text := o.Value("text")
 	switch {
+	case len(o.Fields) == 0:
+		return fmt.Errorf("%w: the first object is empty", fault.Format)
 	case vector || embedding:
 		return fmt.Errorf("%w: these are vectors, not triples: open them with OpenVectors", fault.Format)
 	case text:
@@ -195,7 +177,34 @@ func unknownObject(o *jsonrow.Object) error {
 	if err := scoredPairs(namesOf(o)); err != nil {
 		return err
 	}
+	if name := nested(o); name != "" {
+		path := "." + name
+		switch {
+		case layout.Field != "":
+			path = "." + layout.Field + "[]" + path
+		case layout.List:
+			path = ".[]" + path
+		}
+		return fmt.Errorf("%w: the fields of a row are in the field %q: write what is in it, one object a line, such as with jq -c %s", fault.Format, quote.Clip(name), quote.Clip(path))
+	}
+	if _, ok := firstOf(o, labelsOfPairs); ok {
+		return fmt.Errorf("%w: no known format of JSON rows has the fields %s; set Files.Fields to the names of query, document and label, the label as Negative", fault.Format, o.Names())
+	}
 	return fmt.Errorf("%w: no known format of JSON rows has the fields %s; set Files.Fields to the names of query, positive and negative", fault.Format, o.Names())
+}
+
+// nested returns the field whose object has the fields of a row, or "".
+func nested(o *jsonrow.Object) string {
+	var inner jsonrow.Object
+	for _, f := range o.Fields {
+		if f.Value[0] != '{' || inner.Parse(f.Value) != nil {
+			continue
+		}
+		if in := find(namesOf(&inner)); in.complete() || formatOf(&inner) != Auto {
+			return string(f.Name)
+		}
+	}
+	return ""
 }
 
 // scoredPairs says what is missing in rows of a query, one document and its score.
@@ -213,17 +222,22 @@ func scoredPairs(names []string) error {
 func unknownText(line string) error {
 	words := strings.Fields(line)
 	switch {
+	case strings.HasPrefix(line, "sep="):
+		return fmt.Errorf("%w: the first line, %q, is one for a spreadsheet: delete it", fault.Format, quote.Clip(line))
 	case len(words) == 4 && isNumber(words[3]), strings.HasPrefix(line, "query-id\tcorpus-id"):
 		return fmt.Errorf("%w: these are relevance judgments (qrels): set Files.Qrels to the file and give a TREC run", fault.Format)
 	case len(words) == 6 && isNumber(words[3]) && isNumber(words[4]):
 		return fmt.Errorf("%w: it looks like a TREC run whose second column is not Q0: set Files.Format to FormatRun", fault.Format)
 	}
-	return fmt.Errorf("%w: the first line is neither a JSON object nor a row of a table with tabs or commas: %q", fault.Format, quote.Clip(line))
+	return fmt.Errorf("%w: the first line is neither a JSON object nor a row of a table with tabs or commas: %q; docs/formats.md lists what is read", fault.Format, quote.Clip(line))
 }
 
 // mixed adds to the error for a missing field that the row has the fields of another
 // format.
-func mixed(err error, want Format, o *jsonrow.Object) error {
+func mixed(err error, want Format, o *jsonrow.Object, strict bool) error {
+	if strict {
+		return err
+	}
 	if got := formatOf(o); errors.Is(err, fault.MissingField) && got != Auto && got != want && !(got.flat() && want.flat()) {
 		return fmt.Errorf("%w: the row looks like %s, the file is read as %s; split files of mixed formats", err, got, want)
 	}

@@ -70,7 +70,7 @@ func (f *Config) withoutCards(arguments []string) (kept []string) {
 		if folder, file := splitPath(argument); !slices.Contains(cards, file) || !others[folder] {
 			kept = append(kept, argument)
 		} else if f.Note != nil {
-			f.Note(argument + ": passed over: it describes the data set beside it")
+			f.Note(argument + ": skipped: it describes the data set next to it")
 		}
 	}
 	return kept
@@ -151,6 +151,9 @@ func (f *Config) folder(name string) ([]group, error) {
 	if err != nil {
 		return nil, fmt.Errorf("eci: %w", err)
 	}
+	if f.isBEIR(name) {
+		return nil, fmt.Errorf("eci: %s: %w: a folder in BEIR's layout has texts and judgments, and no negatives: set Files.BEIR to it and give a run or mined rows", name, fault.Format)
+	}
 	var groups []group
 	inner := ""
 	for _, e := range entries {
@@ -173,6 +176,16 @@ func (f *Config) folder(name string) ([]group, error) {
 		return nil, fmt.Errorf("eci: %s: %w: no file of triples in this folder (%s, plain or compressed)", name, fault.Format, strings.Join(sourceFiles, ", "))
 	}
 	return f.trainSplit(name, groups), nil
+}
+
+// isBEIR reports whether a folder has the texts of a retrieval task.
+func (f *Config) isBEIR(folder string) bool {
+	for _, name := range []string{"corpus.jsonl", "queries.jsonl"} {
+		if _, err := f.stat(f.Join(folder, name)); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // trainSplit leaves out the other splits if there is one for training.

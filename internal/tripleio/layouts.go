@@ -162,14 +162,85 @@ func (d *rowDecoder) conversations(o *jsonrow.Object) (err error) {
 	if !ok {
 		return o.Missing(d.shape.query...)
 	}
-	if r.query.text, err = d.spoken(raw); err != nil {
+	if o.Has(d.shape.positive) || o.Has(d.shape.negative[:1]) {
+		r.query.text, err = d.spoken(raw)
+	} else { // the positive is the last answer
+		var answer string
+		if r.query.text, answer, err = d.answered(raw); err == nil && answer != "" {
+			r.positives = append(r.positives, passage{text: answer})
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("%w: field %q: %w", fault.Malformed, quote.Clip(name), err)
 	}
 	if r.positives, err = d.talks(o, r.positives, d.shape.positive); err != nil {
 		return err
 	}
-	r.negatives, err = d.talks(o, r.negatives, d.shape.negative)
+	if name, raw, ok := o.First(d.shape.negative[1:]); ok && !o.Has(d.shape.negative[:1]) {
+		r.negatives, err = d.rejected(r.negatives, name, raw)
+		return err
+	}
+	r.negatives, err = d.talks(o, r.negatives, d.shape.negative[:1])
 	return err
+}
+
+// rejected appends the answers that were not chosen: a text, a conversation that ends
+// with one, or a list of these.
+func (d *rowDecoder) rejected(dst []passage, name string, raw []byte) ([]passage, error) {
+	bad := func(err error) ([]passage, error) {
+		return dst, fmt.Errorf("%w: field %q: %w", fault.Malformed, quote.Clip(name), err)
+	}
+	one := func(_ int, raw []byte) error {
+		text, err := "", error(nil)
+		if raw[0] == '"' {
+			text = jsonrow.Unquote(raw)
+		} else if _, text, err = d.answered(raw); err == nil && text == "" {
+			err = fmt.Errorf("it does not end with an answer")
+		}
+		if err == nil {
+			dst = append(dst, passage{text: text})
+		}
+		return err
+	}
+	var err error
+	if raw[0] != '[' || isTalk(raw) {
+		err = one(1, raw)
+	} else {
+		err = jsonrow.EachElement(raw, one)
+	}
+	if err != nil {
+		return bad(err)
+	}
+	return dst, nil
+}
+
+// answered splits a conversation into its last message, if the assistant gave it, and
+// what was said before. The system's messages are instructions and count for nothing.
+func (d *rowDecoder) answered(raw []byte) (before, answer string, err error) {
+	if raw[0] != '[' {
+		return "", "", fmt.Errorf("it is no list of messages")
+	}
+	var texts []string
+	last := ""
+	err = jsonrow.EachElement(raw, func(k int, message []byte) error {
+		if message[0] != '{' {
+			return fmt.Errorf("message %d is no object", k)
+		}
+		if _, err := d.inner.ParseAt(message, 0); err != nil {
+			return err
+		}
+		role, err := d.inner.Text("role", "from")
+		if err != nil || role == "system" {
+			return err
+		}
+		text, err := d.inner.RequiredText("content", "value")
+		texts, last = append(texts, text), role
+		return err
+	})
+	if n := len(texts); err == nil && n > 0 && (last == "assistant" || last == "gpt") {
+		texts, answer = texts[:n-1], texts[n-1]
+	}
+	return strings.Join(texts, "\n"), answer, err
 }
 
 // talks appends the texts of a list of conversations, or of one.
@@ -310,7 +381,7 @@ func labelsOf(raw []byte) (labels []bool, err error) {
 		case "0", "-1", "false":
 			labels = append(labels, false)
 		default:
-			return fmt.Errorf("label %s is neither 0 nor 1", quote.Clip(text))
+			return fmt.Errorf("label %s is neither 0 nor 1: of grades and classes, write 1 for those that are positives and 0 for the others", quote.Clip(text))
 		}
 		return nil
 	}

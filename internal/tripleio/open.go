@@ -230,10 +230,13 @@ func (in *input) detect() (row int, err error) {
 	if len(text) == 0 {
 		return 0, fmt.Errorf("%w: the file is empty", fault.EmptySource)
 	}
+	if bytes.IndexByte(text, '\n') < 0 && bytes.Count(text, []byte("\r")) > 1 {
+		return 0, fmt.Errorf("%w: its lines end with a carriage return alone, as old programs write them; convert it: tr '\\r' '\\n'", fault.Format)
+	}
 	first, _, _ := bytes.Cut(text, []byte("\n"))
 	_, wantJSON := in.Format.known()
 	list := text[0] == '[' && (!bytes.Contains(first, []byte("\t")) || whole(first))
-	if list || text[0] == '{' || wantJSON && !in.Format.flat() {
+	if list || text[0] == '{' || wantJSON && !in.Format.flat() && in.Format != LabeledPair {
 		in.layout = layoutOf(text)
 		return in.detectJSON(s)
 	}

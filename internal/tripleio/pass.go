@@ -44,11 +44,17 @@ func (in *input) rows(s *textfile.Stream, pick string) rows {
 	return in.objectRows(s, pick)
 }
 
+// guessed reports whether the fields were found by their names alone: the user named
+// neither them nor a format.
+func (in *input) guessed() bool {
+	return !in.strict && in.Format == Auto && in.Fields == (Fields{})
+}
+
 // objectRows reads the rows of a JSON file.
 func (in *input) objectRows(s *textfile.Stream, pick string) rows {
 	return func(yield func(line int, r *row, err error) bool) {
 		objects := in.jsonRows(s)
-		d := rowDecoder{format: in.format, shape: in.shape, strict: in.strict, keep: in.Extra, sample: in.sampling, pick: pick, queries: in.queries != nil, corpus: in.corpus != nil}
+		d := rowDecoder{format: in.format, shape: in.shape, strict: in.strict, keep: in.Extra, sample: in.sampling, pick: pick, queries: in.queries != nil, corpus: in.corpus != nil, labels: in.guessed()}
 		for {
 			raw, line, err := objects.Next()
 			if err == io.EOF {
@@ -73,6 +79,8 @@ func (in *input) tableRows(s *textfile.Stream) rows {
 	return func(yield func(line int, r *row, err error) bool) {
 		var r row
 		var names []string
+		var check labelCheck
+		label := -1
 		t := in.openTable(s)
 		for header := in.header; ; header = false {
 			cells, line, err := t.next()
@@ -81,10 +89,16 @@ func (in *input) tableRows(s *textfile.Stream) rows {
 			}
 			if err == nil && header {
 				names = slices.Clone(cells)
+				if in.guessed() && in.columns.label == 0 {
+					label = labelColumn(names)
+				}
 				continue
 			}
 			if err == nil {
 				err = in.columns.row(&r, cells)
+			}
+			if err == nil && label >= 0 {
+				err = check.same(names[label], cells[label])
 			}
 			if err == nil && in.Extra {
 				in.cellExtras(&r, names, cells)
@@ -161,7 +175,9 @@ func (in *input) pass(pick string, read *tallied, yield func(*Record, error) boo
 			}
 		}
 		if err != nil {
-			tally.Rows++
+			if tally.Rows++; in.strict && tally.Rows == 1 {
+				err = fmt.Errorf("%w; JSONL reads three shapes of JSON lines only: Files finds out which of the other formats it is", err)
+			}
 			ended = yield(nil, &fault.RowError{File: in.path, Row: line, Err: err})
 			return ended
 		}
@@ -186,7 +202,7 @@ func (in *input) withoutTriples(rows int) error {
 	case Run:
 		return &fault.RowError{File: in.path, Err: fmt.Errorf("%w: no query of the run has both a relevant document and a retrieved one that is not relevant", fault.EmptySource)}
 	case DPR:
-		hint = "; if the negatives stand in negative_ctxs, set Files.Fields.Negative to negative_ctxs"
+		hint = "; if the negatives are in negative_ctxs, set Files.Fields.Negative to negative_ctxs"
 	}
 	return &fault.RowError{File: in.path, Err: fmt.Errorf("%w: all %d rows have an empty list of negatives or positives%s", fault.EmptySource, rows, hint)}
 }

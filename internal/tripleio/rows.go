@@ -41,6 +41,7 @@ type rowDecoder struct {
 	corpus  bool   // so may a document
 	keep    bool   // fields that have no place in a triple
 	sample  bool   // numbers may take the place of texts
+	labels  bool   // a label next to a positive and a negative is checked
 	pick    string // the source to read of a file with several
 
 	// The row's own object, one of its fields, one of its documents.
@@ -48,6 +49,7 @@ type rowDecoder struct {
 	row                    row
 	prefixes               []string
 	pairs                  bool // the row's texts are pairs of an instruction and a text
+	label                  labelCheck
 }
 
 func (d *rowDecoder) decode(raw []byte) (*row, error) {
@@ -69,7 +71,9 @@ func (d *rowDecoder) decode(raw []byte) (*row, error) {
 	var err error
 	switch {
 	case d.format.flat():
-		err = d.flat(o)
+		if err = d.flat(o); err == nil && d.labels {
+			err = d.label.object(o)
+		}
 	case d.format == Messages:
 		err = d.conversations(o)
 	case d.format == NWay:
@@ -80,7 +84,7 @@ func (d *rowDecoder) decode(raw []byte) (*row, error) {
 		err = d.lists(o)
 	}
 	if err != nil {
-		return nil, mixed(err, d.format, o)
+		return nil, mixed(err, d.format, o, d.strict)
 	}
 	if d.keep {
 		d.extras(o)
@@ -426,6 +430,8 @@ func (d *rowDecoder) document(raw []byte, i int) (p passage, end int, err error)
 		return passage{id: string(raw[i:end]), bare: true}, end, nil
 	case c == '[' && d.shape.ids: // an ID and a score
 		return d.scored(raw, i, end)
+	case c == 'n':
+		return p, end, fmt.Errorf("it is null, not a text")
 	case c != '{':
 		return p, end, fmt.Errorf("it is neither a text nor an object")
 	}

@@ -46,10 +46,13 @@ func newCSVTable(r *bufio.Reader, comma rune) *csvTable {
 func (c *csvTable) next() ([]string, int, error) {
 	c.limit.left = jsonrow.MaxLine + textfile.BufferSize
 	cells, err := c.Read()
+	for err == nil && len(cells) > 1 && !slices.ContainsFunc(cells, func(cell string) bool { return cell != "" }) {
+		cells, err = c.Read() // after an empty row of a spreadsheet
+	}
 	var parse *csv.ParseError
 	switch {
 	case errors.As(err, &parse):
-		return nil, parse.StartLine, fmt.Errorf("%w: %w in line %d; a text with quotes must stand in quotes, with those in it doubled", fault.Malformed, parse.Err, parse.Line)
+		return nil, parse.StartLine, fmt.Errorf("%w: %w in line %d; put a text with quotes in quotes, and double those in it", fault.Malformed, parse.Err, parse.Line)
 	case err != nil:
 		return nil, 0, err
 	}
@@ -360,19 +363,4 @@ func (c *columns) pair(r *row, document passage, label string) error {
 		r.negatives = append(r.negatives, document)
 	}
 	return nil
-}
-
-// pairColumns returns the columns of a table of labeled pairs, if it is one.
-func pairColumns(header []string) (columns, bool) {
-	pick := func(names []string) int {
-		for _, want := range names {
-			if k := slices.IndexFunc(header, func(name string) bool { return normal(name) == want }); k >= 0 {
-				return k
-			}
-		}
-		return -1
-	}
-	c := columns{width: len(header), query: pick(aliases[queryRole]), positive: pick(labeledDocuments), queryID: pick([]string{"query_id", "qid"}), positiveID: pick(runDocuments), negID: -1, source: -1}
-	c.label = 1 + pick([]string{"label", "relevance", "is_relevant"})
-	return c, c.query >= 0 && c.positive >= 0 && c.label > 0
 }

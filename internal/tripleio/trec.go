@@ -1,12 +1,10 @@
 package tripleio
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,186 +14,6 @@ import (
 	"example.com/eci/internal/quote"
 	"example.com/eci/internal/textfile"
 )
-
-// qrels lists the relevant documents of each query, those with a grade above 0, in the
-// order of the file.
-type qrels map[string][]string
-
-// openQrels reads relevance judgments into memory: TREC's four columns or
-// BEIR's three with a header, from a file or from every .tsv, .txt and .qrels
-// file of a folder.
-func (f *Config) openQrels(name string) (qrels, error) {
-	judged := make(qrels)
-	names := []string{name}
-	if entries, err := f.ReadDir(name); err == nil {
-		names = names[:0]
-		for _, e := range entries {
-			switch strings.ToLower(path.Ext(e.Name())) {
-			case ".tsv", ".txt", ".qrels":
-				names = append(names, f.Join(name, e.Name()))
-			}
-		}
-		if len(names) == 0 {
-			return nil, fmt.Errorf("eci: %s: %w: no .tsv, .txt or .qrels file in this folder", name, fault.Format)
-		}
-	}
-	for _, name := range names {
-		if err := f.readQrels(name, judged); err != nil {
-			return nil, err
-		}
-	}
-	judged.compact()
-	return judged, nil
-}
-
-// compact removes repeated judgments.
-func (q qrels) compact() {
-	seen := make(map[string]bool)
-	for query, ids := range q {
-		clear(seen)
-		q[query] = slices.DeleteFunc(ids, func(id string) bool {
-			again := seen[id]
-			seen[id] = true
-			return again
-		})
-	}
-}
-
-// Relevant reads the relevance judgments by the ID of each query. It returns nil if
-// there are none.
-func (f Config) Relevant() (map[string][]string, error) {
-	if err := f.beir(); err != nil || f.Qrels == "" {
-		return nil, err
-	}
-	return f.openQrels(f.Qrels)
-}
-
-func (f *Config) readQrels(name string, judged qrels) error {
-	s, err := f.Open(name)
-	if err != nil {
-		return &fault.RowError{File: name, Err: err}
-	}
-	defer s.Close()
-	if head, _ := s.Peek(4096); bytes.HasPrefix(bytes.TrimSpace(bytes.TrimPrefix(head, jsonrow.ByteOrderMark)), []byte("{")) {
-		return f.readJSONQrels(name, s, judged)
-	}
-	lines := jsonrow.Lines{R: s.Reader}
-	var words [7][]byte
-	for {
-		line, err := lines.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err == nil {
-			err = f.Fits(s, lines.End)
-		}
-		if err == nil {
-			n := splitBlanks(words[:], line)
-			grade, document := "", 0
-			switch {
-			case n == 0:
-				continue
-			case n == 3 && lines.Row == 1 && !isNumber(string(words[2])):
-				continue // BEIR's header
-			case n == 3:
-				grade, document = string(words[2]), 1
-			case n == 4:
-				grade, document = string(words[3]), 2
-			}
-			value, bad := strconv.ParseFloat(grade, 64)
-			if bad != nil || math.IsNaN(value) {
-				err = fmt.Errorf("%w: want relevance judgments, query 0 document grade or query document grade; have %q", fault.Malformed, quote.Clip(line))
-			} else if value > 0 {
-				query := string(words[0])
-				judged[query] = append(judged[query], string(words[document]))
-			}
-		}
-		if err != nil {
-			return &fault.RowError{File: name, Row: lines.Row, Err: err}
-		}
-	}
-}
-
-// judge adds a judgment.
-func (q qrels) judge(query, document, grade string) error {
-	value, err := strconv.ParseFloat(grade, 64)
-	if err != nil || math.IsNaN(value) {
-		return fmt.Errorf("%w: grade %q of query %q is no number", fault.Malformed, quote.Clip(grade), quote.Clip(query))
-	}
-	if value > 0 {
-		q[query] = append(q[query], document)
-	}
-	return nil
-}
-
-// readJSONQrels reads judgments as one JSON object, with an object of grades by
-// document for each query, or as one object on each line with query, document and
-// grade.
-func (f *Config) readJSONQrels(name string, s *textfile.Stream, judged qrels) (err error) {
-	again, err := f.Open(name)
-	if err != nil {
-		return &fault.RowError{File: name, Err: err}
-	}
-	defer again.Close()
-	members, _ := jsonrow.Members(again.Reader, 1)
-	row, size := 0, int64(0)
-	if len(members) > 0 && members[0].Kind == '{' {
-		jsonrow.Entries(s.Reader, func(at int, query string, value []byte, entryErr error) bool {
-			row, err = at, entryErr
-			if size += int64(len(value)); err == nil {
-				err = f.Fits(s, size)
-			}
-			if err == nil && value[0] != '{' {
-				err = fmt.Errorf("%w: query %q has no object of grades by document", fault.Malformed, quote.Clip(query))
-			}
-			if err == nil {
-				_, err = jsonrow.SkipValue(value, 0, 1)
-			}
-			if err == nil {
-				err = jsonrow.EachField(value, func(document, grade []byte) error { return judged.judge(query, string(document), string(grade)) })
-			}
-			return err == nil
-		})
-	} else {
-		objects := jsonrow.NewObjects(s.Reader, jsonrow.Layout{})
-		var o jsonrow.Object
-		for err == nil {
-			var raw []byte
-			if raw, row, err = objects.Next(); err == io.EOF {
-				return nil
-			}
-			if size += int64(len(raw)); err == nil {
-				err = f.Fits(s, size)
-			}
-			if err == nil {
-				err = o.Parse(raw)
-			}
-			if err == nil {
-				err = judged.object(&o)
-			}
-		}
-	}
-	if err != nil {
-		return &fault.RowError{File: name, Row: row, Err: err}
-	}
-	return nil
-}
-
-// object adds the judgment of one object.
-func (q qrels) object(o *jsonrow.Object) error {
-	var words [3]string
-	for i, names := range [][]string{{"query_id", "qid", "query"}, runDocuments, {"score", "relevance", "label", "grade", "rel"}} {
-		name, _ := firstOf(o, names)
-		var err error
-		if words[i], err = o.ID(name); err != nil {
-			return err
-		}
-		if words[i] == "" {
-			return o.Missing(names...)
-		}
-	}
-	return q.judge(words[0], words[1], words[2])
-}
 
 // splitBlanks writes the words of a line into dst and returns their number, at most
 // len(dst).
@@ -396,7 +214,7 @@ func runRows(lines runLines, judged qrels) rows {
 				query, first, group = l.query, line, group[:0]
 				if row, ok := seen[query]; ok {
 					stopped = true
-					yield(line, nil, fmt.Errorf("%w: query %q is already that of row %d: the lines of a query must stand together; sort the run by query", fault.Format, quote.Clip(query), row))
+					yield(line, nil, fmt.Errorf("%w: query %q is already that of row %d: the lines of a query must be adjacent; sort the run by query", fault.Format, quote.Clip(query), row))
 					return false
 				}
 				seen[query] = line

@@ -36,7 +36,7 @@ func openTable(dir string, fsys fs.FS, stem string, open func(name string) (*Fil
 	if t, err := openParts(dir, fsys, stem, open); t != nil || err != nil {
 		return t, err
 	}
-	return nil, fmt.Errorf("eci: %s: %w: want %s.npy, %[3]s.npz or %[3]s.safetensors with %[3]s.ids, one id a line, or %[3]s.txt, one text a line, or %[3]s.jsonl with id and vector (and so for queries and corpus)", cmp.Or(dir, "vectors"), fs.ErrNotExist, stem)
+	return nil, fmt.Errorf("eci: %s: %w: want %s.npy, %[3]s.npz or %[3]s.safetensors with %[3]s.ids, one id a line, or %[3]s.txt, one text a line, or %[3]s.jsonl with id and vector (and so for queries and corpus)%[4]s", cmp.Or(dir, "vectors"), fs.ErrNotExist, stem, has(fsys))
 }
 
 // openArray opens an array and the IDs of its rows.
@@ -85,7 +85,8 @@ func withIDs(data Array, dir string, fsys fs.FS, stems ...string) (*Table, error
 			}
 		}
 	}
-	return joined(data, filepath.Join(dir, stems[0]+".ids"), stems[0]+".ids", &textfile.Opener{FS: fsys})
+	data.Close()
+	return nil, fmt.Errorf("eci: %s: %w: want the ids of the vectors in %s.ids, one a line, or their texts in %[3]s.txt, one a line, or in %[3]s.json, one list%[4]s", cmp.Or(dir, "vectors"), fs.ErrNotExist, stems[0], has(fsys))
 }
 
 // joined combines an array with the IDs or texts in a file. On an error it closes the

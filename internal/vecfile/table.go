@@ -2,6 +2,7 @@ package vecfile
 
 import (
 	"fmt"
+	"strings"
 
 	"example.com/eci/internal/fault"
 	"example.com/eci/internal/quote"
@@ -32,7 +33,7 @@ func NewTable(name string, ids []string, data Array) (*Table, error) {
 // newTable is like NewTable, for IDs or for texts. A text may occur twice.
 func newTable(name string, ids []string, data Array, texts bool) (*Table, error) {
 	if texts && len(ids) != data.Rows() {
-		return nil, fmt.Errorf("eci: %s: %w: %d texts, %d rows; texts with line breaks must stand in one JSON list, in a file .json", name, fault.RowCount, len(ids), data.Rows())
+		return nil, fmt.Errorf("eci: %s: %w: %d texts, %d rows; texts with line breaks need one JSON list, in a file .json", name, fault.RowCount, len(ids), data.Rows())
 	}
 	if len(ids) != data.Rows() {
 		return nil, fmt.Errorf("eci: %s: %w: %d ids, %d rows", name, fault.RowCount, len(ids), data.Rows())
@@ -59,7 +60,12 @@ func newTable(name string, ids []string, data Array, texts bool) (*Table, error)
 func (t *Table) Append(dst []float32, id string) ([]float32, error) {
 	row, ok := t.rows[id]
 	if !ok {
-		return dst, fmt.Errorf("%w: id %q is not in %s", fault.MissingVector, quote.Clip(id), t.name)
+		if whole, float := strings.CutSuffix(id, ".0"); float {
+			if _, ok := t.rows[whole]; ok {
+				return dst, fmt.Errorf("%w: %q is not in %s, which has %q: pandas writes ids as floats where some are missing; write them as integers", fault.MissingVector, quote.Clip(id), t.name, quote.Clip(whole))
+			}
+		}
+		return dst, fmt.Errorf("%w: %q is not in %s", fault.MissingVector, quote.Clip(id), t.name)
 	}
 	return t.data.AppendRow(dst, row)
 }

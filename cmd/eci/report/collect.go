@@ -60,9 +60,9 @@ const (
 	suspectScore  = 0.3
 )
 
-// hybridSize is the largest number of members of the hybrids on a page. The number of
+// HybridSize is the largest number of members of the hybrids on a page. The number of
 // subsets grows fast.
-func hybridSize(sources int) int {
+func HybridSize(sources int) int {
 	if sources > 6 {
 		return 2
 	}
@@ -80,13 +80,13 @@ func Collect(ctx context.Context, sem *eci.Sem, ranking *eci.Ranking, linter *ec
 	var err error
 	// The matrices of a race have different numbers of triples.
 	if len(ranking.Ranked) > 1 && ranking.Ranked[0].Matrix != nil && ranking.Race == nil {
-		if data.Hybrids, err = ranking.Hybrids(hybridSize(len(ranking.Ranked))); err != nil {
+		if data.Hybrids, err = ranking.Hybrids(HybridSize(len(ranking.Ranked))); err != nil {
 			return data, err
 		}
 		if data.Mixture, err = ranking.Mixture(); err != nil {
 			return data, err
 		}
-		if data.Mixes, err = ForecastMixes(ctx, ranking, data.Hybrids, data.Mixture, shownHybrids); err != nil {
+		if data.Mixes, err = ForecastMixes(ctx, ranking, data.Hybrids, data.Mixture, MostHybrids); err != nil {
 			return data, err
 		}
 	}

@@ -87,7 +87,7 @@ var gloss = map[eci.LintKind]string{
 	eci.LintDuplicate:          "the same triple again",
 	eci.LintShared:             "another source has the same triple",
 	eci.LintRepeated:           "one negative serves many rows",
-	eci.LintIDConflict:         "one id stands for two texts",
+	eci.LintIDConflict:         "one id, two texts",
 	eci.LintSameText:           "one text has two ids",
 	eci.LintQueryIsPositive:    "the positive is the query",
 	eci.LintQueryInNegative:    "the negative holds the whole query",

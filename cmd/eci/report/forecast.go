@@ -63,7 +63,7 @@ func judgeForecast(d Data) verdict {
 }
 
 // missingChecks is shown if the checks were not made.
-const missingChecks = "Neither the comparison with random documents nor the artifact check was made, as in a race: whether a source beats negatives taken blindly, and whether its negatives can be told without the query, is not known."
+const missingChecks = "Neither the comparison with random documents nor the artifact check was made, as in a race: whether a source beats random negatives, and whether its negatives can be told without the query, is not known."
 
 func capital(s string) string {
 	if s == "" {

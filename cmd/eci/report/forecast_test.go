@@ -48,7 +48,7 @@ func TestForecastVerdict(t *testing.T) {
 			d.Ranking.Ranked[0].Source = "a: b"
 			given(eci.ActionTrain, "Train on a: b: +0.2.", "a: b")(d)
 		}},
-		{"random documents do", []string{"Take random documents Negatives taken blindly do as well Dense would add"}, given(eci.ActionRandom, "Negatives taken blindly do as well: dense would add 0.1.")},
+		{"random documents do", []string{"Take random documents Random negatives do as well Dense would add"}, given(eci.ActionRandom, "Random negatives do as well: dense would add 0.1.")},
 		{"nothing helps", []string{"Train on none of these None of these is shown to help"}, given(eci.ActionNone, "None of these is shown to help: the best, dense, would change it by 0.")},
 		{"it cannot be told", []string{"Not enough to tell No verdict 12 labeled queries are too few"}, given(eci.ActionUnknown, "No verdict: 12 labeled queries are too few.")},
 		{"a race makes no checks", []string{"Neither the comparison with random documents nor the artifact check was made"}, func(d *report.Data) {
@@ -138,7 +138,7 @@ func TestMixSentence(t *testing.T) {
 		{"an interval around zero", "No mixture is shown to be better than dense alone", []report.Mix{mix("x", -0.01)}},
 		{"an interval at zero", "No mixture is shown", []report.Mix{mix("x", 0)}},
 		{"an interval above", "Mixing may pay", []report.Mix{mix("x", 0.001)}},
-		{"the first is not sure, the second is", "the best of 2 that were looked at", []report.Mix{mix("x", -0.01), mix("y", 0.01)}},
+		{"the first is not sure, the second is", "the best of 2 forecasts", []report.Mix{mix("x", -0.01), mix("y", 0.01)}},
 	} {
 		if got := report.MixSentence(data.Ranking, test.mixes); !strings.Contains(got, test.want) {
 			t.Errorf("%s: %q is not in %q", test.why, test.want, got)

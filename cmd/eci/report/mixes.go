@@ -109,7 +109,7 @@ func MixSentence(ranking *eci.Ranking, mixes []Mix) string {
 	}
 	figures += fmt.Sprintf(", %s (%s to %s) over %s alone", Signed(m.Over.Value), Signed(m.Over.Low), Signed(m.Over.High), best)
 	if m.Over.Low > 0 {
-		return fmt.Sprintf("Mixing may pay: %s. It is the best of %d that were looked at, so expect a little less.", figures, len(mixes))
+		return fmt.Sprintf("Mixing may pay: %s. It is the best of %d forecasts, so expect a little less.", figures, len(mixes))
 	}
 	return fmt.Sprintf("No mixture is shown to be better than %s alone: %s.", best, figures)
 }

@@ -62,7 +62,7 @@ func OfCalibration(c *eci.Calibration) []Setting {
 		{"calibrated on", fmt.Sprintf("%d labeled pairs", c.Pairs)},
 		{"spread of margins σₘ", fmt.Sprintf("%.4f", c.MarginScale)},
 		{"similarities μ ± σ", fmt.Sprintf("%.4f ± %.4f", c.SimilarityMidpoint, c.SimilarityScale)},
-		{"documents behind the word weights", fmt.Sprint(c.Lexicon.Documents())},
+		{"documents counted for the word weights", fmt.Sprint(c.Lexicon.Documents())},
 	}
 }
 

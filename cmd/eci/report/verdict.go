@@ -77,12 +77,12 @@ func warnings(best eci.Ranked, lint *eci.LintReport) []string {
 			name string
 		}{{c.Random, "random documents"}, {c.Shuffled, "another query’s negatives"}} {
 			if x.c.Triples > 0 && x.c.Low <= 0 {
-				out = append(out, fmt.Sprintf("It does not beat %s: %s nats (95%% interval %s to %s). Negatives taken blindly may do as well.", x.name, signed(x.c.Difference), signed(x.c.Low), signed(x.c.High)))
+				out = append(out, fmt.Sprintf("It does not beat %s: %s nats (95%% interval %s to %s). Random negatives may do as well.", x.name, signed(x.c.Difference), signed(x.c.Low), signed(x.c.High)))
 			}
 		}
 	}
 	if best.Controls == nil && best.Artifact == nil && best.Matrix != nil {
-		out = append(out, "Neither the controls nor the artifact check were made, as in a race: whether it beats negatives taken blindly, and whether these can be told without the query, is not known.")
+		out = append(out, "Neither the controls nor the artifact check were made, as in a race: whether it beats random negatives, and whether these can be told without the query, is not known.")
 	}
 	return append(out, lintWarnings(best, lint)...)
 }

@@ -258,7 +258,7 @@ func meaning(quantity string) string {
 	case "consistency":
 		return "How clearly the encoder prefers the positive. Mass at the left: negatives that may answer the query."
 	case "locality":
-		return "How near the negative is to the query, beside all sources. Mass at the left: easy negatives."
+		return "How near the negative is to the query, compared with all sources. Mass at the left: easy negatives."
 	case "residuality":
 		return "What is hard for more than shared words. Mass at the left: negatives that repeat the query or the positive."
 	case "weight":
@@ -333,7 +333,7 @@ func (v *view) controls(d Data) error {
 		return nil
 	}
 	m := measureOf(d.Ranking)
-	f := figure{ID: "plot-controls", Title: "Lead over negatives taken blindly"}
+	f := figure{ID: "plot-controls", Title: "Lead over random negatives"}
 	var rows []whisker
 	var x string
 	if m.ahead {
@@ -408,8 +408,8 @@ func place(source, file string, row int) string {
 	return fmt.Sprintf("%s row %d", Clean(file), row)
 }
 
-// shownHybrids is how many hybrids the page shows.
-const shownHybrids = 10
+// MostHybrids is how many hybrids are forecast and how many the page shows.
+const MostHybrids = 10
 
 // gainInterval returns the 95% interval of a gain. With fewer than two groups of
 // queries there is none.
@@ -433,7 +433,7 @@ func (v *view) mixing(d Data) error {
 		return v.forecastMixes(d, m)
 	}
 	var rows []whisker
-	for _, h := range d.Hybrids[:min(shownHybrids, len(d.Hybrids))] {
+	for _, h := range d.Hybrids[:min(MostHybrids, len(d.Hybrids))] {
 		name := Clean(strings.Join(h.Sources, " + "))
 		rows = append(rows, gainWhisker(brief(h.Sources), h.Gain))
 		v.Hybrids = append(v.Hybrids, hybridRow{name, plain(h.Score), signed(h.Gain.Value) + " over " + Clean(h.Gain.Over),
