@@ -10,7 +10,7 @@ for system in windows darwin; do
 		(cd "$module" && GOOS=$system go vet ./...)
 	done
 done
-stored='MatrixBinary|Lexicon|FuzzCalibration|DiskCacheCrash|DiskCacheDamage|Store|FuzzSegment|CheckpointResumes|FuzzCheckpoint|NPY|Safetensors|FuzzServerAnswer'
+stored='MatrixBinary|Lexicon|FuzzCalibration|DiskCacheCrash|DiskCacheDamage|Store|FuzzSegment|CheckpointResumes|FuzzCheckpoint|FuzzInfluence|NPY|Safetensors|FuzzServerAnswer'
 GOARCH=386 go test -run "$stored|DemoGolden" . ./internal/vecstore ./internal/embedhttp
 qemu=$(command -v qemu-s390x-static || command -v qemu-s390x || true)
 if [ -n "$qemu" ]; then

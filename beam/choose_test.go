@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/apache/beam/sdks/v2/go/pkg/beam"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/textio"
 
 	"example.com/eci"
 )
@@ -123,6 +127,50 @@ func asOneMachine(t *testing.T, c *collection, summary *Summary, choose eci.Choo
 	if got := scoring(t, fn, pieces, c.rows, -1); !reflect.DeepEqual(got, whole) {
 		t.Error("a bundle that was killed before sends something else")
 	}
+}
+
+// The nine Cranfield sources together, chosen from by Prism in both pipelines, with the
+// sample that eci.Choose takes by itself.
+func TestCranfieldIsChosenFromAsOnOneMachine(t *testing.T) {
+	if os.Getenv("ECI_BEAM_LONG") == "" {
+		t.Skip("takes a minute: set ECI_BEAM_LONG=1")
+	}
+	c := cranfield(t)
+	summary := summarize(t, Settings{NoChecks: true, ChoiceSample: mostChoice / 4}, c.split(3, 3))
+	choose := eci.Choose{Lookahead: eci.Lookahead{Sem: eci.Sem{Vectors: c.vectors}}, NoCheck: true}
+	asOneMachine(t, c, summary, choose, c.sources, nil)
+
+	influences, err := summary.Influences(t.Context(), &choose, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "influences")
+	if err := WriteInfluences(t.Context(), path, influences); err != nil {
+		t.Fatal(err)
+	}
+	pieces := influencePieces(t, influences)
+	want := choosing(t, pieces, 0.5, [][]eci.Record{c.rows})
+	out := filepath.Join(t.TempDir(), "chosen.jsonl")
+	if err := run(t, func(s beam.Scope) {
+		textio.Write(s, out, ChosenLines(s, ChooseRows(s, 0, given(t, s, c.split(17, 5)...), ReadInfluences(s, path))))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, w := range want {
+		(chosenLineFn{}).ProcessElement(w, func(line string) { lines = append(lines, line) })
+	}
+	raw, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Split(strings.TrimSuffix(string(raw), "\n"), "\n")
+	slices.Sort(got)
+	slices.Sort(lines)
+	if !slices.Equal(got, lines) {
+		t.Errorf("Prism chooses %d rows, bundles of this test %d others", len(got), len(lines))
+	}
+	t.Logf("%d of %d rows", len(got), len(c.rows))
 }
 
 // named gives the rows of sources the names of the sources, for a joined source.

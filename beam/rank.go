@@ -343,7 +343,8 @@ func (s *Summary) Samples() []eci.Source {
 // samples returns small sources with the triples of least hash of each, and the
 // labels. The library draws from them the samples that it would draw from all rows.
 // Rows that are kept for their labels have larger hashes than the sample of their
-// source, unless that is the whole source.
+// source, unless that is the whole source, or the texts of a row that is the last in it.
+// The library may draw these in place of that row, so they get its vectors.
 func (s *Summary) samples() []eci.Source {
 	labels := make(map[string][]eci.Record)
 	for _, r := range s.Labels {
@@ -353,13 +354,16 @@ func (s *Summary) samples() []eci.Source {
 	for i := range s.Sources {
 		name := s.Sources[i].Name
 		rows := labelRows(s.Sources[i].Sample)
-		in := make(map[fingerprint]bool)
+		in, negative := make(map[fingerprint]bool), make(map[uint64][]float32)
 		for _, r := range rows {
-			in[rowKey(r)] = true
+			in[rowKey(r)], negative[textsOf(r)] = true, r.NegativeVector
 		}
 		for _, r := range labelRows(labels[name]) {
 			if k := rowKey(r); !in[k] {
 				in[k] = true
+				if v := negative[textsOf(r)]; v != nil {
+					r.NegativeVector = v
+				}
 				rows = append(rows, r)
 			}
 		}
@@ -367,6 +371,11 @@ func (s *Summary) samples() []eci.Source {
 		sources[i] = eci.SourceOf(name, rows)
 	}
 	return sources
+}
+
+// textsOf hashes the texts of a row.
+func textsOf(r *eci.Record) uint64 {
+	return tripleHash(0, fingerprintOf(r.QueryText), fingerprintOf(r.PositiveText), fingerprintOf(r.NegativeText))
 }
 
 // summarized is the scorer of sources whose sums are known. inner computes from the

@@ -357,6 +357,27 @@ func TestSummaryIsStored(t *testing.T) {
 	}
 }
 
+// A row that is kept for its label only has no vector of its negative. If it has the
+// texts of a row of the sample, the library may draw it instead, so it gets that vector.
+func TestLabelsWithTextsOfTheSample(t *testing.T) {
+	v, n := []float32{1, 2}, []float32{3, 4}
+	row := eci.Record{SourceName: "a", File: "f", Row: 2, QueryText: "q", PositiveText: "p", NegativeText: "n", QueryVector: v, PositiveVector: v, NegativeVector: n}
+	copied, other := row, row
+	copied.Row, copied.NegativeVector = 1, nil
+	other.Row, other.NegativeVector, other.NegativeText = 3, nil, "another"
+	s := &Summary{Sources: []SourceSummary{{Name: "a", Sample: []eci.Record{row}}}, Labels: []eci.Record{copied, other}}
+	var got [][]float32
+	for x, err := range s.samples()[0].Triples {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, x.(*eci.Record).NegativeVector)
+	}
+	if want := [][]float32{n, n, v}; !reflect.DeepEqual(got, want) {
+		t.Errorf("negatives have the vectors %v, want %v", got, want)
+	}
+}
+
 // counter is the value of a metric.
 func counter(result beam.PipelineResult, name string) (n int64) {
 	for _, c := range result.Metrics().Query(func(r beam.MetricResult) bool { return r.Name() == name }).Counters() {
