@@ -48,6 +48,7 @@ var fieldWords = strings.NewReplacer(
 	"set Files.Format to FormatTriplesTSV", "--format triples-tsv",
 	"set Files.Format to FormatTripleIDsTSV", "--format triple-ids-tsv",
 	"set Files.Format to FormatTriplet", "--format triplet",
+	"set Files.Format to FormatArrays", "--format arrays",
 	"set Files.Format to FormatRun", "--format trec-run",
 	"set Files.Format", "--format NAME",
 	"set Files.Fields to the names of query, positive and negative", "name them: --query-field NAME, --positive-field NAME and --negative-field NAME",
