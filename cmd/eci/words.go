@@ -79,7 +79,7 @@ var fieldWords = strings.NewReplacer(
 	"Server.Rate or Concurrency", "--rate or --concurrency",
 	"Server.Truncate", "--truncate",
 	"has no word for Truncate", "has no word for --truncate",
-	"Rate ", "--rate ",
+	"settings: Server: Rate ", "settings: --rate ",
 	"and there is no Embedder", "and there is no --server",
 	" or another Identity", ", with --cache",
 	"the ids of Relevant, Queries and Pool", "the ids of the target's judgments, queries and corpus",
