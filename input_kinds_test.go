@@ -213,6 +213,7 @@ func TestKindsRefused(t *testing.T) {
 		{"one list of texts", "a.json", `["‹q›"` + strings.Repeat(`,"‹p›"`, 200) + `]`, eci.Files{}, eci.ErrFormat, "FormatArrays"},
 		{"a table that is none of labeled pairs", "a.csv", "anchor,positive,negative\n‹q›,‹p›,‹n›\n", eci.Files{Format: eci.FormatLabeledPair}, eci.ErrFormat, "no query, document and label"},
 		{"a run where another format was asked for", "a.json", `{"q1":{"d1":1.5,"d2":1}}`, eci.Files{Corpus: "corpus.tsv", Queries: "queries.tsv", Qrels: "qrels.txt", Format: eci.FormatDPR}, eci.ErrMissingField, ""},
+		{"a label that ends with a backslash", "a.csv", "query,passage,label\n‹q›,‹p›,1\\\n", eci.Files{}, eci.ErrMalformed, "neither 0 nor 1"},
 		{"labeled pairs without a header", "a.tsv", "‹q›\t‹p›\t1\n‹q›\t‹n›\t0\n", eci.Files{}, eci.ErrFormat, "query, passage, label"},
 		{"an empty object", "a.json", "{}", eci.Files{}, eci.ErrFormat, "empty"},
 		{"rows in a field of theirs", "a.jsonl", `{"data":{"query":"‹q›","pos":["‹p›"],"neg":["‹n›"]}}`, eci.Files{}, eci.ErrFormat, "jq -c .data"},

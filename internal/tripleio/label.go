@@ -29,10 +29,10 @@ func (c *labelCheck) same(name, value string) error {
 		return nil
 	}
 	binary := ""
-	switch strings.TrimSuffix(strings.ToLower(value), ".0") {
-	case "1", "true":
+	switch positive, err := labelOf(value); {
+	case err == nil && positive:
 		binary = "1"
-	case "0", "-1", "false":
+	case err == nil:
 		binary = "0"
 	}
 	if strings.HasPrefix(normal(name), "score") && value != "0" && value != "1" {
@@ -107,7 +107,7 @@ func (in *input) pairColumns(rows [][]string) (columns, bool) {
 // areLabels reports whether the cells of a column are labels of documents.
 func areLabels(cells []string) bool {
 	for _, cell := range cells {
-		if _, err := labelsOf([]byte(`"` + strings.ToLower(strings.TrimSpace(cell)) + `"`)); err != nil {
+		if _, err := labelOf(cell); err != nil {
 			return false
 		}
 	}
