@@ -444,6 +444,12 @@ func FuzzFiles(f *testing.F) {
 			f.Add(data)
 		}
 	}
+	for _, text := range []string{
+		"query,passage,label\nq,p,1\\\nq,n,0\n", `{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"p"}],"rejected_response":["n",null]}`,
+		"a|b|c\n,,\n||\n", "anchor\tpositive\tnegative\nq\tp\t\"n\nm\"\n", `["` + strings.Repeat(`a","`, 150) + `"]`, "a\rb\rc",
+	} {
+		f.Add([]byte(text))
+	}
 	corpus := &fstest.MapFile{Data: []byte("1\ta\n2\tb\nd1\tc\n")}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		check := func(err error) {

@@ -405,3 +405,17 @@ func TestPoolOfTexts(t *testing.T) {
 		t.Error("a text that is not there was found")
 	}
 }
+
+// TestTargetVectorsByText: documents of a target that have ids are found by their texts
+// where its vectors are known by texts.
+func TestTargetVectorsByText(t *testing.T) {
+	a := &aim{Target: &Target{Vectors: VectorMap{Documents: map[string][]float32{"a text": {1, 2}}}}}
+	var v []float32
+	if err := a.vector(documentRole, &v, "d1", "a text"); err != nil || len(v) != 2 {
+		t.Errorf("vector %v, error %v", v, err)
+	}
+	v = nil
+	if err := a.vector(documentRole, &v, "d1", "another"); !errors.Is(err, ErrMissingVector) {
+		t.Errorf("vector %v, error %v", v, err)
+	}
+}

@@ -204,18 +204,14 @@ func (a *aim) offer(s *surveyed, queries []Document, documents map[string]Docume
 	return nil
 }
 
-// vector looks up a vector in the target's own tables, if it has them. Texts that are
+// vector looks up a vector in the target's own tables, if it has them, by the ID or
+// else by the text. Texts that are
 // not there are left to the embedder.
 func (a *aim) vector(r role, into *[]float32, id, text string) (err error) {
 	if *into != nil || a.Vectors == nil || id == "" {
 		return nil
 	}
-	var v []float32
-	if r == queryRole {
-		v, err = a.Vectors.AppendQuery(nil, id)
-	} else {
-		v, err = a.Vectors.AppendDocument(nil, id)
-	}
+	v, _, err := side{role: r, id: id, text: text}.in(a.Vectors, nil)
 	switch {
 	case err == nil:
 		*into = v

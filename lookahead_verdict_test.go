@@ -62,7 +62,7 @@ func TestVerdictOnPaper(t *testing.T) {
 		{"two as good as one another", []Ranked{source("dense", flat(.052), .02, .6), source("bm25", flat(.051), .02, .5)}, nil,
 			ActionTrain, []string{"dense", "bm25"}, []string{"No difference is shown to bm25"}},
 		{"nothing beats random documents", []Ranked{source("dense", flat(.052), .001, .6), source("bm25", flat(.03), -.02, .5)}, nil,
-			ActionRandom, nil, []string{"blindly do as well", "Take random documents"}},
+			ActionRandom, nil, []string{"Random negatives do as well", "Take random documents"}},
 		{"the second beats random and the first does not", []Ranked{source("dense", flat(.052), .001, .6), source("bm25", flat(.05), .02, .5)}, nil,
 			ActionTrain, []string{"bm25"}, []string{"Train on bm25", "dense promises more", "not shown to beat"}},
 		{"the best has an artifact", []Ranked{source("llm", flat(.08), .05, .97), source("bm25", flat(.05), .02, .5)}, nil,

@@ -128,6 +128,8 @@ func FuzzRun(f *testing.F) {
 	f.Add("q Q0 d1 1 3 x\nq Q0 d2 2 2 x\nr Q0 d1 1 1 x\n", "q 0 d2 1\nr 0 d2 1\nr 0 d2 2\n")
 	f.Add("q Q0 d1 1 nan x\nq Q0 d2 2 inf x", "query-id\tcorpus-id\tscore\nq\td1\t1")
 	f.Add("q Q0 d1 1 1 x\n\nr Q0 d1 1 1 x\nq Q0 d2 1 1 x", "q 0 d1 0\nq 0 d2 -1")
+	f.Add("q Q0 d1 1 3 x\nq Q0 d2 2 2 x\n", "query_id,doc_id,rel\nq,\"d1\",1\nq,,1\n")
+	f.Add("q Q0 d1 1 3 x\nq Q0 d2 2 2 x\n", `{"q":["d1",""],"":["d2"]}`)
 	f.Add("q\tQ0  d1\t1 1e400 x\r\n", "q 0 d1 1 1\n")
 	f.Fuzz(func(t *testing.T, run, judged string) {
 		texts := []byte("q\tquery\nr\tother\nd1\tone\nd2\ttwo\nd3\tthree\n")

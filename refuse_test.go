@@ -320,7 +320,7 @@ func TestNoIntervalIsNotANarrowOne(t *testing.T) {
 	if best.Groups != 1 || best.Controls.Random.Triples != 0 || best.Controls.unbeaten() != nil || best.Controls.brief() != "-" {
 		t.Errorf("%+v", best.Controls)
 	}
-	if notes := strings.Join(ranking.Notes, "\n"); !strings.Contains(notes, "no interval") || strings.Contains(notes, "blindly") {
+	if notes := strings.Join(ranking.Notes, "\n"); !strings.Contains(notes, "no interval") || strings.Contains(notes, "random negatives") {
 		t.Error(notes)
 	}
 	if empty := new(Ranking).Best(); empty.Rank != 0 || empty.Source != "" || empty.Value != 0 {

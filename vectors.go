@@ -90,8 +90,8 @@ type VectorFiles struct {
 //	                     queries.ids for all; likewise queries_*.npy and .safetensors
 //
 // Instead of IDs there may be the texts themselves: in queries.txt, one on each line,
-// or in queries.json, as one JSON list. A triple without an ID is then looked up by
-// its text. If a text occurs twice, its first row counts. IDs and texts are searched
+// or in queries.json, as one JSON list. A triple whose ID is not there, or that has
+// none, is then looked up by its text. If a text occurs twice, its first row counts. IDs and texts are searched
 // for in the folder texts, if given, and then in dir.
 //
 // Arrays of int8 are read as numbers. Arrays of uint8 are read as packed bits, eight

@@ -123,6 +123,8 @@ func hint(c *cobra.Command, err error, message string, code int) string {
 		return "--skip bad-vector leaves out the rows with such texts"
 	case errors.Is(err, eci.ErrMissingVector) && !given("vectors") && !given("server"):
 		return "--vectors DIR with queries.npy, queries.ids, corpus.npy and corpus.ids, or --server URL --model NAME"
+	case errors.Is(err, eci.ErrMissingVector) && row && strings.Contains(message, "the row has no id"):
+		return "--query-prefix or --document-prefix if the stored texts begin with a prompt; --skip missing-vector leaves such rows out"
 	case errors.Is(err, eci.ErrMissingVector) && row:
 		return "--skip missing-vector leaves such rows out"
 	case errors.Is(err, eci.ErrMalformed) && row, errors.Is(err, eci.ErrMissingField) && row:

@@ -199,7 +199,9 @@ func edits(a, b string) int {
 func noCommand(root *cobra.Command, args []string) error {
 	names := make(map[string]bool)
 	for _, c := range root.Commands() {
-		names[c.Name()] = !c.Hidden
+		if !c.Hidden {
+			names[c.Name()] = true
+		}
 	}
 	if near := nearest(args[0], names); near != "" {
 		return usage("there is no command %s; did you mean eci %s?", args[0], near)

@@ -295,7 +295,7 @@ func TestExitCodes(t *testing.T) {
 		{"triples in place of vectors", []string{"rank", file("row.jsonl", row), "--vectors", file("row.jsonl", row)}, 1, []string{"it is a JSON file, not a folder"}},
 		{"a file of texts in place of their folder", []string{"rank", file("row.jsonl", row), "--vectors", demoVectors, "--vector-texts", file("queries.txt", "a\n")}, 1, []string{"it is a text file, not a folder"}},
 		{"a folder without texts", []string{"rank", file("row.jsonl", row), "--vectors", demoVectors, "--vector-texts", emptyFolder}, 1, []string{"want queries.txt and corpus.txt", "the folder is empty"}},
-		{"vectors by id, and a row without ids", []string{"rank", file("row.jsonl", row), "--vectors", demoVectors}, 1, []string{"the row has no id", "--vector-texts DIR", "try: --skip missing-vector"}},
+		{"vectors by id, and a row without ids", []string{"rank", file("row.jsonl", row), "--vectors", demoVectors}, 1, []string{"the row has no id", "--vector-texts DIR", "--skip missing-vector leaves"}},
 		{"judgments that are not read: nothing to skip", []string{"lint", file("row.jsonl", row), "--qrels", file("bad.qrels", "q1 0 d2\nq1\n")}, 1, []string{"bad.qrels"}},
 		{"no vectors", []string{"rank", file("row.jsonl", row)}, 1, []string{"row.jsonl", "--vectors DIR"}},
 		{"not a file of triples", []string{"lint", file("text.txt", "hello\nworld\n")}, 1, []string{"text.txt"}},

@@ -68,7 +68,7 @@ func TestSimilarity(t *testing.T) {
 		code          int
 		says          string
 	}{
-		{"a stored prompt that nobody named", "", 1, "--vectors DIR"},
+		{"a stored prompt that nobody named", "", 1, "--query-prefix"},
 		{"lengths that vary", "--query-prefix query:_", 0, "--similarity dot"},
 		{"which is right", "--query-prefix query:_ --similarity cosine", 0, ""},
 		{"dot products", "--query-prefix query:_ --similarity dot", 0, "compared by dot product"},

@@ -74,7 +74,7 @@ func (in *input) document() (bool, error) {
 	scores := func(m jsonrow.Member) bool {
 		return m.Kind == '{' && (m.Inside == '-' || m.Inside-'0' <= 9) || in.Qrels != "" && m.Kind == '[' && (m.Inside == '"' || m.Inside-'0' <= 9)
 	}
-	if len(members) > 0 && !slices.ContainsFunc(members, func(m jsonrow.Member) bool { return !scores(m) && m.Inside != 0 }) &&
+	if (in.Format == Auto || in.Format == Run) && len(members) > 0 && !slices.ContainsFunc(members, func(m jsonrow.Member) bool { return !scores(m) && m.Inside != 0 }) &&
 		slices.ContainsFunc(members, scores) {
 		if in.Qrels == "" {
 			return false, fmt.Errorf("%w: it looks like a run, or relevance judgments, as one JSON object: set Files.Qrels to the judgments and give a run", fault.MissingField)
@@ -87,12 +87,16 @@ func (in *input) document() (bool, error) {
 
 // detectJSON detects the format of JSON rows.
 func (in *input) detectJSON(s *textfile.Stream) (int, error) {
-	raw, row, err := in.jsonRows(s).Next()
+	objects := in.jsonRows(s)
+	raw, row, err := objects.Next()
 	if err == io.EOF {
 		return 0, fmt.Errorf("%w: the list is empty", fault.EmptySource)
 	}
 	if err == nil && raw[0] == '[' {
-		return row, in.detectArrays(raw)
+		if err := in.detectArrays(raw); err != nil || in.Format != Auto {
+			return row, err
+		}
+		return row, onlyRow(raw, objects)
 	}
 	var o jsonrow.Object
 	if err == nil {
@@ -117,6 +121,26 @@ func (in *input) detectJSON(s *textfile.Stream) (int, error) {
 		return row, err
 	}
 	return row, in.detectObject(&o)
+}
+
+// onlyRow refuses one long list that is the whole file: it is more often a corpus than
+// one query with that many negatives.
+func onlyRow(raw []byte, rest jsonrow.Objects) error {
+	const many = 100
+	elements := 0
+	err := jsonrow.EachElement(raw, func(k int, element []byte) error {
+		if elements = k; element[0] != '"' {
+			return errStopped
+		}
+		return nil
+	})
+	if err != nil || elements <= many {
+		return nil
+	}
+	if _, _, err := rest.Next(); err != io.EOF {
+		return nil
+	}
+	return fmt.Errorf("%w: the file is one list of %d texts: if it is one row, of a query, a positive and negatives, set Files.Format to FormatArrays", fault.Format, elements)
 }
 
 // hasFields reports whether an object has one of the user's own fields.

@@ -187,6 +187,8 @@ func (in *input) detectColumns(rows [][]string) (int, error) {
 		in.note("columns: query = 1, id of the positive = 2, id of the negative = 3")
 	case in.comma != 0:
 		return 1, fmt.Errorf("%w: the first row seems to be texts, not column names: %q; put a header such as anchor,positive,negative in front", fault.Format, quote.Clip(rows[0][0]))
+	case kinds[0] == proseCells && kinds[1] == proseCells && areLabels(column(rows, 2)):
+		return 1, fmt.Errorf("%w: columns of %s, %s and %s: of labeled pairs, put a header such as query, passage, label in front", fault.Format, kinds[0], kinds[1], kinds[2])
 	default:
 		return 1, fmt.Errorf("%w: columns of %s, %s and %s: a query, a positive and a negative cannot be told; put a header such as anchor, positive, negative in front, or, if they are texts, set Files.Format to FormatTriplesTSV", fault.Format, kinds[0], kinds[1], kinds[2])
 	}
@@ -201,6 +203,9 @@ func (in *input) detectHeader(rows [][]string) (err error) {
 		in.format, in.columns = LabeledPair, c
 		in.note("columns: query = %s, document = %s, label = %s", header[c.query], header[c.positive], header[c.label-1])
 		return nil
+	}
+	if in.format == LabeledPair {
+		return fmt.Errorf("%w: no query, document and label in the columns %s", fault.Format, quote.Names(header))
 	}
 	in.format = Triplet
 	if in.columns, err = headerColumns(header, in.shape, named); err == nil || asked && isMissingNames(err) {

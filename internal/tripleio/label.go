@@ -29,10 +29,10 @@ func (c *labelCheck) same(name, value string) error {
 		return nil
 	}
 	binary := ""
-	switch strings.TrimSuffix(strings.ToLower(value), ".0") {
-	case "1", "true":
+	switch positive, err := labelOf(value); {
+	case err == nil && positive:
 		binary = "1"
-	case "0", "-1", "false":
+	case err == nil:
 		binary = "0"
 	}
 	if strings.HasPrefix(normal(name), "score") && value != "0" && value != "1" {
@@ -98,16 +98,27 @@ func (in *input) pairColumns(rows [][]string) (columns, bool) {
 	case in.format != Auto:
 		return c, false
 	case in.Fields.Negative != "":
-		return c, areLabels(column(rows[1:], c.label-1))
+		return c, in.mayLabel() && areLabels(column(rows[1:], c.label-1))
 	}
 	f := find(header)
 	return c, f.negative == "" && f.negativeID == "" && len(f.numbered) == 0 || in.Fields == (Fields{}) && !f.complete()
 }
 
+// mayLabel reports whether the field that the user named as the negative may hold
+// labels: it is no name of negatives or ids, and there is no corpus in which 0 and 1
+// could be ids.
+func (in *input) mayLabel() bool {
+	name := in.Fields.Negative
+	if slices.Contains(labelsOfPairs, normal(name)) {
+		return true
+	}
+	return in.Corpus == "" && !isIDName(name) && meaningOf(name).role == noRole
+}
+
 // areLabels reports whether the cells of a column are labels of documents.
 func areLabels(cells []string) bool {
 	for _, cell := range cells {
-		if _, err := labelsOf([]byte(`"` + strings.ToLower(strings.TrimSpace(cell)) + `"`)); err != nil {
+		if _, err := labelOf(cell); err != nil {
 			return false
 		}
 	}
@@ -158,11 +169,35 @@ func (in *input) ownLabels(o *jsonrow.Object) bool {
 		}
 	}
 	format, s := labeledFormat(o, in.Fields)
-	if format == Auto {
+	if format == Auto || in.Fields.Negative != "" && (!in.mayLabel() || !in.allLabels()) {
 		return false
 	}
 	in.format, in.shape = format, s
 	in.noteLabeled(s)
+	return true
+}
+
+// allLabels reports whether the first rows of a JSON file all have labels in the field
+// that the user named as the negative. One row alone may have an ID there.
+func (in *input) allLabels() bool {
+	s, err := in.stream()
+	if err != nil {
+		return false
+	}
+	defer s.Close()
+	objects := in.jsonRows(s)
+	var o jsonrow.Object
+	for range sampleRows {
+		raw, _, err := objects.Next()
+		if err != nil || o.Parse(raw) != nil {
+			break // reported when the row is read
+		}
+		if value, ok := o.Get(in.Fields.Negative); ok {
+			if _, err := labelsOf(value); err != nil {
+				return false
+			}
+		}
+	}
 	return true
 }
 

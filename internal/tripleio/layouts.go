@@ -371,19 +371,23 @@ func (d *rowDecoder) labeled(o *jsonrow.Object) error {
 	return nil
 }
 
+// labelOf reads a label: whether it marks a positive.
+func labelOf(text string) (bool, error) {
+	switch strings.TrimSuffix(strings.ToLower(strings.TrimSpace(text)), ".0") {
+	case "1", "true":
+		return true, nil
+	case "0", "-1", "false":
+		return false, nil
+	}
+	return false, fmt.Errorf("label %s is neither 0 nor 1: of grades and classes, write 1 for those that are positives and 0 for the others", quote.Clip(text))
+}
+
 // labelsOf reads a label, or a list of them: 0 or 1, -1 or 1, false or true.
 func labelsOf(raw []byte) (labels []bool, err error) {
 	one := func(_ int, raw []byte) error {
-		text := strings.TrimSuffix(idOf(raw), ".0")
-		switch text {
-		case "1", "true":
-			labels = append(labels, true)
-		case "0", "-1", "false":
-			labels = append(labels, false)
-		default:
-			return fmt.Errorf("label %s is neither 0 nor 1: of grades and classes, write 1 for those that are positives and 0 for the others", quote.Clip(text))
-		}
-		return nil
+		label, err := labelOf(idOf(raw))
+		labels = append(labels, label)
+		return err
 	}
 	if raw[0] == '[' {
 		err = jsonrow.EachElement(raw, one)

@@ -353,11 +353,11 @@ func (c *columns) row(r *row, cells []string) error {
 
 // pair adds the document of a labeled pair.
 func (c *columns) pair(r *row, document passage, label string) error {
-	labels, err := labelsOf([]byte(`"` + strings.ToLower(strings.TrimSpace(label)) + `"`))
+	positive, err := labelOf(label)
 	if err != nil {
 		return fmt.Errorf("%w: %w", fault.Malformed, err)
 	}
-	if labels[0] {
+	if positive {
 		r.positives = append(r.positives, document)
 	} else {
 		r.negatives = append(r.negatives, document)

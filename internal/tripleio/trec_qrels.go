@@ -161,6 +161,9 @@ func (l *judgmentLayout) judge(line []byte, judged qrels) error {
 	if err != nil || math.IsNaN(value) {
 		return fmt.Errorf("%w: want relevance judgments, query 0 document grade or query document grade; have %q", fault.Malformed, quote.Clip(line))
 	}
+	if len(words[q]) == 0 || len(words[d]) == 0 {
+		return fmt.Errorf("%w: a judgment without the id of its query or document: %q", fault.Malformed, quote.Clip(line))
+	}
 	if value > 0 {
 		query := string(words[q])
 		judged[query] = append(judged[query], string(words[d]))
@@ -173,6 +176,9 @@ func (q qrels) judge(query, document, grade string) error {
 	value, err := strconv.ParseFloat(grade, 64)
 	if err != nil || math.IsNaN(value) {
 		return fmt.Errorf("%w: grade %q of query %q is no number", fault.Malformed, quote.Clip(grade), quote.Clip(query))
+	}
+	if query == "" || document == "" {
+		return fmt.Errorf("%w: a judgment without the id of its query or document: query %q, document %q", fault.Malformed, quote.Clip(query), quote.Clip(document))
 	}
 	if value > 0 {
 		q[query] = append(q[query], document)
