@@ -216,7 +216,7 @@ func negativesOf(rows []*checked) (queries []uint64, first map[uint64][]*checked
 
 // nth is the place of the row's negative in a list of distinct ones, or -1.
 func (c *checked) nth(of []*checked) int {
-	return slices.IndexFunc(of, func(o *checked) bool { return o.row.fingerprint == c.row.fingerprint })
+	return slices.IndexFunc(of, func(o *checked) bool { return o.row.fingerprints[2] == c.row.fingerprints[2] })
 }
 
 // shuffled gives every query the negatives of another query: the k-th distinct
@@ -237,7 +237,7 @@ func shuffled(rows []*checked) []*document {
 		other := &others[c.nth(first[c.query])%len(others)].row
 		out[i] = &document{
 			id: other.rec.NegativeID, text: other.rec.NegativeText, vector: other.vectors[2],
-			features: other.features[2], fingerprint: other.fingerprint,
+			features: other.features[2], fingerprint: other.fingerprints[2],
 		}
 	}
 	return out
@@ -252,10 +252,10 @@ func random(rows []*checked, documents []document) []*document {
 	}
 	for i, c := range rows {
 		positive := hash64.FingerprintOf(c.row.rec.PositiveText)
-		at := hash64.Mix(c.query ^ hash64.Mix(c.row.fingerprint.Word()))
+		at := hash64.Mix(c.query ^ hash64.Mix(c.row.fingerprints[2].Word()))
 		for try := range uint64(3) {
 			d := &documents[(at+try)%uint64(len(documents))]
-			if d.fingerprint != positive && d.fingerprint != c.row.fingerprint {
+			if d.fingerprint != positive && d.fingerprint != c.row.fingerprints[2] {
 				out[i] = d
 				break
 			}
@@ -281,7 +281,7 @@ func (r *run) compare(rows []*checked, substitutes []*document, exact bool) (c c
 		}
 		row := c.row
 		row.rec.NegativeID, row.rec.NegativeText, row.rec.NegativeVector = d.id, d.text, d.vector.data
-		row.vectors[2], row.features[2], row.fingerprint, row.factors = d.vector, d.features, d.fingerprint, nil
+		row.vectors[2], row.features[2], row.fingerprints[2], row.factors = d.vector, d.features, d.fingerprint, nil
 		own, other = append(own, c.row), append(other, row)
 	}
 	if c.triples = len(own); c.triples == 0 {

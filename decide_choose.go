@@ -281,7 +281,7 @@ func (b *batch) checked() []*checked {
 	rows := make([]*checked, len(b.rows))
 	for i := range b.rows {
 		row := &b.rows[i]
-		row.fingerprint = hash64.FingerprintOf(row.rec.NegativeText)
+		row.fingerprints[2] = hash64.FingerprintOf(row.rec.NegativeText)
 		rows[i] = &checked{row: *row, query: row.rec.queryKey()}
 	}
 	return rows

@@ -101,7 +101,7 @@ func (in *Influence) checked(rec *Record) (*checked, error) {
 	if a := in.aim; a.disjoint(in.Source) && a.meets(rec) {
 		return nil, fmt.Errorf("%w: its query is one of %s, but none of the %d triples that the influence was made from has such a query; leave these rows out, or take a larger Sample", ErrLookahead, a.name(), in.Report.Triples)
 	}
-	c := &checked{row: batchRow{rec: *rec, fingerprint: hash64.FingerprintOf(rec.NegativeText)}, query: rec.queryKey()}
+	c := &checked{row: batchRow{rec: *rec, fingerprints: [3]fingerprint{2: hash64.FingerprintOf(rec.NegativeText)}}, query: rec.queryKey()}
 	for k, at := range rec.sides() {
 		if len(at.vector) == 0 {
 			return nil, fmt.Errorf("%s: %w: the record carries none", sideNames[k], ErrMissingVector)

@@ -244,7 +244,7 @@ func (f *forecaster) sourceOf(name string, rows []*checked, substitutes []*docum
 	}
 	for i, c := range rows {
 		rec := &c.row.rec
-		negative, v := c.row.fingerprint, c.row.vectors[2].data
+		negative, v := c.row.fingerprints[2], c.row.vectors[2].data
 		if substitutes != nil {
 			d := substitutes[i]
 			if d == nil {
@@ -277,7 +277,7 @@ func (f *forecaster) inPool(rows []*checked) (n int) {
 		known[d.fingerprint] = true
 	}
 	for _, c := range rows {
-		if known[hash64.FingerprintOf(c.row.rec.PositiveText)] || known[c.row.fingerprint] {
+		if known[hash64.FingerprintOf(c.row.rec.PositiveText)] || known[c.row.fingerprints[2]] {
 			n++
 		}
 	}
@@ -309,12 +309,12 @@ func (f *forecaster) random(rows []*checked) []*document {
 	out := make([]*document, len(rows))
 	for i, c := range rows {
 		positive := hash64.FingerprintOf(c.row.rec.PositiveText)
-		at := hash64.Mix(c.query ^ hash64.Mix(c.row.fingerprint.Word()))
+		at := hash64.Mix(c.query ^ hash64.Mix(c.row.fingerprints[2].Word()))
 		for try := range uint64(8) {
 			place := int((at + try) % uint64(len(documents)))
 			d := documents[place]
 			_, relevant := slices.BinarySearch(f.relevant[c.query], place)
-			if !(relevant && f.aim == nil) && d.fingerprint != positive && d.fingerprint != c.row.fingerprint && (d.id == "" || d.id != c.row.rec.PositiveID) {
+			if !(relevant && f.aim == nil) && d.fingerprint != positive && d.fingerprint != c.row.fingerprints[2] && (d.id == "" || d.id != c.row.rec.PositiveID) {
 				out[i] = d
 				break
 			}

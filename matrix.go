@@ -169,10 +169,10 @@ func (m *Matrix) settle() {
 
 // eachGroup calls fn for every group, on all cores.
 func (m *Matrix) eachGroup(fn func(g *matrixGroup, s *scratch)) {
-	cores.Split(m.cores, len(m.groups), func(lo, hi int) {
+	cores.Each(m.cores, len(m.groups), func(next func() int) {
 		scratch := scratches.Get().(*scratch)
 		defer scratches.Put(scratch)
-		for i := lo; i < hi; i++ {
+		for i := next(); i < len(m.groups); i = next() {
 			fn(&m.groups[i], scratch)
 		}
 	})

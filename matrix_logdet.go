@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"example.com/eci/internal/chol"
 	"example.com/eci/internal/cores"
@@ -101,14 +102,28 @@ func (a *added) effectiveDimension() (float64, error) {
 	return effectiveDimension(a.sum, a.config.Dimension)
 }
 
+// effectiveAhead returns effectiveDimension, to be called after logDets. It begins at
+// once where a copy of the sum is small: an inverse is work for one core.
+func (a *added) effectiveAhead() func() (float64, error) {
+	const small = 1024 // dimensions
+	if a.dual != nil || a.config.Dimension > small || cores.Of(a.cores) == 1 {
+		return a.effectiveDimension
+	}
+	own := *a
+	own.sum = slices.Clone(a.sum)
+	effective := sync.OnceValues(own.effectiveDimension)
+	go effective()
+	return effective
+}
+
 // replicates calls value for every group that has triples and for the number of
 // groups, which means all of them, on all cores. memory belongs to one goroutine.
 func (m *Matrix) replicates(ctx context.Context, value func(i int, memory *[]float64) (float64, error)) (all float64, without []float64, err error) {
 	values := make([]float64, len(m.groups)+1)
 	errs := make([]error, len(m.groups)+1)
-	cores.Split(m.cores, len(values), func(lo, hi int) {
+	cores.Each(m.cores, len(values), func(next func() int) {
 		var memory []float64
-		for i := lo; i < hi; i++ {
+		for i := next(); i < len(values); i = next() {
 			if errs[i] = ctxerr.Of(ctx); errs[i] != nil {
 				return
 			}

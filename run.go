@@ -16,7 +16,6 @@ import (
 	"example.com/eci/internal/lexicon"
 	"example.com/eci/internal/quote"
 	"example.com/eci/internal/sketch"
-	"example.com/eci/internal/textcache"
 )
 
 // errStopped ends a run whose caller asked for no more triples.
@@ -32,8 +31,10 @@ type engine struct {
 	measure  *Measure   // of a baseline, in place of S
 	ahead    *Lookahead // resolved; nil without forecasts
 	vectors  *vectorSource
-	features *textcache.Cache[*lexicon.Features]
-	frozen   *frozen // nil if the sources are to be calibrated on
+	// features are cached by fingerprint of the text; featureBytes is their size.
+	features     map[fingerprint]*lexicon.Features
+	featureBytes int64
+	frozen       *frozen // nil if the sources are to be calibrated on
 }
 
 // surveyed is an engine that has read the texts of sources.
@@ -80,7 +81,7 @@ func (s *Sem) engine(measure *Measure) (*engine, error) {
 	}
 	resolved.NoChecks = resolved.NoChecks || measure != nil
 	e := &engine{settings: resolved, measure: measure, vectors: newVectorSource(resolved)}
-	e.features = textcache.New[*lexicon.Features](32 << 20)
+	e.features = make(map[fingerprint]*lexicon.Features)
 	if resolved.Calibration != nil {
 		if e.frozen, err = resolved.freeze(); err != nil {
 			return nil, err
@@ -283,6 +284,15 @@ func (s *surveyed) matrixBytes(n int, exact bool) int64 {
 	d := s.dimension
 	rows := gram.RowBytes(n, d, !exact)
 	return min(rows, int64(min(s.settings.Groups, n))*gram.Most(d, !exact))
+}
+
+// sampled is the number of triples of a source that are kept for checks and
+// forecast.
+func (r *run) sampled() int {
+	if r.settings.NoChecks {
+		return r.walked()
+	}
+	return max(r.walked(), checkedTriples)
 }
 
 // walked is the number of triples of a source kept for forecasts.

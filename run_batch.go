@@ -28,17 +28,17 @@ type batch struct {
 
 // batchRow is one triple on its way to a weight.
 type batchRow struct {
-	rec         Record
-	group       int
-	vectors     [3]*vector           // query, positive, negative
-	inverse     [3]float64           // 1/norm of each
-	features    [3]*lexicon.Features // the same
-	evidence    Evidence
-	factors     []float64
-	weight      float64
-	fingerprint fingerprint // of the negative
-	hash        uint64      // of the triple, for the checks
-	err         error
+	rec          Record
+	group        int
+	vectors      [3]*vector           // query, positive, negative
+	inverse      [3]float64           // 1/norm of each
+	features     [3]*lexicon.Features // the same
+	fingerprints [3]fingerprint       // of the texts
+	evidence     Evidence
+	factors      []float64
+	weight       float64
+	hash         uint64 // of the triple, for the checks
+	err          error
 }
 
 // newBatch returns an empty batch.
@@ -47,7 +47,7 @@ func newBatch() *batch {
 	for k := range b.pending {
 		b.pending[k].index = make(map[string]int)
 	}
-	b.words.index = make(map[string]int)
+	b.words.index = make(map[fingerprint]int)
 	return b
 }
 
@@ -82,8 +82,9 @@ func (p *pendingTexts) reset() {
 
 // wordsOfBatch are the distinct texts whose features are not cached.
 type wordsOfBatch struct {
-	index    map[string]int
+	index    map[fingerprint]int
 	texts    []string
+	prints   []fingerprint // of these
 	features []*lexicon.Features
 }
 
@@ -295,10 +296,7 @@ func (r *run) weighRows(b *batch) error {
 				row.factors = append(row.factors, f)
 				row.weight *= f
 			}
-			row.fingerprint = hash64.FingerprintOf(row.rec.NegativeText)
-			if r.sampled() > 0 {
-				row.hash = hash64.Triple(r.settings.Seed, hash64.FingerprintOf(row.rec.QueryText), hash64.FingerprintOf(row.rec.PositiveText), row.fingerprint)
-			}
+			row.hash = hash64.Triple(r.settings.Seed, row.fingerprints[0], row.fingerprints[1], row.fingerprints[2])
 		}
 	})
 	for i := range b.rows {
@@ -310,22 +308,28 @@ func (r *run) weighRows(b *batch) error {
 }
 
 // lexical points every row at the features of its texts, taking those of each
-// distinct text once.
+// distinct text once, and fills their fingerprints.
 func (r *run) lexical(b *batch) {
+	cores.All(len(b.rows), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			for k, at := range b.rows[i].rec.sides() {
+				b.rows[i].fingerprints[k] = hash64.FingerprintOf(at.text)
+			}
+		}
+	})
 	w := &b.words
 	clear(w.index)
-	w.texts = w.texts[:0]
+	w.texts, w.prints = w.texts[:0], w.prints[:0]
 	for i := range b.rows {
 		row := &b.rows[i]
 		for k, at := range row.rec.sides() {
-			if f, ok := r.features.Get(at.text); ok {
-				row.features[k] = f
+			f := row.fingerprints[k]
+			if row.features[k] = r.features[f]; row.features[k] != nil {
 				continue
 			}
-			row.features[k] = nil
-			if _, ok := w.index[at.text]; !ok {
-				w.index[at.text] = len(w.texts)
-				w.texts = append(w.texts, at.text)
+			if _, ok := w.index[f]; !ok {
+				w.index[f] = len(w.texts)
+				w.texts, w.prints = append(w.texts, at.text), append(w.prints, f)
 			}
 		}
 	}
@@ -342,14 +346,20 @@ func (r *run) lexical(b *batch) {
 	})
 	for i := range b.rows {
 		row := &b.rows[i]
-		for k, at := range row.rec.sides() {
+		for k, f := range row.fingerprints {
 			if row.features[k] == nil {
-				row.features[k] = w.features[w.index[at.text]]
+				row.features[k] = w.features[w.index[f]]
 			}
 		}
 	}
-	for i, text := range w.texts {
-		r.features.Put(text, w.features[i], w.features[i].Bytes())
+	// Features of a text are never dropped for those of another: a source with more
+	// texts than fit would drop each before it comes again.
+	const mostBytes, entryBytes = 32 << 20, 48
+	for i, f := range w.features {
+		if bytes := f.Bytes() + entryBytes; r.featureBytes+bytes <= mostBytes {
+			r.featureBytes += bytes
+			r.features[w.prints[i]] = f
+		}
 	}
 }
 

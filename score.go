@@ -200,18 +200,18 @@ func (a *accumulator) add(b *batch) error {
 	for i := range b.rows {
 		row := &b.rows[i]
 		a.rows[row.group] = append(a.rows[row.group], int32(i))
-		if g, ok := a.negatives[row.fingerprint]; !ok {
-			a.negatives[row.fingerprint] = uint16(row.group)
+		if g, ok := a.negatives[row.fingerprints[2]]; !ok {
+			a.negatives[row.fingerprints[2]] = uint16(row.group)
 		} else if g != uint16(row.group) {
-			a.negatives[row.fingerprint] = severalGroups
+			a.negatives[row.fingerprints[2]] = severalGroups
 		}
 		if a.checks != nil {
 			a.checks.offer(row, row.hash)
 		}
 	}
-	cores.All(r.settings.Groups, func(lo, hi int) {
+	cores.Each(0, len(a.rows), func(next func() int) {
 		scratch := make([]float64, r.dimension)
-		for g := lo; g < hi; g++ {
+		for g := next(); g < len(a.rows); g = next() {
 			for _, i := range a.rows[g] {
 				a.addRow(g, &b.rows[i], scratch)
 			}
@@ -311,15 +311,6 @@ func (r *run) Score(ctx context.Context, source Source) (*Score, error) {
 	return s, nil
 }
 
-// sampled is the number of triples of a source that are kept for checks and
-// forecast.
-func (r *run) sampled() int {
-	if r.settings.NoChecks {
-		return r.walked()
-	}
-	return max(r.walked(), checkedTriples)
-}
-
 // inspect takes checks and forecast from the triples that were kept.
 func (r *run) inspect(ctx context.Context, s *Score, rows []*checked) (err error) {
 	if !r.settings.NoChecks {
@@ -388,10 +379,11 @@ func (a *accumulator) information(ctx context.Context, s *Score, without *[]floa
 	m := a.matrix
 	s.Matrix = m
 	sums := m.added()
+	effective := sums.effectiveAhead()
 	if s.Value, *without, err = sums.logDets(ctx); err != nil {
 		return err
 	}
-	if s.EffectiveDimension, err = sums.effectiveDimension(); err != nil {
+	if s.EffectiveDimension, err = effective(); err != nil {
 		return err
 	}
 	s.Trace = s.Totals.mean(s.Totals.Trace)

@@ -6,14 +6,15 @@ cd "$(dirname "$0")/.."
 duration=${1:-10s} pattern=${2:-.}
 count=0
 while read -r module; do
-	while read -r package; do
-		while read -r target; do
+	while read -r folder; do
+		for target in $(cat "$folder"/*_test.go 2>/dev/null | grep -oE '^func Fuzz[A-Za-z0-9_]+' | cut -c6- | sort -u); do
+			grep -qE -- "$pattern" <<<"$target" || continue
 			count=$((count + 1))
-			printf '\n%s %s\n' "$package" "$target"
+			printf '\n%s %s\n' "${folder#"$PWD"/}" "$target"
 			# By default a minute of every run may go into making one input smaller.
-			(cd "$module" && go test -run '^$' -fuzz "^$target\$" -fuzztime "$duration" -fuzzminimizetime 20x -parallel 2 "$package") |
+			(cd "$folder" && go test -run '^$' -fuzz "^$target\$" -fuzztime "$duration" -fuzzminimizetime 20x -parallel 2 .) |
 				grep -v '^fuzz: elapsed: .*/sec)' || exit 1
-		done < <(cd "$module" && go test -list '^Fuzz' "$package" | grep '^Fuzz' | grep -E -- "$pattern")
-	done < <(cd "$module" && go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...)
+		done
+	done < <(cd "$module" && go list -f '{{.Dir}}' ./...)
 done < <(go list -m -f '{{.Dir}}')
 printf '\n%d fuzz targets, %s each: nothing found\n' "$count" "$duration"

@@ -1,4 +1,4 @@
-// Command embedding-server ranks the demo with an encoder that runs in its own server.
+// Command embedding-server ranks three sources of the demo with an encoder that runs in its own server.
 // Texts are sent over HTTP, and vectors are cached on disk. The ranking must equal
 // that of the vectors that come with the demo. A second run must send no text.
 //
@@ -97,7 +97,7 @@ func rank(ctx context.Context, url, dir string) (*eci.Ranking, eci.DiskCacheStat
 
 func sources() []eci.Source {
 	var sources []eci.Source
-	for _, name := range []string{"random", "bm25", "dense", "llm", "contaminated"} {
+	for _, name := range []string{"random", "bm25", "dense"} {
 		sources = append(sources, eci.JSONLFrom(demo.Files, "sources/"+name+".jsonl"))
 	}
 	return sources

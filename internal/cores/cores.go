@@ -5,6 +5,7 @@ package cores
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 // Of is the number of cores to use when some are allowed; 0 allows all.
@@ -32,4 +33,15 @@ func Split(allowed, n int, work func(lo, hi int)) {
 		wait.Go(func() { work(w*n/workers, (w+1)*n/workers) })
 	}
 	wait.Wait()
+}
+
+// Each spreads n pieces of work of different sizes: goroutines, as many as Split has,
+// take the next piece whenever they are done with one. next returns its number, or n
+// when all are taken. Which goroutine takes which is not fixed, so a result must not
+// depend on it.
+func Each(allowed, n int, work func(next func() int)) {
+	var taken atomic.Int64
+	next := func() int { return int(min(taken.Add(1)-1, int64(n))) }
+	workers := min(n, Of(allowed))
+	Split(workers, workers, func(int, int) { work(next) })
 }

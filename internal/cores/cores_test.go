@@ -32,3 +32,30 @@ func TestSplit(t *testing.T) {
 		}
 	}
 }
+
+// TestEach: every piece is taken once, by no more goroutines than are allowed.
+func TestEach(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 33} {
+		for _, allowed := range []int{0, 1, 3} {
+			taken := make([]atomic.Int32, n)
+			var workers atomic.Int32
+			cores.Each(allowed, n, func(next func() int) {
+				workers.Add(1)
+				for i := next(); i < n; i = next() {
+					taken[i].Add(1)
+				}
+				if i := next(); i != n {
+					t.Errorf("%d after the last of %d", i, n)
+				}
+			})
+			for i := range taken {
+				if c := taken[i].Load(); c != 1 {
+					t.Errorf("n=%d, allowed %d: piece %d was taken %d times", n, allowed, i, c)
+				}
+			}
+			if w := int(workers.Load()); w > max(1, cores.Of(allowed)) {
+				t.Errorf("n=%d, allowed %d: %d goroutines", n, allowed, w)
+			}
+		}
+	}
+}
