@@ -88,8 +88,9 @@ func TestCombineForTarget(t *testing.T) {
 	vectors, sources := openShared(t, "pubmedqa", &unused)
 	for _, name := range []string{"cranfield", "pubmedqa"} {
 		ranking, err := eci.Rank(t.Context(), &eci.Lookahead{
-			Sem:    eci.Sem{Vectors: vectors, NoChecks: true},
-			Target: sharedTarget(t, name),
+			Sem:     eci.Sem{Vectors: vectors, NoChecks: true},
+			Target:  sharedTarget(t, name),
+			Triples: 256,
 		}, sources...)
 		if err != nil {
 			t.Fatal(err)

@@ -117,7 +117,8 @@ def main():
 
     pool = work / "pool.ids"  # what queries are searched in: the corpus, not what was mined or written
     pool.write_text("".join(document_ids[text] + "\n" for text in corpus), encoding="utf-8")
-    flags = ["--pool", str(pool)]
+    # With a checkpoint, the same triples and vectors are ranked once.
+    flags = ["--pool", str(pool), "--checkpoint", str(work / "checkpoint")]
     if args.require:
         flags += ["--require-best", args.require, "--allow", "overtraining"]
     ranking, code = rank(args.eci, work / "vectors", saved, *flags)

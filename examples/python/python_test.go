@@ -43,6 +43,7 @@ func TestChoose(t *testing.T) {
 	for i := range sources {
 		sources[i] = strings.TrimPrefix(filepath.ToSlash(sources[i]), "../../")
 	}
+	work := filepath.Join(t.TempDir(), "choose") // of all tests: the first fills the checkpoint
 	for _, test := range []struct {
 		reason string
 		flags  []string
@@ -54,7 +55,7 @@ func TestChoose(t *testing.T) {
 		{"a source that does not", []string{"--require", "llm"}, 3, "check failed: llm"},
 		{"a source that there is not", []string{"--require", "none"}, 1, "no such source"},
 	} {
-		args := append([]string{"examples/python/choose.py", "--eci", eci, "--work", filepath.Join(t.TempDir(), "choose")}, test.flags...)
+		args := append([]string{"examples/python/choose.py", "--eci", eci, "--work", work}, test.flags...)
 		command := exec.Command(interpreter, append(args, sources...)...)
 		command.Dir = filepath.Join("..", "..")
 		out, err := command.CombinedOutput()
