@@ -90,6 +90,15 @@ func (s *Sem) engine(measure *Measure) (*engine, error) {
 	return e, nil
 }
 
+// calibratedEngine is engine for what needs the Calibration to be set.
+func (s *Sem) calibratedEngine(measure *Measure) (*engine, error) {
+	e, err := s.engine(measure)
+	if err == nil && e.frozen == nil {
+		err = s.Calibration.Validate() // of nil
+	}
+	return e, err
+}
+
 // resolve fills in the defaults and refuses settings that make no sense.
 func (s settings) resolve() (*settings, error) {
 	if s.Components == nil {
@@ -166,12 +175,9 @@ func (s *settings) checkComponents() error {
 
 // scoreAlone scores a source outside a ranking.
 func (s *Sem) scoreAlone(ctx context.Context, measure *Measure, source Source) (*Score, error) {
-	e, err := s.engine(measure)
+	e, err := s.calibratedEngine(measure)
 	if err != nil {
 		return nil, err
-	}
-	if e.frozen == nil {
-		return nil, s.Calibration.Validate()
 	}
 	r, err := e.run(ctx, []Source{source})
 	if err != nil {
@@ -233,12 +239,9 @@ func (s *Sem) weigher(source Source, squares int) (*run, error) {
 	}
 	all := *s
 	all.Budget = Unlimited
-	e, err := all.engine(nil)
+	e, err := all.calibratedEngine(nil)
 	if err != nil {
 		return nil, err
-	}
-	if e.frozen == nil {
-		return nil, s.Calibration.Validate()
 	}
 	if err := checkSources([]Source{source}); err != nil {
 		return nil, err

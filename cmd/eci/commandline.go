@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"example.com/eci/internal/sorted"
 )
 
 // flagError says in the words of the command what the flag parser did not understand.
@@ -136,8 +138,8 @@ func namesOf(c *cobra.Command) map[string]bool {
 func nearest(name string, names map[string]bool) string {
 	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
 	best, least := "", 1+len(name)/3
-	sorted := sortedNames(names)
-	for _, other := range sorted {
+	inOrder := sorted.Keys(names)
+	for _, other := range inOrder {
 		if d := edits(name, other); d < least {
 			best, least = other, d
 		}
@@ -151,20 +153,11 @@ func nearest(name string, names map[string]bool) string {
 		},
 		func(other string) bool { return strings.HasSuffix(other, "-"+name) },
 	} {
-		if k := slices.IndexFunc(sorted, near); k >= 0 {
-			return sorted[k]
+		if k := slices.IndexFunc(inOrder, near); k >= 0 {
+			return inOrder[k]
 		}
 	}
 	return ""
-}
-
-func sortedNames(names map[string]bool) []string {
-	list := make([]string, 0, len(names))
-	for name := range names {
-		list = append(list, name)
-	}
-	slices.Sort(list)
-	return list
 }
 
 // edits counts the letters to insert, delete, replace or swap with the next that make
@@ -209,7 +202,7 @@ func noCommand(root *cobra.Command, args []string) error {
 	if _, err := os.Stat(args[0]); err == nil {
 		return usage("%s is a file, and a command comes first: eci rank %s", args[0], strings.Join(args, " "))
 	}
-	return usage("there is no command %s; there are %s", args[0], strings.Join(sortedNames(names), ", "))
+	return usage("there is no command %s; there are %s", args[0], strings.Join(sorted.Keys(names), ", "))
 }
 
 // checkFlags refuses flags that exclude one another, and the name of a flag where the

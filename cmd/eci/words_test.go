@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"example.com/eci/internal/sorted"
 )
 
 // settingsTypes are the types of the library that hold settings of a command line.
@@ -47,7 +49,7 @@ func goNames(t *testing.T) *regexp.Regexp {
 	if len(words) < 100 {
 		t.Fatalf("the library has %d names", len(words))
 	}
-	return regexp.MustCompile(`\b(` + strings.Join(sortedNames(words), "|") + `)\b`)
+	return regexp.MustCompile(`\b(` + strings.Join(sorted.Keys(words), "|") + `)\b`)
 }
 
 // declared adds the names of a declaration: functions, constants, fields of settings.

@@ -69,6 +69,12 @@ func LogDet(a []float64, d int, scratch *Scratch) (logDet float64, ok bool) {
 }
 
 func (k *kernel) logDet(a []float64, d int, s *Scratch) (logDet float64, ok bool) {
+	return k.factorize(a, d, s, false)
+}
+
+// factorize returns half the log-determinant. It overwrites a: with the factor, if it
+// is to be kept.
+func (k *kernel) factorize(a []float64, d int, s *Scratch, keep bool) (logDet float64, ok bool) {
 	a = a[:d*d]
 	s.grow(block * roundUp(d, k.lane))
 	for done := 0; done < d; done += block {
@@ -79,6 +85,9 @@ func (k *kernel) logDet(a []float64, d int, s *Scratch) (logDet float64, ok bool
 			return 0, false
 		}
 		logDet += sum
+		if keep {
+			k.store(s, left)
+		}
 		k.subtract(s, left, block, block)
 	}
 	return logDet, true

@@ -14,15 +14,9 @@ func Solve(a []float64, d int, b []float64, scratch *Scratch) (ok bool) {
 }
 
 func (k *kernel) solve(a []float64, d int, b []float64, s *Scratch) (ok bool) {
-	a, b = a[:d*d], b[:d]
-	s.grow(block * roundUp(d, k.lane))
-	for done := 0; done < d; done += block {
-		left := view{a[done*d+done:], d, d - done}
-		if _, ok := k.factor(s, left); !ok {
-			return false
-		}
-		k.store(s, left)
-		k.subtract(s, left, block, block)
+	b = b[:d]
+	if _, ok := k.factorize(a, d, s, true); !ok {
+		return false
 	}
 	// UT y = b, then U x = y.
 	for i := range b {

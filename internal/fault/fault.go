@@ -108,3 +108,6 @@ func Reason(err error) (Skip, string) {
 	}
 	return 0, ""
 }
+
+// FloatIDs says why an ID with ".0" at its end is not found where one without it is.
+const FloatIDs = "pandas writes ids as floats where some are missing; write them as integers"

@@ -223,7 +223,7 @@ func (r *textReader) text(id string) (string, error) {
 	}
 	if isDigits(strings.TrimSuffix(id, ".0")) {
 		if _, ok, _ := r.find(other); ok {
-			return "", fmt.Errorf("%w: no text: %s id %q is not in %s, which has %q: pandas writes ids as floats where some are missing; write them as integers", fault.MissingField, r.file.kind, quote.Clip(id), r.file.path, quote.Clip(other))
+			return "", fmt.Errorf("%w: no text: %s id %q is not in %s, which has %q: %s", fault.MissingField, r.file.kind, quote.Clip(id), r.file.path, quote.Clip(other), fault.FloatIDs)
 		}
 	}
 	return "", fmt.Errorf("%w: no text: %s id %q is not in %s", fault.MissingField, r.file.kind, quote.Clip(id), r.file.path)

@@ -62,7 +62,7 @@ func (t *Table) Append(dst []float32, id string) ([]float32, error) {
 	if !ok {
 		if whole, float := strings.CutSuffix(id, ".0"); float {
 			if _, ok := t.rows[whole]; ok {
-				return dst, fmt.Errorf("%w: %q is not in %s, which has %q: pandas writes ids as floats where some are missing; write them as integers", fault.MissingVector, quote.Clip(id), t.name, quote.Clip(whole))
+				return dst, fmt.Errorf("%w: %q is not in %s, which has %q: %s", fault.MissingVector, quote.Clip(id), t.name, quote.Clip(whole), fault.FloatIDs)
 			}
 		}
 		return dst, fmt.Errorf("%w: %q is not in %s", fault.MissingVector, quote.Clip(id), t.name)
